@@ -1,0 +1,80 @@
+# Thin: every target is one call of something that can also be called by hand.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help tools test-tools study test lint format docs bench bench-integrity lock destroy clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+STUDY ?= quick
+INVENTORY ?= inventories/local
+# Other folders may be on PATH first; the kit's own tools win.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+
+help: ## Print the targets
+	@echo "postcopy-lab: measure live migration instead of believing a blog post"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+	@echo "Variables: STUDY=$(STUDY) INVENTORY=$(INVENTORY)"
+
+study: tools ## Everything from nothing: tools, lab, study, report (again: only what is missing)
+	@postcopy-lab provision --inventory $(INVENTORY)
+	@postcopy-lab study $(STUDY) --inventory $(INVENTORY) --resume
+	@postcopy-lab report $(STUDY) --inventory $(INVENTORY)
+
+test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
+	pytest -n 2 --dist worksteal --durations 15 tests
+
+lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
+	@tests/lint
+
+format: test-tools ## Let ruff put Python files in order
+	ruff format postcopy_lab analysis tests tools collection
+	ruff check --fix postcopy_lab analysis tests tools collection
+
+docs: tools ## Generate docs/ from argument specs and module documentation
+	$(BIN)/python tools/role_docs.py
+
+bench: tools ## Measure the speed figures of the README, with their spread
+	$(BIN)/python -m tests.bench
+
+bench-integrity: tools ## Count corrupted guests per QEMU version, mode and load (hours; resumable)
+	$(BIN)/python tests/bench/integrity.py
+
+destroy: tools ## Remove the local lab: containers, networks, image, state (results stay)
+	@postcopy-lab destroy --inventory $(INVENTORY) --images --yes
+
+tools: $(VENV)/.tools ## Put what the kit needs into .venv, from the lock file
+test-tools: $(VENV)/.test-tools
+
+# uv installs the same locked wheels several times faster than pip does.
+$(BIN)/uv: requirements-uv.lock
+	@echo "==> .venv: Python tools"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: $(PYTHON) is older than 3.11; call make PYTHON=python3.11 (or newer)" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@touch $@
+
+$(VENV)/.tools: $(BIN)/uv requirements.lock pyproject.toml
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.test-tools: $(VENV)/.tools requirements-test.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-test.lock
+	@touch $@
+
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
+lock: tools ## Renew the lock files from pyproject.toml
+	$(COMPILE) pyproject.toml --group build --output-file requirements.lock
+	$(COMPILE) pyproject.toml --group build --group test --constraint requirements.lock --output-file requirements-test.lock
+	$(COMPILE) --group newest-ansible --output-file requirements-newest-ansible.lock
+	$(COMPILE) --group installer --output-file requirements-uv.lock
+
+clean: ## Remove .venv and caches (results and the lab stay)
+	rm -rf .venv .venv-newest-ansible .cache .mypy_cache .ruff_cache .pytest_cache
