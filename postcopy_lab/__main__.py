@@ -1,0 +1,5 @@
+"""`python -m postcopy_lab`."""
+
+from postcopy_lab.cli import main
+
+main()

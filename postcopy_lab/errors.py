@@ -1,0 +1,49 @@
+"""What a user is told when something is wrong, and the exit codes that go with it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every verb (documented in `postcopy-lab --help`)."""
+
+    OK = 0
+    FAILED = 1
+    BAD_INPUT = 2
+    RUNS_FAILED = 3
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A failure that is fully said in one line; `exit_code` is what the process ends with."""
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+class InputError(CommandError):
+    """Bad input: the line names the file, the key and the allowed values. Nothing was changed."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class InterruptedByUserError(CommandError):
+    """Ctrl-C (or SIGTERM); the line says how to go on."""
+
+    exit_code = ExitCode.INTERRUPTED
+
+
+def one_line(text: str, limit: int = 500) -> str:
+    """Fold white space to single blanks and cut at `limit` characters."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= limit else folded[: limit - 1] + "…"
+
+
+def spell(values: object) -> str:
+    """Write allowed values as a list for an error message: `a, b, c`."""
+    if isinstance(values, (list, tuple, set, frozenset)):
+        return ", ".join(str(value) for value in sorted(values, key=str)) or "none"
+    return str(values)
