@@ -1,0 +1,92 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Reading a study file and a results directory, and writing study.json; all rules are in study.py."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import json
+import os
+
+from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
+
+try:
+    import yaml
+except ImportError:  # nodes need no PyYAML: studies are read on the control machine only
+    yaml = None
+
+STUDY_FILE = "study.json"
+RUN_FILE = "run.json"
+
+
+def read_study(path):
+    """The validated study of a file; StudyError with one line for a missing, unreadable or wrong one."""
+    if yaml is None:
+        raise rules.StudyError("%s: cannot be read, PyYAML is missing for %s" % (path, "this Python"))
+    try:
+        with open(path) as stream:
+            document = yaml.safe_load(stream)
+    except (IOError, OSError) as error:
+        raise rules.StudyError("%s: cannot be read: %s" % (path, error.strerror))
+    except UnicodeDecodeError:
+        raise rules.StudyError("%s: is not a text file" % path)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = ", line %d" % (mark.line + 1) if mark is not None else ""
+        raise rules.StudyError(
+            "%s%s: is not valid YAML: %s" % (path, where, getattr(error, "problem", None) or "unreadable")
+        )
+    name = os.path.splitext(os.path.basename(path))[0]
+    return rules.validate(document, path, name)
+
+
+def run_directory(results_directory, case, repetition):
+    """Where a run's evidence lies below results/<study>/<lab>."""
+    return os.path.join(results_directory, "runs", case, "%02d" % repetition)
+
+
+def finished_runs(results_directory, order):
+    """The runs of an order that have their run.json: set of (case, repetition)."""
+    return {
+        (case, repetition)
+        for case, repetition in order
+        if os.path.exists(os.path.join(run_directory(results_directory, case, repetition), RUN_FILE))
+    }
+
+
+def check_results_directory(results_directory, study, cases):
+    """StudyError if the results directory holds another study or something else; an absent one is fine."""
+    path = os.path.join(results_directory, STUDY_FILE)
+    if not os.path.exists(path):
+        if os.path.isdir(results_directory) and os.listdir(results_directory):
+            raise rules.StudyError(
+                "%s: is not a results directory: it has no %s (choose another results directory)"
+                % (results_directory, STUDY_FILE)
+            )
+        return
+    try:
+        with open(path) as stream:
+            existing = json.load(stream)
+    except (IOError, OSError, ValueError):
+        raise rules.StudyError("%s: cannot be read as JSON (choose another results directory)" % path)
+    rules.check_same_study(existing, study, cases, path)
+
+
+def write_json(path, document):
+    """Write a JSON file in one step; returns whether its content changed. Creates missing directories."""
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    try:
+        with open(path) as stream:
+            if stream.read() == text:
+                return False
+    except (IOError, OSError):
+        pass
+    if not os.path.isdir(os.path.dirname(path)):
+        os.makedirs(os.path.dirname(path))
+    with open(path + ".partial", "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.rename(path + ".partial", path)
+    return True

@@ -1,0 +1,342 @@
+"""What a study file may say, and what follows from it."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
+from ansible_collections.postcopy.lab.plugins.module_utils import study_files
+
+STUDIES = Path(__file__).parents[3] / "studies"
+MIB = 1024 * 1024
+
+
+def small_study() -> dict[str, Any]:
+    return {
+        "schema": 1,
+        "name": "small",
+        "title": "A small study",
+        "reference": None,
+        "repetitions": 2,
+        "order_seed": 7,
+        "flavors": {"s": {"vcpus": 1, "ram_mib": 2048}},
+        "defaults": {"pattern_mib": 4},
+        "matrix": [
+            {"mode": ["hybrid", "precopy"], "flavor": ["s"], "stress_threads": [0]},
+            {
+                "mode": "hybrid",
+                "flavor": "s",
+                "stress_threads": [1, 2],
+                "stress_thread_mib": 256,
+                "table": "table3",
+            },
+        ],
+    }
+
+
+def resolved(document: dict[str, Any]) -> list[dict[str, Any]]:
+    cases: list[dict[str, Any]] = rules.resolve_cases(
+        rules.validate(document, "small.yml", "small"), "small.yml"
+    )
+    return cases
+
+
+def test_cases_are_the_cross_product_of_each_block() -> None:
+    assert [case["case"] for case in resolved(small_study())] == [
+        "hybrid-s-unloaded-1gbit",
+        "precopy-s-unloaded-1gbit",
+        "hybrid-s-stress-1x256mib-1gbit",
+        "hybrid-s-stress-2x256mib-1gbit",
+    ]
+
+
+def test_a_spec_says_everything_that_a_run_needs() -> None:
+    assert resolved(small_study())[3]["spec"] == {
+        "mode": "hybrid",
+        "flavor": "s",
+        "vcpus": 1,
+        "ram_bytes": 2048 * MIB,
+        "stressor": "stress",
+        "stress_threads": 2,
+        "stress_thread_bytes": 256 * MIB,
+        "stressed_bytes": 512 * MIB,
+        "pattern_bytes": 4 * MIB,
+        "link_rate": "1gbit",
+        "link_rate_bits_per_second": 10**9,
+        "limit_seconds": 120,
+        "backend": "libvirt",
+        "table": "table3",
+    }
+
+
+def test_an_unloaded_case_has_no_stressor() -> None:
+    spec = resolved(small_study())[0]["spec"]
+    assert (spec["stressor"], spec["stress_threads"], spec["stressed_bytes"]) == (None, 0, 0)
+
+
+def test_several_stressors_do_not_multiply_the_unloaded_case() -> None:
+    document = small_study()
+    document["matrix"] = [
+        {
+            "mode": "hybrid",
+            "flavor": "s",
+            "stressor": ["stress", "stress-ng"],
+            "stress_threads": [0, 1],
+            "stress_thread_mib": 64,
+        }
+    ]
+    assert [case["case"] for case in resolved(document)] == [
+        "hybrid-s-unloaded-1gbit",
+        "hybrid-s-stress-1x64mib-1gbit",
+        "hybrid-s-stress-ng-1x64mib-1gbit",
+    ]
+
+
+def broken(change: Any) -> dict[str, Any]:
+    document = copy.deepcopy(small_study())
+    change(document)
+    return document
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(colour="red"), "small.yml: colour: unknown key (allowed: schema, name,"),
+        (lambda d: d.update(schema=2), "small.yml: schema: 2 is not allowed (allowed: 1)"),
+        (
+            lambda d: d.update(name="other"),
+            "small.yml: name: 'other' differs from the file's name (allowed: small)",
+        ),
+        (
+            lambda d: d.update(repetitions=0),
+            "small.yml: repetitions: 0 is not allowed (allowed: a whole number",
+        ),
+        (lambda d: d.update(repetitions=True), "small.yml: repetitions: True is not allowed"),
+        (lambda d: d.pop("order_seed"), "small.yml: order_seed: is missing"),
+        (lambda d: d.update(flavors=None), "small.yml: flavors: must be a mapping, not None"),
+        (lambda d: d["flavors"].update(s={"vcpus": 1}), "small.yml: flavors.s.ram_mib: is missing"),
+        (lambda d: d["flavors"]["s"].update(vcpus=0), "small.yml: flavors.s.vcpus: 0 is not allowed"),
+        (
+            lambda d: d["defaults"].update(rate="1gbit"),
+            "small.yml: defaults.rate: unknown key (allowed: limit_seconds",
+        ),
+        (
+            lambda d: d["defaults"].update(link_rate="0gbit"),
+            "small.yml: defaults.link_rate: '0gbit' is not allowed",
+        ),
+        (
+            lambda d: d["defaults"].update(link_rate="fast"),
+            "small.yml: defaults.link_rate: 'fast' is not allowed",
+        ),
+        (lambda d: d["defaults"].update(link_rate=0), "small.yml: defaults.link_rate: 0 is not allowed"),
+        (lambda d: d.update(matrix=[]), "small.yml: matrix: must be a list of at least one block"),
+        (lambda d: d["matrix"].append("hybrid"), "small.yml: matrix[2]: must be a mapping"),
+        (
+            lambda d: d["matrix"][0].update(mode="hybird"),
+            "small.yml: matrix[0].mode: 'hybird' is not allowed (allowed: precopy, hybrid, postcopy)",
+        ),
+        (
+            lambda d: d["matrix"][0].update(flavor=["xxl"]),
+            "small.yml: matrix[0].flavor: 'xxl' is not allowed (allowed: s)",
+        ),
+        (lambda d: d["matrix"][0].update(flavor=[]), "small.yml: matrix[0].flavor: is an empty list"),
+        (
+            lambda d: d["matrix"][0].update(speed=1),
+            "small.yml: matrix[0].speed: unknown key (allowed: mode, flavor,",
+        ),
+        (
+            lambda d: d["matrix"][0].update(stressor="burn"),
+            "small.yml: matrix[0].stressor: 'burn' is not allowed",
+        ),
+        (
+            lambda d: d["matrix"][0].update(link_rate=["1gbit", "1gb"]),
+            "small.yml: matrix[0].link_rate: '1gb' is not",
+        ),
+        (
+            lambda d: d["matrix"][1].pop("stress_thread_mib"),
+            "small.yml: matrix[1].stress_thread_mib: is missing",
+        ),
+        (
+            lambda d: d["matrix"][1].update(stress_threads=["two"]),
+            "small.yml: matrix[1].stress_threads: 'two' is not",
+        ),
+        (
+            lambda d: d["matrix"][1].update(limit_seconds=0),
+            "small.yml: matrix[1].limit_seconds: 0 is not allowed",
+        ),
+    ],
+)
+def test_whatever_is_wrong_is_one_line_with_file_key_and_allowed_values(change: Any, message: str) -> None:
+    with pytest.raises(rules.StudyError) as caught:
+        resolved(broken(change))
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_case_may_not_appear_twice() -> None:
+    document = broken(lambda d: d["matrix"].append({"mode": "hybrid", "flavor": "s", "stress_threads": [0]}))
+    with pytest.raises(
+        rules.StudyError, match=r"matrix\[2\]: case hybrid-s-unloaded-1gbit is already in matrix\[0\]"
+    ):
+        resolved(document)
+
+
+def test_a_guest_has_room_for_what_is_stressed() -> None:
+    document = broken(lambda d: d["matrix"][1].update(stress_threads=[8]))
+    with pytest.raises(
+        rules.StudyError, match=r"wants 2052 MiB .* in a guest of 2048 MiB \(allowed: up to 1856 MiB\)"
+    ):
+        resolved(document)
+
+
+@pytest.mark.parametrize(
+    ("rate", "bits"), [("1gbit", 10**9), ("200mbit", 2 * 10**8), ("2.5gbit", 25 * 10**8), ("64kbit", 64000)]
+)
+def test_rates_are_in_the_units_of_tc(rate: str, bits: int) -> None:
+    assert rules.rate_bits_per_second(rate) == bits
+
+
+def test_every_round_holds_every_case_once_and_rounds_differ() -> None:
+    names = [f"case{index}" for index in range(20)]
+    order = rules.run_order(names, 3, 2014)
+    rounds = [[name for name, repetition in order if repetition == wanted] for wanted in (1, 2, 3)]
+    assert all(sorted(one) == sorted(names) for one in rounds)
+    assert len({tuple(one) for one in rounds}) == 3
+    assert [repetition for _, repetition in order] == [1] * 20 + [2] * 20 + [3] * 20
+
+
+def test_the_order_hangs_on_the_seed_and_more_repetitions_only_append() -> None:
+    names = [f"case{index}" for index in range(20)]
+    assert rules.run_order(names, 2, 2014) == rules.run_order(list(reversed(names)), 4, 2014)[:40]
+    assert rules.run_order(names, 1, 1) != rules.run_order(names, 1, 2)
+
+
+def test_pending_leaves_out_what_is_finished_or_not_selected() -> None:
+    order = [["a", 1], ["b", 1], ["b", 2], ["a", 2]]
+    assert rules.pending_runs(order, {("b", 1)}) == [["a", 1], ["b", 2], ["a", 2]]
+    assert rules.pending_runs(order, {("b", 1)}, ["b"]) == [["b", 2]]
+
+
+def test_a_selection_names_cases_by_pattern() -> None:
+    names = ["hybrid-s-unloaded-1gbit", "precopy-s-unloaded-1gbit"]
+    assert rules.select_cases(names, "") == names
+    assert rules.select_cases(names, "precopy-*") == names[1:]
+    with pytest.raises(rules.StudyError, match=r"only: 'hybird-\\*': matches no case \\(allowed: hybrid-s"):
+        rules.select_cases(names, "hybird-*")
+
+
+def test_all_runs_of_a_case_stay_on_one_pair() -> None:
+    assert rules.deal_cases(["a", "b", "c"], 2) == {"a": 0, "b": 1, "c": 0}
+
+
+def largest_article_case() -> list[dict[str, Any]]:
+    study = study_files.read_study(str(STUDIES / "icclab-2014.yml"))
+    cases: list[dict[str, Any]] = rules.resolve_cases(study, "icclab-2014.yml")
+    return cases
+
+
+def test_both_ends_of_the_largest_case_of_the_article_take_about_17_gib() -> None:
+    needed = 2 * max(rules.needed_memory_bytes(case["spec"]) for case in largest_article_case())
+    assert 16.5 * 1024 <= needed / MIB <= 18 * 1024
+
+
+def test_a_study_that_does_not_fit_is_refused_before_anything_starts() -> None:
+    one_machine = [
+        {"name": name, "machine": "m", "available_bytes": 16 * 1024 * MIB}
+        for name in ("compute1", "compute2")
+    ]
+    with pytest.raises(
+        rules.StudyError, match=r"hybrid-xl-stress-8x1024mib-1gbit needs .* of compute1 and compute2"
+    ):
+        rules.check_memory(largest_article_case(), one_machine, "icclab-2014.yml")
+    two_machines = [dict(compute, machine=compute["name"]) for compute in one_machine]
+    rules.check_memory(largest_article_case(), two_machines, "icclab-2014.yml")
+
+
+def test_results_of_another_study_are_refused() -> None:
+    study = rules.validate(small_study(), "small.yml", "small")
+    cases = rules.resolve_cases(study, "small.yml")
+    held = rules.plan_document(study, cases, rules.run_order([case["case"] for case in cases], 2, 7))
+    rules.check_same_study(held, dict(study, repetitions=9), cases, "study.json")
+    with pytest.raises(
+        rules.StudyError, match=r"study.json: order_seed: holds another study, 7 instead of 8"
+    ):
+        rules.check_same_study(held, dict(study, order_seed=8), cases, "study.json")
+    with pytest.raises(
+        rules.StudyError, match=r"study.json: cases: case hybrid-s-stress-2x256mib-1gbit differs"
+    ):
+        rules.check_same_study(held, study, cases[:-1], "study.json")
+    with pytest.raises(rules.StudyError, match=r"is not a study.json"):
+        rules.check_same_study([], study, cases, "study.json")
+
+
+def test_the_quick_study_is_a_sample_of_the_article() -> None:
+    study = study_files.read_study(str(STUDIES / "quick.yml"))
+    cases = rules.resolve_cases(study, "quick.yml")
+    assert {case["case"] for case in cases} == {
+        "hybrid-s-unloaded-1gbit",
+        "hybrid-m-unloaded-1gbit",
+        "hybrid-s-stress-1x256mib-1gbit",
+        "hybrid-s-stress-2x256mib-1gbit",
+        "hybrid-s-stress-4x256mib-1gbit",
+        "precopy-s-stress-2x256mib-1gbit",
+    }
+    assert (
+        len(rules.run_order([case["case"] for case in cases], study["repetitions"], study["order_seed"]))
+        == 12
+    )
+
+
+def test_the_article_study_is_all_of_its_tables() -> None:
+    cases = largest_article_case()
+    assert len(cases) == 20
+    by_table: dict[str, list[int]] = {}
+    for case in cases:
+        by_table.setdefault(case["spec"]["table"], []).append(case["spec"]["stressed_bytes"] // MIB)
+    assert by_table["table2"] == [0] * 4
+    assert by_table["table3"] == [256 * step for step in range(1, 9)]
+    assert by_table["table4"] == [1024 * step for step in range(1, 9)]
+
+
+def test_reading_a_study_never_raises_anything_but_one_line(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.yml"
+    with pytest.raises(rules.StudyError, match=r"missing.yml: cannot be read: No such file"):
+        study_files.read_study(str(missing))
+    for text in ("{", "a: b: c", "\t- x", "- 1", "", "a: &x [*y]"):
+        bad = tmp_path / "bad.yml"
+        bad.write_text(text)
+        with pytest.raises(rules.StudyError) as caught:
+            study_files.read_study(str(bad))
+        assert "\n" not in str(caught.value)
+    bad.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(rules.StudyError):
+        study_files.read_study(str(bad))
+
+
+def test_finished_runs_are_those_with_run_json(tmp_path: Path) -> None:
+    order = [["a", 1], ["a", 2]]
+    done = Path(study_files.run_directory(str(tmp_path), "a", 2))
+    done.mkdir(parents=True)
+    assert study_files.finished_runs(str(tmp_path), order) == set()
+    (done / "run.json").write_text("{}")
+    assert study_files.finished_runs(str(tmp_path), order) == {("a", 2)}
+
+
+def test_a_directory_of_something_else_is_no_results_directory(tmp_path: Path) -> None:
+    study = rules.validate(small_study(), "small.yml", "small")
+    study_files.check_results_directory(str(tmp_path / "absent"), study, [])
+    study_files.check_results_directory(str(tmp_path), study, [])
+    (tmp_path / "letters.txt").write_text("")
+    with pytest.raises(rules.StudyError, match=r"is not a results directory"):
+        study_files.check_results_directory(str(tmp_path), study, [])
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(rules.StudyError, match=r"cannot be read as JSON"):
+        study_files.check_results_directory(str(tmp_path), study, [])
+
+
+def test_a_json_file_is_written_only_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "study.json"
+    assert study_files.write_json(str(path), {"a": 1}) is True
+    assert study_files.write_json(str(path), {"a": 1}) is False
+    assert study_files.write_json(str(path), {"a": 2}) is True
