@@ -19,10 +19,14 @@ def project() -> Path:
 
 
 def run_tool(
-    *command: str, cwd: Path = PROJECT, extra_env: Mapping[str, str] | None = None, timeout_seconds: float = 900
+    *command: str,
+    cwd: Path = PROJECT,
+    extra_env: Mapping[str, str] | None = None,
+    timeout_seconds: float = 900,
 ) -> subprocess.CompletedProcess[str]:
     """Run one of .venv's programs as a user would; returns its exit code with both streams as one text."""
-    env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", **(extra_env or {})}
+    tools = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    env = {**os.environ, **tools, **(extra_env or {})}
     return subprocess.run(
         command,
         cwd=cwd,

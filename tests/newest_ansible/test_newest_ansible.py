@@ -1,0 +1,66 @@
+"""The pinned ansible-core manages old nodes; nothing of the kit may break on the newest one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PROJECT, run_tool
+
+VENV = PROJECT / ".venv-newest-ansible"
+PLAYBOOKS = sorted(path.name for path in (PROJECT / "playbooks").glob("*.yml"))
+
+
+@pytest.fixture(scope="module")
+def newest_ansible_env() -> dict[str, str]:
+    """A .venv of its own with the newest ansible-core, from its own lock file."""
+    uv = os.fspath(Path(sys.executable).parent / "uv")
+    if not (VENV / "bin/python").exists():
+        subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
+    lock = os.fspath(PROJECT / "requirements-newest-ansible.lock")
+    subprocess.run(
+        [uv, "pip", "sync", "--quiet", "--python", os.fspath(VENV / "bin/python"), "--require-hashes", lock],
+        check=True,
+    )
+    return {
+        "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_CONFIG": os.fspath(PROJECT / "ansible.cfg"),
+    }
+
+
+def test_it_is_newer(newest_ansible_env: dict[str, str]) -> None:
+    done = run_tool("ansible", "--version", extra_env=newest_ansible_env)
+    assert done.stdout.startswith("ansible [core 2.19"), done.stdout
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_syntax(newest_ansible_env: dict[str, str], playbook: str) -> None:
+    done = run_tool(
+        "ansible-playbook",
+        "--syntax-check",
+        "--inventory",
+        "inventories/local",
+        f"playbooks/{playbook}",
+        "--extra-vars",
+        "study=quick",
+        extra_env=newest_ansible_env,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "DEPRECATION" not in done.stdout, done.stdout
+
+
+def test_one_scenario(newest_ansible_env: dict[str, str]) -> None:
+    done = run_tool(
+        "molecule",
+        "--base-config",
+        os.fspath(PROJECT / ".config/molecule/config.yml"),
+        "test",
+        cwd=PROJECT / "roles/node_baseline",
+        extra_env=newest_ansible_env,
+        timeout_seconds=1200,
+    )
+    assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-120:])
