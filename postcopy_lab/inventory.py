@@ -51,12 +51,14 @@ class Inventory:
 
 
 def find_inventory(project: Project, text: str) -> Path:
-    """Return the file or folder to hand to Ansible: a path, or a name in `inventories/`.
+    """Return the file or folder to hand to Ansible: a name in `inventories/`, or a path.
 
     Raises:
         InputError: it does not exist, or is a folder without hosts.yml.
     """
-    candidates = (Path(text), project.root / text, project.inventories / text)
+    candidates = [Path(text), project.root / text]
+    if Path(text).name == text:
+        candidates.insert(0, project.inventories / text)
     path = next((candidate for candidate in candidates if candidate.exists()), None)
     if path is None:
         known = sorted(entry.parent.name for entry in project.inventories.glob("*/hosts.yml"))
@@ -67,10 +69,13 @@ def find_inventory(project: Project, text: str) -> Path:
     path = path.resolve()
     if path.is_dir() and not (path / "hosts.yml").is_file():
         raise InputError(
-            f"{project.shown(path)}: no hosts.yml in this inventory folder (.ini and .cfg files in it are ignored)"
+            f"{project.shown(path)}: no hosts.yml in this inventory folder "
+            "(.ini and .cfg files in it are ignored)"
         )
     if path.is_file() and path.suffix not in (".yml", ".yaml"):
-        raise InputError(f"{project.shown(path)}: inventory file must be .yml or .yaml, or a folder with hosts.yml")
+        raise InputError(
+            f"{project.shown(path)}: inventory file must be .yml or .yaml, or a folder with hosts.yml"
+        )
     return path
 
 
@@ -102,7 +107,9 @@ def load_inventory(project: Project, text: str) -> Inventory:
 
             def value(host: Any, name: str, default: object) -> Any:
                 known = variables.get_vars(host=host)
-                known.update(ansible_config_file=str(project.ansible_config), playbook_dir=str(project.playbooks))
+                known.update(
+                    ansible_config_file=str(project.ansible_config), playbook_dir=str(project.playbooks)
+                )
                 if name not in known:
                     return default
                 return Templar(loader=loader, variables=known).template(known[name])
@@ -113,7 +120,9 @@ def load_inventory(project: Project, text: str) -> Inventory:
                 Node(
                     name=str(host.name),
                     groups=tuple(
-                        str(group.name) for group in host.get_groups() if group.name not in ("all", "ungrouped")
+                        str(group.name)
+                        for group in host.get_groups()
+                        if group.name not in ("all", "ungrouped")
                     ),
                     address=str(value(host, "ansible_host", host.name)),
                     port=int(value(host, "ansible_port", DEFAULT_SSH_PORT)),
@@ -135,11 +144,10 @@ def load_inventory(project: Project, text: str) -> Inventory:
 
 def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:
     for name, minimum in MINIMUM_HOSTS.items():
-        found = len(groups[name].get_hosts()) if name in groups else 0
-        if found < minimum:
-            raise InputError(
-                f"{shown}: group '{name}' has {found} host{'' if found == 1 else 's'}, needs {minimum} or more"
-            )
+        count = len(groups[name].get_hosts()) if name in groups else 0
+        if count < minimum:
+            hosts = "1 host" if count == 1 else f"{count} hosts"
+            raise InputError(f"{shown}: group '{name}' has {hosts}, needs {minimum} or more")
 
 
 @contextlib.contextmanager

@@ -71,9 +71,8 @@ class Project:
         """
         known = {path.stem: path for path in self.releases.glob("*.yml")}
         if name not in known:
-            raise InputError(
-                f"{self.shown(self.releases)}: no release '{name}'; allowed: {', '.join(sorted(known)) or 'none'}"
-            )
+            allowed = ", ".join(sorted(known)) or "none"
+            raise InputError(f"{self.shown(self.releases)}: no release '{name}'; allowed: {allowed}")
         return known[name]
 
 

@@ -1,0 +1,255 @@
+"""The verbs of `postcopy-lab`. Only what the help page needs is imported here: the rest when a verb runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from postcopy_lab.errors import CommandError, ExitCode, one_line
+
+HELP = """\
+Provision a lab, measure live migrations of virtual machines in it, and report what was reproduced.
+
+Plain Ansible can do the same: ansible-playbook playbooks/study.yml -e study=quick. This command adds checks \
+before anything starts, progress and the time left."""
+
+EXAMPLES = (
+    ("postcopy-lab provision", "make the lab on this machine"),
+    ("postcopy-lab study quick", "run the quick study, or go on with what is missing of it"),
+    ("postcopy-lab study icclab-2014 --only 'hybrid-xl-*'", "a part of the article's study"),
+    ("postcopy-lab report quick", "write report.html and print its summary"),
+    ("postcopy-lab status", "nodes, link, and how far each study is"),
+    ("postcopy-lab provision -i x3550", "the same on real machines"),
+)
+EXIT_CODES = (
+    ("0", "all well"),
+    ("1", "something failed"),
+    ("2", "bad input; nothing was changed"),
+    ("3", "the study is through, but some of its runs failed or are invalid"),
+    ("130", "interrupted; call the same again to go on"),
+)
+ENVIRONMENT = (
+    ("POSTCOPY_LAB_INVENTORY", "used when there is no --inventory"),
+    ("POSTCOPY_LAB_PLAIN_STRATEGY=1", "the same as --plain-strategy"),
+    ("NO_COLOR, COLUMNS", "colours off, width of the output"),
+)
+
+
+class LabGroup(TyperGroup):
+    """Says every error in one line on stderr, and ends with the documented exit code."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        super().format_help(ctx, formatter)
+        _print_panels({"Examples": EXAMPLES, "Exit codes": EXIT_CODES, "Environment": ENVIRONMENT})
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        code: int = ExitCode.OK
+        try:
+            result = super().main(*args, standalone_mode=False, **extra)
+            if not standalone_mode:
+                return result
+            code = result if isinstance(result, int) else ExitCode.OK
+        except CommandError as error:
+            code = say_error(str(error), error.exit_code)
+        except typer.TyperException as error:
+            # The message is empty when the help page was printed for want of a verb.
+            message = error.format_message()
+            code = say_error(f"{message} See --help.", ExitCode.BAD_INPUT) if message else ExitCode.BAD_INPUT
+        except typer.Abort:
+            code = say_error("not confirmed, nothing was changed", ExitCode.BAD_INPUT)
+        sys.exit(code)
+
+
+def _print_panels(panels: dict[str, tuple[tuple[str, str], ...]]) -> None:
+    """Print more of the help page, in the look of typer's own panels."""
+    from rich.panel import Panel
+    from rich.table import Table
+
+    from postcopy_lab.board import make_console
+
+    console = make_console(plain_width=80)
+    for title, rows in panels.items():
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold cyan", no_wrap=True)
+        table.add_column()
+        for row in rows:
+            table.add_row(*row)
+        console.print(Panel(table, title=title, title_align="left", border_style="dim"))
+
+
+def say_error(message: str, code: ExitCode) -> ExitCode:
+    """Print one line on stderr and hand the code back."""
+    from postcopy_lab.board import make_console
+
+    kind = "interrupted" if code == ExitCode.INTERRUPTED else "error"
+    console = make_console(stderr=True)
+    console.print(f"{kind}:", style="bold yellow" if code == ExitCode.INTERRUPTED else "bold red", end=" ")
+    console.print(one_line(message, 2000), soft_wrap=True)
+    return code
+
+
+app = typer.Typer(
+    cls=LabGroup,
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+InventoryOption = Annotated[
+    str,
+    typer.Option(
+        "--inventory",
+        "-i",
+        envvar="POSTCOPY_LAB_INVENTORY",
+        help="Inventory folder or file, or the name of one in inventories/.",
+        show_envvar=False,
+    ),
+]
+ReleaseOption = Annotated[
+    str | None,
+    typer.Option("--release", help="What runs on the nodes: a name in releases/ (default: the inventory's)."),
+]
+StrategyOption = Annotated[
+    bool,
+    typer.Option(
+        "--plain-strategy",
+        envvar="POSTCOPY_LAB_PLAIN_STRATEGY",
+        help="Ansible's own strategy instead of Mitogen's: several times slower.",
+        show_envvar=False,
+    ),
+]
+DEFAULT_INVENTORY = "local"
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"postcopy-lab {version('postcopy-lab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def provision(
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    release: ReleaseOption = None,
+    plain_strategy: StrategyOption = False,
+) -> None:
+    """Make the lab ready: nodes, networks, QEMU, libvirt, guest image. Does only what is missing."""
+    from postcopy_lab import verbs
+
+    verbs.provision(inventory, release=release, plain_strategy=plain_strategy)
+
+
+@app.command()
+def study(
+    name: Annotated[
+        str, typer.Argument(metavar="STUDY", help="A name in studies/, or the path of a study file.")
+    ],
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: Annotated[
+        str | None, typer.Option(help="Who is asked to migrate: libvirt (default: the inventory's).")
+    ] = None,
+    repetitions: Annotated[
+        int | None, typer.Option(min=1, max=999, help="Runs of each case (default: the study's).")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="EXPR", help="Cases to run: ids or patterns with * and ?, joined by commas."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Go on with what is missing (default), or refuse if this study has runs already. "
+            "Either way a finished run is never repeated or overwritten.",
+        ),
+    ] = True,
+    release: ReleaseOption = None,
+    plain_strategy: StrategyOption = False,
+) -> None:
+    """Run a study: migrate real guests, keep the evidence. Goes on where it was interrupted."""
+    from postcopy_lab import verbs
+
+    raise typer.Exit(
+        verbs.study(
+            inventory,
+            name,
+            backend=backend,
+            repetitions=repetitions,
+            only=only,
+            resume=resume,
+            release=release,
+            plain_strategy=plain_strategy,
+        )
+    )
+
+
+@app.command()
+def report(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[STUDY|RESULTS]",
+            help="A study's name, or a results directory (default: the newest results).",
+        ),
+    ] = None,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+) -> None:
+    """Write report.html from the evidence of a study, and print its summary."""
+    from postcopy_lab import verbs
+
+    verbs.report(inventory, target)
+
+
+@app.command()
+def status(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
+    """Show the lab's nodes, the measured link, and how far each study is."""
+    from postcopy_lab import verbs
+
+    verbs.status(inventory)
+
+
+@app.command()
+def check(
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    release: ReleaseOption = None,
+    plain_strategy: StrategyOption = False,
+) -> None:
+    """Check that the lab is as it should be; changes nothing."""
+    from postcopy_lab import verbs
+
+    verbs.check(inventory, release=release, plain_strategy=plain_strategy)
+
+
+@app.command()
+def destroy(
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    images: Annotated[bool, typer.Option("--images", help="Remove the nodes' image too.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    plain_strategy: StrategyOption = False,
+) -> None:
+    """Remove the lab: containers, networks, keys, logs. Results are never removed."""
+    from postcopy_lab import verbs
+
+    verbs.destroy(inventory, images=images, yes=yes, plain_strategy=plain_strategy)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

@@ -1,0 +1,284 @@
+"""What the events of a playbook mean: steps with their times, failures, totals.
+
+Everything here is a pure fold over the dictionaries that ansible-runner hands to its event handler, so it
+is tested on recorded event streams. Times are UTC epoch seconds from the events' own `created`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Any
+
+from postcopy_lab.errors import one_line
+
+Event = Mapping[str, Any]
+
+# A task that only looks, and ends the play in words: what failed here was refused, not broken.
+REFUSING_ACTIONS = (
+    "assert",
+    "ansible.builtin.assert",
+    "fail",
+    "ansible.builtin.fail",
+    "ansible.builtin.validate_argument_spec",
+    "postcopy.lab.study_plan",
+)
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+ERROR_MARKS = ("ERROR!", "[ERROR]:")
+TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
+HOST_EVENTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed task on one host."""
+
+    host: str
+    task: str
+    role: str
+    action: str
+    place: str
+    message: str
+    unreachable: bool
+
+    @property
+    def refused(self) -> bool:
+        """Whether a check said no, before the thing itself was tried."""
+        return self.unreachable or self.role == "prechecks" or self.action in REFUSING_ACTIONS
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Ansible's own recap."""
+
+    processed: frozenset[str]
+    failed: frozenset[str]
+    unreachable: frozenset[str]
+    changed: frozenset[str]
+    rescued: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class TaskDone:
+    """A task that at least one host ran, after its last host."""
+
+    name: str
+    action: str
+    role: str
+    play: str
+    started_at: float
+    finished_at: float
+    hosts: int
+    changed: bool
+    failures: tuple[Failure, ...]
+
+    @property
+    def seconds(self) -> float:
+        return self.finished_at - self.started_at
+
+
+def event_time(event: Event) -> float:
+    """UTC epoch seconds of an event (ansible-runner writes an ISO date with its offset)."""
+    return datetime.fromisoformat(str(event["created"])).timestamp()
+
+
+def failure_of(event: Event) -> Failure | None:
+    """The failure that an event reports; None for other events and for ignored failures."""
+    kind = event.get("event")
+    data = event.get("event_data") or {}
+    if kind not in ("runner_on_failed", "runner_on_unreachable") or data.get("ignore_errors"):
+        return None
+    return Failure(
+        host=str(data.get("host", "?")),
+        task=str(data.get("task", "?")),
+        role=str(data.get("role") or ""),
+        action=str(data.get("resolved_action") or data.get("task_action") or ""),
+        place=str(data.get("task_path") or ""),
+        message=failure_message(data.get("res") or {}),
+        unreachable=kind == "runner_on_unreachable",
+    )
+
+
+def failure_message(result: Mapping[str, Any]) -> str:
+    """The cause in one line: the module's message, with the last words of a command that failed."""
+    if "censored" in result:
+        return "output is hidden (no_log)"
+    message = one_line(str(result.get("msg") or ""))
+    items = [item for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
+    if items:
+        label = items[0].get("_ansible_item_label", items[0].get("item"))
+        return one_line(f"{failure_message(items[0])} (item {label})")
+    if "rc" in result:
+        said = str(result.get("stderr") or result.get("module_stderr") or result.get("stdout") or "").strip()
+        if said:
+            last = said.splitlines()[-1]
+            message = f"{message.rstrip('.')}: {last}" if message and last not in message else message or last
+        message = f"{message} (exit code {result['rc']})"
+    return one_line(message) or "no message"
+
+
+def totals_of(event: Event) -> Totals | None:
+    """Ansible's recap, from its last event."""
+    if event.get("event") != "playbook_on_stats":
+        return None
+    data = event.get("event_data") or {}
+
+    def hosts(name: str) -> frozenset[str]:
+        return frozenset(host for host, count in (data.get(name) or {}).items() if count)
+
+    return Totals(
+        processed=hosts("processed"),
+        failed=hosts("failures"),
+        unreachable=hosts("dark"),
+        changed=hosts("changed"),
+        rescued=dict(data.get("rescued") or {}),
+    )
+
+
+@dataclass
+class Recorder:
+    """Remembers what decides about the end of an invocation."""
+
+    failures: list[Failure] = field(default_factory=list)
+    changed: bool = False
+    totals: Totals | None = None
+    errors: list[str] = field(default_factory=list)
+
+    def feed(self, event: Event) -> None:
+        failure = failure_of(event)
+        if failure is not None:
+            self.failures.append(failure)
+        data = event.get("event_data") or {}
+        if event.get("event") == "runner_on_ok" and (data.get("res") or {}).get("changed"):
+            self.changed = True
+        self.totals = totals_of(event) or self.totals
+        if event.get("event") in ("verbose", "error"):
+            for line in str(event.get("stdout") or "").splitlines():
+                text = COLOUR.sub("", line).strip()
+                if text.startswith(ERROR_MARKS):
+                    self.errors.append(one_line(text.split(maxsplit=1)[-1]))
+
+    def cause(self) -> Failure | None:
+        """The failure that ended the play: the first on a failed host that no rescue section took care of."""
+        if self.totals is None:
+            return self.failures[-1] if self.failures else None
+        for host in sorted(self.totals.failed | self.totals.unreachable):
+            rescued = self.totals.rescued.get(host, 0)
+            of_host = [failure for failure in self.failures if failure.host == host]
+            if of_host:
+                return of_host[min(rescued, len(of_host) - 1)]
+        return None
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """Consecutive tasks of one role (or, outside roles, of one play)."""
+
+    name: str
+    play: str
+    is_role: bool
+    seconds: float
+    tasks: int
+    changed: bool
+    failures: tuple[Failure, ...]
+
+
+@dataclass
+class TaskFold:
+    """Turns events into finished tasks, in order, whatever the number of hosts."""
+
+    play: str = ""
+    _data: Mapping[str, Any] = field(default_factory=dict)
+    _started_at: float = 0.0
+    _finished_at: float = 0.0
+    _hosts: int = 0
+    _changed: bool = False
+    _failures: list[Failure] = field(default_factory=list)
+
+    def feed(self, event: Event) -> TaskDone | None:
+        """Return the task that this event closes (the next task, play or recap closes one)."""
+        kind = event.get("event")
+        data = event.get("event_data") or {}
+        if kind in ("playbook_on_play_start", "playbook_on_stats", *TASK_STARTS):
+            done = self._close()
+            if kind == "playbook_on_play_start":
+                self.play = str(data.get("name") or "")
+            if kind in TASK_STARTS:
+                self._data = data
+                self._started_at = self._finished_at = event_time(event)
+            return done
+        if kind in HOST_EVENTS and data.get("task_uuid") == self._data.get("task_uuid"):
+            self._hosts += 1
+            self._finished_at = event_time(event)
+            self._changed = self._changed or bool((data.get("res") or {}).get("changed"))
+            failure = failure_of(event)
+            if failure is not None:
+                self._failures.append(failure)
+        return None
+
+    @property
+    def task(self) -> str:
+        """Name of the task that is running, without its role."""
+        return str(self._data.get("task") or "")
+
+    @property
+    def role(self) -> str:
+        """Role of the task that is running."""
+        return str(self._data.get("role") or "")
+
+    def _close(self) -> TaskDone | None:
+        done = None
+        if self._hosts:
+            done = TaskDone(
+                name=self.task,
+                action=str(self._data.get("resolved_action") or self._data.get("task_action") or ""),
+                role=self.role,
+                play=self.play,
+                started_at=self._started_at,
+                finished_at=self._finished_at,
+                hosts=self._hosts,
+                changed=self._changed,
+                failures=tuple(self._failures),
+            )
+        self._data, self._hosts, self._changed, self._failures = {}, 0, False, []
+        return done
+
+
+@dataclass
+class StepFold:
+    """Turns finished tasks into finished steps."""
+
+    _tasks: list[TaskDone] = field(default_factory=list)
+
+    def feed(self, task: TaskDone) -> StepDone | None:
+        """Return the step that this task, being of another role or play, closes."""
+        first = self._tasks[0] if self._tasks else None
+        done = self.close() if first and (first.play, first.role) != (task.play, task.role) else None
+        self._tasks.append(task)
+        return done
+
+    def close(self) -> StepDone | None:
+        """Return the step that is open, if one is."""
+        tasks, self._tasks = self._tasks, []
+        if not tasks:
+            return None
+        return StepDone(
+            name=tasks[0].role or tasks[0].play,
+            play=tasks[0].play,
+            is_role=bool(tasks[0].role),
+            seconds=tasks[-1].finished_at - tasks[0].started_at,
+            tasks=len(tasks),
+            changed=any(task.changed for task in tasks),
+            failures=tuple(failure for task in tasks for failure in task.failures),
+        )
+
+
+def short_place(place: str, root: PurePosixPath) -> str:
+    """A task's `file:line`, relative to the project."""
+    try:
+        return str(PurePosixPath(place).relative_to(root))
+    except ValueError:
+        return place

@@ -1,0 +1,84 @@
+"""What a results directory says about the runs of a study: a run is finished once its run.json is there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postcopy_lab.studies import RunKey
+
+RUN_FILE = "run.json"
+GOOD_OUTCOMES = ("completed", "not_converged")
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """The end of one finished run."""
+
+    case: str
+    repetition: int
+    outcome: str
+    cause: str | None
+    valid: bool
+    seconds: float
+    migrate_seconds: float | None
+
+    @property
+    def key(self) -> RunKey:
+        return (self.case, self.repetition)
+
+    @property
+    def good(self) -> bool:
+        """Whether the run can be reported on: it ended as a migration may end, and passed its checks."""
+        return self.outcome in GOOD_OUTCOMES and self.valid
+
+    @property
+    def words(self) -> str:
+        """The outcome with its cause."""
+        text = self.outcome.replace("_", " ")
+        if self.cause:
+            text += f": {self.cause.replace('_', ' ')}"
+        return text if self.valid else f"{text} (invalid)"
+
+
+def run_directory(results: Path, key: RunKey) -> Path:
+    """Where the evidence of a run lies."""
+    case, repetition = key
+    return results / "runs" / case / f"{repetition:02d}"
+
+
+def read_run(path: Path) -> RunRecord | None:
+    """Read a run.json; None if it is not there or not readable."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return record_of(data)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def record_of(data: dict[str, Any]) -> RunRecord:
+    """The few fields of a run.json that the command shows.
+
+    Raises:
+        KeyError, TypeError, ValueError: it does not follow the data contract.
+    """
+    steps = data.get("steps_seconds") or {}
+    migrate = steps.get("migrate")
+    return RunRecord(
+        case=str(data["case"]),
+        repetition=int(data["repetition"]),
+        outcome=str(data["outcome"]),
+        cause=data.get("cause"),
+        valid=bool(data.get("valid", True)),
+        seconds=max(0.0, float(data["finished_at"]) - float(data["started_at"])),
+        migrate_seconds=None if migrate is None else float(migrate),
+    )
+
+
+def read_journal(results: Path, order: Iterable[RunKey]) -> dict[RunKey, RunRecord]:
+    """All finished runs of an order."""
+    found = ((key, read_run(run_directory(results, key) / RUN_FILE)) for key in order)
+    return {key: record for key, record in found if record is not None}

@@ -1,0 +1,107 @@
+"""Read a study with the collection's own rules, so that the command and plain Ansible agree."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postcopy_lab.errors import InputError
+from postcopy_lab.inventory import Inventory
+from postcopy_lab.project import Project
+
+Spec = Mapping[str, Any]
+RunKey = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study as it would be run in one lab."""
+
+    name: str
+    file: Path
+    results: Path
+    specs: Mapping[str, Spec]
+    order: tuple[RunKey, ...]
+    selected: frozenset[str]
+
+    @property
+    def wanted(self) -> tuple[RunKey, ...]:
+        """The runs that were asked for, in order."""
+        return tuple(run for run in self.order if run[0] in self.selected)
+
+
+def find_study(project: Project, text: str) -> Path:
+    """Return the file of a study: a name in `studies/`, or a path.
+
+    Raises:
+        InputError: neither exists.
+    """
+    named = project.studies / f"{text}.yml"
+    if named.is_file():
+        return named
+    path = Path(text)
+    if path.is_file():
+        return path.resolve()
+    known = sorted(entry.stem for entry in project.studies.glob("*.yml"))
+    raise InputError(
+        f"{text}: no such study; give a path or one of {', '.join(known) or 'none'} "
+        f"(files in {project.shown(project.studies)})"
+    )
+
+
+def load_plan(
+    project: Project,
+    inventory: Inventory,
+    text: str,
+    *,
+    backend: str | None = None,
+    repetitions: int | None = None,
+    only: str | None = None,
+) -> Plan:
+    """Read and check a study, and the results directory that it would go to.
+
+    Raises:
+        InputError: the study, the selection or the results directory cannot be used.
+    """
+    rules, files = _collection(project)
+    path = find_study(project, text)
+    try:
+        study = files.read_study(str(path))
+        if repetitions is not None:
+            study["repetitions"] = repetitions
+        cases = rules.resolve_cases(study, project.shown(path), backend or inventory.backend)
+        names = [case["case"] for case in cases]
+        selected = rules.select_cases(names, only, "--only")
+        results = inventory.results_dir / study["name"] / inventory.lab
+        files.check_results_directory(str(results), study, cases)
+    except rules.StudyError as error:
+        raise InputError(str(error)) from error
+    return Plan(
+        name=study["name"],
+        file=path,
+        results=results,
+        specs={case["case"]: case["spec"] for case in cases},
+        order=tuple(
+            (case, count) for case, count in rules.run_order(names, study["repetitions"], study["order_seed"])
+        ),
+        selected=frozenset(selected),
+    )
+
+
+def known_studies(project: Project) -> list[str]:
+    """Names of the studies that come with the project."""
+    return sorted(path.stem for path in project.studies.glob("*.yml"))
+
+
+def _collection(project: Project) -> tuple[Any, Any]:
+    """The collection's rules about studies, imported as Ansible's modules import them."""
+    path = str(project.collection)
+    if path not in sys.path:
+        sys.path.insert(0, path)
+    from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
+    from ansible_collections.postcopy.lab.plugins.module_utils import study_files as files
+
+    return rules, files
