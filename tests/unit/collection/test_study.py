@@ -325,14 +325,14 @@ def test_finished_runs_are_those_with_run_json(tmp_path: Path) -> None:
 
 def test_a_directory_of_something_else_is_no_results_directory(tmp_path: Path) -> None:
     study = rules.validate(small_study(), "small.yml", "small")
-    study_files.check_results_directory(str(tmp_path / "absent"), study, [])
-    study_files.check_results_directory(str(tmp_path), study, [])
+    study_files.check_results_directory(str(tmp_path / "absent"), study, [], "local", "epoxy")
+    study_files.check_results_directory(str(tmp_path), study, [], "local", "epoxy")
     (tmp_path / "letters.txt").write_text("")
     with pytest.raises(rules.StudyError, match=r"is not a results directory"):
-        study_files.check_results_directory(str(tmp_path), study, [])
+        study_files.check_results_directory(str(tmp_path), study, [], "local", "epoxy")
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(rules.StudyError, match=r"cannot be read as JSON"):
-        study_files.check_results_directory(str(tmp_path), study, [])
+        study_files.check_results_directory(str(tmp_path), study, [], "local", "epoxy")
 
 
 def test_a_json_file_is_written_only_when_it_changes(tmp_path: Path) -> None:

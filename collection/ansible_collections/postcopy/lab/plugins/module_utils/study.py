@@ -450,3 +450,18 @@ def check_same_study(existing, study, cases, source):
                 "%s: cases: case %s differs from the study's (choose another results directory)"
                 % (source, name)
             )
+
+
+def check_same_lab(existing, lab, release, source):
+    """Refuse a results directory of another lab or release: their figures must not be mixed.
+
+    :param existing: parsed lab.json of the results directory
+    :param source: lab.json's path, for messages
+    """
+    for key, wanted in (("lab", lab), ("release", release)):
+        held = existing.get(key) if isinstance(existing, dict) else None
+        if held != wanted:
+            raise StudyError(
+                "%s: %s: holds results of %s, not of %s (choose another results directory or lab_name)"
+                % (source, key, _show(held), _show(wanted))
+            )

@@ -18,6 +18,7 @@ except ImportError:  # nodes need no PyYAML: studies are read on the control mac
 
 STUDY_FILE = "study.json"
 RUN_FILE = "run.json"
+LAB_FILE = "lab.json"
 
 
 def read_study(path):
@@ -55,8 +56,8 @@ def finished_runs(results_directory, order):
     }
 
 
-def check_results_directory(results_directory, study, cases):
-    """StudyError if the results directory holds another study or something else; an absent one is fine."""
+def check_results_directory(results_directory, study, cases, lab, release):
+    """StudyError if the directory holds another study, another lab's or something else; absent is fine."""
     path = os.path.join(results_directory, STUDY_FILE)
     if not os.path.exists(path):
         if os.path.isdir(results_directory) and os.listdir(results_directory):
@@ -65,12 +66,18 @@ def check_results_directory(results_directory, study, cases):
                 % (results_directory, STUDY_FILE)
             )
         return
+    rules.check_same_study(_read_json(path), study, cases, path)
+    lab_path = os.path.join(results_directory, LAB_FILE)
+    if os.path.exists(lab_path):
+        rules.check_same_lab(_read_json(lab_path), lab, release, lab_path)
+
+
+def _read_json(path):
     try:
         with open(path) as stream:
-            existing = json.load(stream)
+            return json.load(stream)
     except (IOError, OSError, ValueError):
         raise rules.StudyError("%s: cannot be read as JSON (choose another results directory)" % path)
-    rules.check_same_study(existing, study, cases, path)
 
 
 def write_json(path, document):

@@ -1,0 +1,58 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Asking the agent in the guest: one request line, one JSON answer, connection closed."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import json
+import socket
+import time
+
+
+class AgentError(Exception):
+    """The agent did not answer, or answered that it could not; one line."""
+
+
+def ask(address, port, request, timeout_seconds):
+    """The agent's answer to one request.
+
+    :raises AgentError: no connection, no complete answer in time, or an answer that is not ok
+    """
+    deadline = time.time() + timeout_seconds
+    chunks = []
+    try:
+        connection = socket.create_connection((address, port), timeout=timeout_seconds)
+        try:
+            connection.sendall((request + "\n").encode("ascii"))
+            while True:
+                connection.settimeout(max(0.001, deadline - time.time()))
+                chunk = connection.recv(1 << 16)
+                if not chunk:
+                    break
+                chunks.append(chunk)
+        finally:
+            connection.close()
+    except (socket.error, socket.timeout) as error:
+        raise AgentError("%s: no answer from %s port %d: %s" % (request, address, port, error))
+    try:
+        answer = json.loads(b"".join(chunks).decode("utf-8"))
+    except ValueError:
+        raise AgentError("%s: the answer is not JSON" % request)
+    if not isinstance(answer, dict) or answer.get("ok") is not True:
+        reason = answer.get("error") if isinstance(answer, dict) else None
+        raise AgentError("%s: %s" % (request, reason or "refused"))
+    return answer
+
+
+def ask_until_answered(address, port, request, timeout_seconds, pause_seconds=0.05, patience_seconds=1.0):
+    """The first answer of an agent that may not be up yet."""
+    deadline = time.time() + timeout_seconds
+    while True:
+        try:
+            return ask(address, port, request, patience_seconds)
+        except AgentError:
+            if time.time() + pause_seconds >= deadline:
+                raise
+            time.sleep(pause_seconds)

@@ -1,0 +1,179 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""What became of a run: outcome, cause, validity. Pure functions over what the modules of a run returned.
+
+Success is shown, not assumed: libvirt may report a migration completed whose guest is dead or damaged. A
+run is completed only if the guest runs on the destination, is gone from the source, answers, its kernel has
+nothing to complain about, its stressor works on and every page of its pattern is whole and current.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+from ansible_collections.postcopy.lab.plugins.module_utils.kernel_log import damage_lines
+
+# Bytes sent before the switch against what the guest holds. They exceed what the guest calls resident: the
+# kernel's
+# own code and page structures (outside MemTotal), freed pages that are not zero, and what was written again
+# before the pass came by do travel. They fall short only of pages that QEMU finds zero.
+SWITCH_RATIO_RANGE = (0.8, 1.6)
+# One pass looks at every page of the guest once; the rest is what was written again meanwhile.
+PASS_RATIO_MINIMUM = 0.98
+PAGE_BYTES = 4096
+
+
+def judge(evidence):
+    """Outcome, cause, validity, integrity and switch check of a run, as run.json holds them.
+
+    :param evidence: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
+        returned, {} where a step was not reached); domains {"source", "destination": state or null};
+        consoles {"source", "destination": lines}; source and destination (node names)
+    """
+    integrity = integrity_of(evidence)
+    outcome, cause, detail = _outcome(evidence, integrity)
+    check = switch_check(evidence)
+    reason = invalid_reason(evidence, check)
+    return {
+        "outcome": outcome,
+        "cause": cause,
+        "cause_detail": None if detail is None else " ".join(str(detail).split())[:300],
+        "valid": reason is None,
+        "invalid_reason": reason,
+        "integrity": integrity,
+        "switch_check": check,
+    }
+
+
+def integrity_of(evidence):
+    """What is known of the guest after the migration; "checked" says whether it answered at all."""
+    check = evidence.get("check") or {}
+    before, after = check.get("status_before"), check.get("status_after")
+    console_lines = evidence["consoles"]["source"] + evidence["consoles"]["destination"]
+    errors = damage_lines(console_lines + (check.get("kernel_log") or []))
+    for line in (after or before or {}).get("kernel_log_errors") or []:
+        if line.strip() and line.strip() not in errors:
+            errors.append(line.strip())
+    alive, progressing = _stressor(before, after)
+    states = evidence["domains"]
+    running = [role for role in ("source", "destination") if states.get(role) == "running"]
+    absent = [role for role in ("source", "destination") if states.get(role) == "absent"]
+    return {
+        "checked": bool(check.get("answered")),
+        "kernel_log_errors": errors,
+        "stressor_alive": alive,
+        "stressor_progressing": progressing,
+        "pattern": check.get("pattern"),
+        "alive_on": ", ".join(evidence[role] for role in running) or None,
+        "absent_on": ", ".join(evidence[role] for role in absent) or None,
+    }
+
+
+def _stressor(before, after):
+    """Whether all workers live and whether they still use the processor; None where there is no stressor."""
+    if not before or not after or not (after.get("stressor") or {}).get("name"):
+        return None, None
+    first, last = before.get("stressor") or {}, after["stressor"]
+    # stress has a moment between two workers' lives only when one dies: its workers stay for good.
+    alive = bool(last.get("running")) and last.get("workers_alive", 0) >= last.get("workers_started", 0)
+    return alive, last.get("cpu_seconds", 0) > first.get("cpu_seconds", 0)
+
+
+def _outcome(evidence, integrity):
+    fault = evidence.get("fault")
+    if fault:
+        return "aborted", "lab_fault", "%s: %s" % (fault["step"], fault["detail"])
+    boot, fill = evidence.get("boot") or {}, evidence.get("fill") or {}
+    if boot.get("error"):
+        return "failed", "boot_failed", boot["error"]
+    if fill.get("error"):
+        return "failed", "boot_failed" if fill.get("ready_at") is None else "fill_failed", fill["error"]
+    migration = evidence.get("migration") or {}
+    if migration.get("outcome") == "stuck":
+        return "failed", "migration_stuck", "no end after %s s" % migration.get("waited_seconds")
+    if migration.get("outcome") not in ("migrated", "aborted"):
+        return "failed", "migration_failed", migration.get("error") or "no reason given"
+    home = "destination" if migration["outcome"] == "migrated" else "source"
+    cause, detail = guest_fault(evidence, integrity, home)
+    if cause is not None:
+        return "failed", cause, detail
+    return ("completed" if home == "destination" else "not_converged"), None, None
+
+
+def guest_fault(evidence, integrity, home):
+    """(cause, detail) of what is wrong with the guest, (None, None) if it is shown intact on its host."""
+    other = "source" if home == "destination" else "destination"
+    check = evidence.get("check") or {}
+    pattern = integrity["pattern"]
+    damaged = None
+    if pattern:
+        damaged = [
+            "%d %s" % (pattern[key], key.replace("_", " ")) for key in DAMAGED_PAGES if pattern.get(key)
+        ]
+    rules = (
+        (integrity["kernel_log_errors"], "guest_corrupted", "kernel: %s"),
+        (damaged, "guest_corrupted", "pattern: %s"),
+        (evidence["domains"].get(home) != "running", "guest_lost", "is not running on the %s" % home),
+        (evidence["domains"].get(other) != "absent", "guest_left_behind", "is not absent on the %s" % other),
+        (not integrity["checked"], "guest_unreachable", check.get("error") or "the agent does not answer"),
+        (not pattern or not pattern.get("pages"), "guest_unchecked", "no answer about the memory pattern"),
+        (integrity["stressor_alive"] is False, "guest_corrupted", "the stressor died"),
+        (integrity["stressor_progressing"] is False, "stressor_stalled", "it used no processor time"),
+        (_stressor_missing(evidence, integrity), "guest_unchecked", "no answer about the stressor"),
+    )
+    for found, cause, detail in rules:
+        if found:
+            lines = found if isinstance(found, list) else []
+            return cause, detail % ", ".join(lines[:3]) if "%s" in detail else detail
+    return None, None
+
+
+DAMAGED_PAGES = ("bad_pages", "stale_pages", "torn_pages")
+
+
+def _stressor_missing(evidence, integrity):
+    return evidence["spec"]["stress_threads"] > 0 and integrity["stressor_alive"] is None
+
+
+def switch_check(evidence):
+    """Bytes sent before the switch against the guest's resident memory; None where nothing was switched."""
+    migration = evidence.get("migration") or {}
+    job = migration.get("job_before_switch")
+    if evidence["spec"]["mode"] != "hybrid" or not job:
+        return None
+    sent = job.get("memory_processed", job.get("data_processed", 0))
+    resident = (evidence.get("fill") or {}).get("resident_bytes") or 0
+    pages = job.get("memory_constant", 0) + job.get("memory_normal", 0)
+    total_pages = job.get("memory_total", 0) // PAGE_BYTES
+    return {
+        "bytes_before_switch": sent,
+        "resident_bytes": resident,
+        "ratio": round(sent / resident, 4) if resident else None,
+        "pass_ratio": round(pages / total_pages, 4) if total_pages else None,
+        "iteration": migration.get("iteration_at_switch"),
+    }
+
+
+def invalid_reason(evidence, check):
+    """Why a run's figures must not be used although it ended well; None if they may."""
+    migration = evidence.get("migration") or {}
+    if evidence["spec"]["mode"] == "precopy" or migration.get("outcome") != "migrated":
+        return None
+    if not migration.get("switched"):
+        return "it ended in pre-copy: there was no switch to post-copy"
+    if check is None:
+        return None if evidence["spec"]["mode"] == "postcopy" else "no job statistics from before the switch"
+    low, high = SWITCH_RATIO_RANGE
+    if check["ratio"] is None or not low <= check["ratio"] <= high:
+        return "bytes before the switch / resident bytes = %d / %d = %s, allowed %s to %s" % (
+            check["bytes_before_switch"],
+            check["resident_bytes"],
+            check["ratio"],
+            low,
+            high,
+        )
+    if check["pass_ratio"] is not None and check["pass_ratio"] < PASS_RATIO_MINIMUM:
+        return (
+            "the first pass was not a whole one: %s of the guest's pages were looked at" % check["pass_ratio"]
+        )
+    return None

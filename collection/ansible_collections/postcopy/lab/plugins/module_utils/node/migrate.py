@@ -1,0 +1,260 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""One live migration through libvirt on the source: started, watched at 20 Hz, switched or aborted.
+
+Takes its settings as one JSON argument and prints its result as one JSON line. Writes job.jsonl and
+events.jsonl
+into the run's directory while it goes. What it does when is decided by next_action(), which is pure.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import json
+import os
+import sys
+import threading
+import time
+
+from . import libvirt_events, processes
+from .jsonl import JsonLines
+from .ticks import ticks
+
+HERTZ = 20
+
+# The iteration at whose beginning a mode goes over to post-copy. libvirt reports iteration N when QEMU begins
+# its pass N over the guest's memory (QMP event MIGRATION_PASS): 2 means that the first pass is done, 1 that
+# the migration has just been set up.
+SWITCH_ITERATION = {"hybrid": 2, "postcopy": 1}
+
+# A pass ends for QEMU when what is left could be sent within the allowed downtime: with the default of 300 ms
+# 37 MB of the first pass are still missing at 1 Gb/s, and an idle guest would be finished by pre-copy instead
+# of being switched. The smallest value makes the first pass a whole one and the switch certain.
+SWITCH_DOWNTIME_MILLISECONDS = 1
+
+# How long the events that belong to the end of a migration may take to arrive after the call has returned.
+EVENT_PATIENCE_SECONDS = 0.5
+
+
+def next_action(mode, iteration, elapsed_seconds, limit_seconds, stuck_seconds, switched, aborted):
+    """What to do now with a migration that is under way: "switch", "abort", "give-up" or None.
+
+    :param iteration: the last one that libvirt reported, 0 before the first
+    :param limit_seconds: pre-copy is aborted after this long; post-copy cannot be aborted
+    :param stuck_seconds: no longer waited for after this long, whatever its state
+    """
+    if elapsed_seconds > stuck_seconds:
+        return "give-up"
+    if switched or aborted:
+        return None
+    if mode in SWITCH_ITERATION and iteration >= SWITCH_ITERATION[mode]:
+        return "switch"
+    if elapsed_seconds > limit_seconds:
+        return "abort"
+    return None
+
+
+def one_line(error):
+    return " ".join(str(error).split())
+
+
+class Migration:
+    """One migration and what is known of it so far."""
+
+    def __init__(self, libvirt, settings):
+        self.libvirt = libvirt
+        self.settings = settings
+        directory = settings["run_directory"]
+        self.jobs = JsonLines(os.path.join(directory, "job.jsonl"))
+        self.events = JsonLines(os.path.join(directory, "events.jsonl"))
+        self.changed = threading.Condition()
+        self.ended = threading.Event()
+        self.iteration = 0
+        self.job_completed = None
+        self.last_lifecycle = None
+        self.error = None
+        self.result = {
+            "requested_at": None,
+            "first_pass_at": None,
+            "switch_requested_at": None,
+            "finished_at": None,
+            "switched": False,
+            "aborted": False,
+            "iteration_at_switch": None,
+            "job_before_switch": None,
+        }
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        libvirt_events.start_event_loop(libvirt)
+        self.connection = libvirt.open("qemu:///system")
+        self.domain = self.connection.lookupByName(settings["name"])
+        libvirt_events.subscribe(libvirt, self.connection, settings["name"], self.receive)
+
+    def receive(self, record, at):
+        """An event of the domain, in the event loop's thread."""
+        with self.changed:
+            if record["event"] == "migration-iteration":
+                self.iteration = record["iteration"]
+                if self.iteration == 2:
+                    self.result["first_pass_at"] = at
+            elif record["event"] == "job-completed":
+                self.job_completed = record["job"]
+            else:
+                self.last_lifecycle = (record["name"], record["detail"])
+                self.result["switched"] |= self.last_lifecycle == ("SUSPENDED", "POSTCOPY")
+            self.changed.notify_all()
+        self.events.write(record, at)
+
+    def note(self, name, detail=None, **more):
+        """A line of the driver's own in events.jsonl; returns its time."""
+        at = time.time()
+        self.events.write(dict(more, event="driver", name=name, detail=detail), at)
+        return at
+
+    def flags(self):
+        libvirt = self.libvirt
+        flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
+        if self.settings["mode"] in SWITCH_ITERATION:
+            # Upstream's name since 1.3.3, and that of the wp3 tree before it.
+            name = "VIR_MIGRATE_POSTCOPY"
+            flags |= getattr(libvirt, name, None) or libvirt.VIR_MIGRATE_ENABLE_POSTCOPY
+        return flags
+
+    def migrate(self):
+        """The migration itself: one blocking call, in a thread of its own."""
+        parameters = {self.libvirt.VIR_MIGRATE_PARAM_URI: self.settings["migrate_uri"]}
+        try:
+            self.domain.migrateToURI3(self.settings["destination_uri"], parameters, self.flags())
+        except self.libvirt.libvirtError as error:
+            self.error = one_line(error)
+        self.result["finished_at"] = self.note("finished", self.error)
+        with self.changed:
+            self.ended.set()
+            self.changed.notify_all()
+
+    def sample(self):
+        for _tick in ticks(HERTZ, self.ended):
+            job = self.job()
+            if job is not None and job.get("type"):
+                self.jobs.write({"job": job})
+
+    def job(self):
+        try:
+            return self.domain.jobStats()
+        except self.libvirt.libvirtError:
+            return None
+
+    def switch(self):
+        self.result["iteration_at_switch"] = self.iteration
+        job = self.result["job_before_switch"] = self.job()
+        at = self.note("switch-requested", job=job)
+        if self.call("switch", self.domain.migrateStartPostCopy, 0):
+            self.result["switch_requested_at"] = at
+            return True
+        return False
+
+    def abort(self):
+        self.note("abort-requested")
+        self.result["aborted"] = self.call("abort", self.domain.abortJob)
+        return self.result["aborted"]
+
+    def call(self, name, function, *arguments):
+        """Whether libvirt did it. It refuses what comes too early or too late: the next tick tries again."""
+        try:
+            function(*arguments)
+        except self.libvirt.libvirtError as error:
+            self.note(name + "-refused", one_line(error))
+            return False
+        return True
+
+    def run(self):
+        """Migrate; returns the outcome: migrated, aborted, failed or stuck."""
+        settings = self.settings
+        if settings["mode"] in SWITCH_ITERATION:
+            self.domain.migrateSetMaxDowntime(SWITCH_DOWNTIME_MILLISECONDS, 0)
+        started = self.result["requested_at"] = self.note("requested", settings["mode"])
+        self.start(self.migrate)
+        self.start(self.sample)
+        switch_accepted = False
+        while not self.ended.is_set():
+            with self.changed:
+                if not self.ended.is_set():
+                    self.changed.wait(1.0 / HERTZ)
+                action = next_action(
+                    settings["mode"],
+                    self.iteration,
+                    time.time() - started,
+                    settings["limit_seconds"],
+                    settings["stuck_seconds"],
+                    switch_accepted,
+                    self.result["aborted"],
+                )
+            if self.ended.is_set():
+                break
+            if action == "switch":
+                switch_accepted = self.switch()
+            elif action == "abort":
+                self.abort()
+            elif action == "give-up":
+                self.note("given-up")
+                self.result["finished_at"] = time.time()
+                return "stuck"
+        self.wait_for_last_events()
+        if self.error is None:
+            return "migrated"
+        return "aborted" if self.result["aborted"] else "failed"
+
+    @staticmethod
+    def start(target):
+        thread = threading.Thread(target=target)
+        thread.daemon = True
+        thread.start()
+
+    def wait_for_last_events(self):
+        """The source's last words: STOPPED and job-completed after a success, nothing certain otherwise."""
+        if self.error is not None:
+            return
+        deadline = time.time() + EVENT_PATIENCE_SECONDS
+        with self.changed:
+            while time.time() < deadline and (
+                self.job_completed is None or (self.last_lifecycle or ("",))[0] != "STOPPED"
+            ):
+                self.changed.wait(0.02)
+
+
+def version_text(number):
+    """ "11.3.0" for libvirt's 11003000: major * 1,000,000 + minor * 1,000 + release."""
+    return "%d.%d.%d" % (number // 1000000, number // 1000 % 1000, number % 1000)
+
+
+def versions(connection):
+    """What is really running here, from the daemon itself."""
+    return {
+        "libvirt_version": version_text(connection.getLibVersion()),
+        "qemu_version": version_text(connection.getVersion()),
+    }
+
+
+def main(settings):
+    import libvirt
+
+    processes.write_pid("migrate")
+    try:
+        try:
+            migration = Migration(libvirt, settings)
+            outcome = migration.run()
+            result = dict(migration.result, outcome=outcome, error=migration.error)
+            result["job_completed"] = migration.job_completed
+            result.update(versions(migration.connection))
+        except libvirt.libvirtError as error:
+            result = {"outcome": "failed", "error": one_line(error)}
+    finally:
+        processes.remove_pid("migrate")
+    print(json.dumps(result, sort_keys=True))
+    sys.stdout.flush()
+    # Threads may still hang in libvirt's calls; there is nothing left to clean up.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

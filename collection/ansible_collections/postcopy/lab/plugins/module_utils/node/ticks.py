@@ -1,0 +1,26 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Waking up at a steady rate."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import time
+
+
+def ticks(hertz, stop):
+    """Yield at a steady rate until the event is set. A late reader skips ticks, it does not catch up.
+
+    :param hertz: ticks per second
+    :param stop: threading.Event
+    """
+    period = 1.0 / hertz
+    start = time.time()
+    count = 0
+    while not stop.is_set():
+        yield
+        # A clock that was set back must not put this loop to sleep for long.
+        elapsed = max(0.0, time.time() - start)
+        count = max(count + 1, int(elapsed / period))
+        stop.wait(min(period, max(0.0, count * period - elapsed)))

@@ -1,0 +1,136 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""run.json from what the modules of a run returned. Pure; judgement.py says what became of the run."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+from ansible_collections.postcopy.lab.plugins.module_utils import judgement
+
+SCHEMA = 1
+QUIET_SECONDS = 5.0
+
+
+def answers_to(conversation, request):
+    """All answers of a guest_agent task to one request, in order."""
+    return [
+        item["answer"] for item in (conversation or {}).get("answers") or [] if item["request"] == request
+    ]
+
+
+def check_of(conversation, kernel_log):
+    """What the check after a migration found out, in the form that judgement.py wants."""
+    if not conversation:
+        return {}
+    status = answers_to(conversation, "status")
+    patterns = answers_to(conversation, "pattern verify")
+    pattern = None
+    if patterns:
+        keys = ("pages", "bad_pages", "stale_pages", "torn_pages", "generation")
+        pattern = {key: patterns[-1].get(key) for key in keys}
+    return {
+        "answered": bool(conversation.get("answered")),
+        "error": conversation.get("error"),
+        "status_before": status[0] if status else None,
+        "status_after": status[-1] if len(status) > 1 else None,
+        "pattern": pattern,
+        "kernel_log": kernel_log,
+    }
+
+
+def run_document(run, results, logs, missing, node_names, recorded_at):
+    """The whole of run.json.
+
+    :param run: the item of study_plan's pending list
+    :param results: {"boot", "fill", "migration", "check": module results or {}, "stopped": {role: result},
+        "fault": null or {"step", "detail"}, "accelerator"}
+    :param logs: {"source", "destination", "guest": lines of console or kernel log}
+    :param missing: names of evidence files that are not there
+    :param node_names: {"source", "destination", "prober"}
+    :param recorded_at: UTC epoch seconds
+    """
+    boot, fill, migration = (results.get(key) or {} for key in ("boot", "fill", "migration"))
+    stopped = results.get("stopped") or {}
+    evidence = {
+        "spec": run["spec"],
+        "fault": results.get("fault"),
+        "boot": boot,
+        "fill": fill,
+        "migration": migration,
+        "check": check_of(results.get("check"), logs["guest"]),
+        "domains": {role: (stopped.get(role) or {}).get("guest_state") for role in ("source", "destination")},
+        "consoles": {role: logs[role] for role in ("source", "destination")},
+        "source": node_names["source"],
+        "destination": node_names["destination"],
+    }
+    document = {
+        "schema": SCHEMA,
+        "study": run["study"],
+        "lab": run["lab"],
+        "case": run["case"],
+        "repetition": run["repetition"],
+        "spec": run["spec"],
+        "nodes": node_names,
+        "started_at": boot.get("started_at") or recorded_at,
+        "finished_at": recorded_at,
+        "driver": {
+            key: migration.get(key)
+            for key in ("requested_at", "first_pass_at", "switch_requested_at", "finished_at")
+        },
+        "guest": {
+            "name": run["guest"]["name"],
+            "address": run["guest"]["address"],
+            "boot_seconds": difference(fill.get("ready_at"), boot.get("started_at")),
+            "fill_seconds": difference(fill.get("finished_at"), fill.get("ready_at")),
+            "resident_bytes_before_migration": fill.get("resident_bytes"),
+        },
+        "steps_seconds": steps_seconds(results, recorded_at),
+        "accelerator": results.get("accelerator"),
+        "qemu_version": migration.get("qemu_version"),
+        "libvirt_version": migration.get("libvirt_version"),
+    }
+    document.update(judgement.judge(evidence))
+    document["warnings"] = warnings(results, missing)
+    return document
+
+
+def difference(later, earlier):
+    return None if later is None or earlier is None else round(later - earlier, 3)
+
+
+def steps_seconds(results, recorded_at):
+    """The run's wall time, divided among its steps without gaps: what a task waits for belongs to its step.
+
+    Times come from several nodes' clocks; on a lab of several machines they carry the clocks' offsets.
+    """
+    boot, fill, migration, check = (results.get(key) or {} for key in ("boot", "fill", "migration", "check"))
+    stops = [
+        stop["finished_at"] for stop in (results.get("stopped") or {}).values() if stop.get("finished_at")
+    ]
+    stopped_at = max(stops) if stops else None
+    ended_at = migration.get("finished_at")
+    quiet_until = None if ended_at is None else ended_at + QUIET_SECONDS
+    return {
+        "boot": difference(fill.get("ready_at"), boot.get("started_at")),
+        "fill": difference(fill.get("finished_at"), fill.get("ready_at")),
+        "probes_start": difference(migration.get("requested_at"), fill.get("finished_at")),
+        "migrate": difference(ended_at, migration.get("requested_at")),
+        "quiet": difference(quiet_until, ended_at),
+        "check": difference(check.get("finished_at"), quiet_until),
+        "clean": difference(stopped_at, check.get("finished_at")),
+        "collect": difference(recorded_at, stopped_at),
+    }
+
+
+def warnings(results, missing):
+    """What a reader of the figures should know, one line each."""
+    found = []
+    for role, stop in sorted((results.get("stopped") or {}).items()):
+        if stop.get("was_running") is False:
+            found.append("the measuring process on the %s had ended before the run did" % role)
+        elif stop.get("was_running") is None:
+            found.append("the measuring process on the %s was not stopped" % role)
+    if missing:
+        found.append("missing evidence: " + ", ".join(missing))
+    return found

@@ -1,0 +1,78 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""A run's directory of evidence: unpacking what the nodes packed, checksums, reading consoles."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import hashlib
+import os
+import shutil
+import tarfile
+
+CHECKSUM_FILE = "SHA256SUMS"
+# A console is read for its kernel's complaints; a guest that prints for ever must not fill the memory.
+MOST_CONSOLE_BYTES = 4 * 1024 * 1024
+EXPECTED = {
+    "source": ("job.jsonl", "events.jsonl", "nic.jsonl", "console.log"),
+    "destination": ("job.jsonl", "events.jsonl", "nic.jsonl", "console.log"),
+    "prober": ("ping.log", "ping_fine.log"),
+    "guest": ("progress.jsonl", "kernel_log.txt"),
+}
+
+
+def unpack(archives, directory):
+    """Unpack each role's archive into DIRECTORY/ROLE, what the prober has of the guest into DIRECTORY/guest.
+
+    :param archives: {"source" | "destination" | "prober": path}; a missing file is left out
+    """
+    for role, path in sorted(archives.items()):
+        target = os.path.join(directory, role)
+        os.makedirs(target)
+        if not os.path.exists(path):
+            continue
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                # Only what our own packing makes: plain files below the directory.
+                if member.isfile() and not member.name.startswith("/") and ".." not in member.name.split("/"):
+                    archive.extract(member, target)
+    guest = os.path.join(directory, "prober", "guest")
+    if os.path.isdir(guest):
+        shutil.move(guest, os.path.join(directory, "guest"))
+
+
+def missing_files(directory):
+    """Evidence that a whole run has and this one lacks, as ROLE/NAME; an empty file is missing too."""
+    return [
+        role + "/" + name
+        for role in sorted(EXPECTED)
+        for name in EXPECTED[role]
+        if not _has_content(os.path.join(directory, role, name))
+    ]
+
+
+def _has_content(path):
+    return os.path.exists(path) and os.path.getsize(path) > 0
+
+
+def read_lines(path):
+    """The lines of a log that may hold anything, [] if it is not there."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(MOST_CONSOLE_BYTES).decode("utf-8", "replace").splitlines()
+    except (IOError, OSError):
+        return []
+
+
+def write_checksums(directory):
+    """SHA256SUMS over all files of the directory, in the form of sha256sum(1)."""
+    lines = []
+    for parent, _directories, names in os.walk(directory):
+        for name in names:
+            path = os.path.join(parent, name)
+            with open(path, "rb") as stream:
+                digest = hashlib.sha256(stream.read()).hexdigest()
+            lines.append("%s  %s\n" % (digest, os.path.relpath(path, directory)))
+    with open(os.path.join(directory, CHECKSUM_FILE), "w") as stream:
+        stream.write("".join(sorted(lines, key=lambda line: line[66:])))

@@ -1,0 +1,139 @@
+#!/usr/bin/python
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Write lab.json."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: lab_record
+short_description: Write lab.json
+description:
+  - Writes what the nodes really run, the measured link and the deviations from the article into C(lab.json).
+options:
+  directory:
+    description: The results directory of the study and the lab.
+    type: path
+    required: true
+  lab:
+    description: Name of the lab.
+    type: str
+    required: true
+  release:
+    description: What the nodes run.
+    type: str
+    required: true
+  backend:
+    description: Who is asked to migrate.
+    type: str
+    default: libvirt
+  nodes:
+    description: What M(postcopy.lab.node_facts) says of each node.
+    type: dict
+    required: true
+  groups:
+    description: Groups of the inventory that each node is in.
+    type: dict
+    required: true
+  reference_node:
+    description: The node whose clock the others are compared with.
+    type: str
+    required: true
+  link_file:
+    description: The measured link, C(link.json); may be missing.
+    type: path
+    required: true
+  project_directory:
+    description: The kit's own folder, whose commit is recorded.
+    type: path
+    required: true
+author:
+  - postcopy-lab contributors
+"""
+
+EXAMPLES = r"""
+- name: Write what the nodes run
+  postcopy.lab.lab_record:
+    directory: results/quick/local
+    lab: local
+    release: epoxy
+    nodes: "{{ nodes }}"
+    groups: {compute1: [compute, lab]}
+    reference_node: compute1
+    link_file: .lab/local/link.json
+    project_directory: .
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+path:
+  description: The file that was written.
+  returned: success
+  type: str
+"""
+
+import json
+import os
+import subprocess
+import time
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, study_files
+
+
+def kit_commit(directory):
+    """The commit of the kit, with "-dirty" if files differ from it; None outside a git repository."""
+    try:
+        process = subprocess.Popen(
+            ("git", "-C", directory, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError:
+        return None
+    text = process.communicate()[0].decode("ascii", "replace").strip()
+    return text if process.returncode == 0 else None
+
+
+def read_link(path):
+    try:
+        with open(path) as stream:
+            return json.load(stream)
+    except (IOError, OSError, ValueError):
+        return None
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "directory": {"type": "path", "required": True},
+            "lab": {"type": "str", "required": True},
+            "release": {"type": "str", "required": True},
+            "backend": {"type": "str", "default": "libvirt"},
+            "nodes": {"type": "dict", "required": True},
+            "groups": {"type": "dict", "required": True},
+            "reference_node": {"type": "str", "required": True},
+            "link_file": {"type": "path", "required": True},
+            "project_directory": {"type": "path", "required": True},
+        },
+    )
+    params = module.params
+    document = lab_description.lab_document(
+        params["lab"],
+        params["release"],
+        params["backend"],
+        kit_commit(params["project_directory"]),
+        params["nodes"],
+        params["groups"],
+        read_link(params["link_file"]),
+        params["reference_node"],
+        time.time(),
+    )
+    path = os.path.join(params["directory"], study_files.LAB_FILE)
+    module.exit_json(changed=study_files.write_json(path, document), path=path)
+
+
+if __name__ == "__main__":
+    main()

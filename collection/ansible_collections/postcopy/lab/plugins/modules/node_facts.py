@@ -1,0 +1,134 @@
+#!/usr/bin/python
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""What a node really runs, now."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: node_facts
+short_description: What a node really runs, now
+description:
+  - Tells what C(lab.json) keeps of a node and what a study's checks need, in one quick look that no cache
+    answers.
+  - Versions of QEMU and libvirt come from the running libvirtd where there is one.
+author:
+  - postcopy-lab contributors
+attributes:
+  check_mode:
+    description: Changes nothing.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Look at every node
+  postcopy.lab.node_facts:
+  register: node
+"""
+
+RETURN = r"""
+node:
+  description:
+    - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, boot_id (the same on nodes of one
+      machine),
+      python_version, qemu_version, libvirt_version, packages (name and version of those that matter) and
+      local_facts (those of this kit's roles).
+  returned: always
+  type: dict
+"""
+
+import glob
+import json
+import os
+import platform
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_texts
+from ansible_collections.postcopy.lab.plugins.module_utils.node import migrate
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+FACTS = "/etc/ansible/facts.d/postcopy_lab_*.fact"
+PACKAGES = (
+    "qemu*",
+    "libvirt*",
+    "python3-libvirt",
+    "python-libvirt",
+    "iputils-ping",
+    "nova-*",
+    "openvswitch*",
+)
+
+
+def read(path):
+    try:
+        with open(path) as stream:
+            return stream.read()
+    except (IOError, OSError):
+        return ""
+
+
+def running_versions():
+    """QEMU's and libvirt's versions from libvirtd, {} without one."""
+    if libvirt is None:
+        return {}
+    try:
+        connection = guest_domain.connect(libvirt)
+    except libvirt.libvirtError:
+        return {}
+    try:
+        return migrate.versions(connection)
+    except libvirt.libvirtError:
+        return {}
+    finally:
+        connection.close()
+
+
+def packages():
+    try:
+        process = subprocess.Popen(
+            ("dpkg-query", "-W", "-f", "${db:Status-Abbrev}${Package} ${Version}\\n") + PACKAGES,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError:
+        return {}
+    return node_texts.installed_packages(process.communicate()[0].decode("utf-8", "replace"))
+
+
+def local_facts():
+    facts = {}
+    for path in sorted(glob.glob(FACTS)):
+        try:
+            facts[os.path.basename(path)[: -len(".fact")]] = json.loads(read(path))
+        except ValueError:
+            continue
+    return facts
+
+
+def main():
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    node = {
+        "kernel": platform.release(),
+        "os": node_texts.os_name(read("/etc/os-release")),
+        "boot_id": read("/proc/sys/kernel/random/boot_id").strip(),
+        "python_version": platform.python_version(),
+        "packages": packages(),
+        "local_facts": local_facts(),
+        "qemu_version": None,
+        "libvirt_version": None,
+    }
+    node.update(node_texts.processors(read("/proc/cpuinfo")))
+    node.update(node_texts.memory(read("/proc/meminfo")))
+    node.update(running_versions())
+    module.exit_json(changed=False, node=node)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+#!/usr/bin/python
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Start and stop the measuring process of a node."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: probes
+short_description: Start and stop the measuring process of a node
+description:
+  - V(started) ends whatever an earlier run left behind, empties the run's directory and starts one process
+    that measures until it is stopped. The task ends when everything is being watched.
+  - V(stopped) ends it, tells the state of the guest on this host and removes the guest, and packs the run's
+    directory into one archive.
+  - Needs the programs that C(playbooks/tasks/node_programs.yml) installs.
+options:
+  state:
+    description: Whether the probes measure.
+    type: str
+    choices: [started, stopped]
+    default: started
+  run_directory:
+    description: Where the records go, on this node. The archive is beside it, with the ending C(.tar.gz).
+    type: path
+    required: true
+  probes:
+    description:
+      - What to measure. V(nic) is the byte and packet counters of O(interfaces), 20 times a second.
+      - V(events) is libvirt's events of the guest and its job statistics, 20 times a second; for the
+        destination, the source's own are recorded by M(postcopy.lab.migration).
+      - V(ping) and V(ping_fine) ping the guest every 100 ms and every 10 ms, from its first answer on.
+    type: list
+    elements: str
+    choices: [nic, events, ping, ping_fine]
+    default: [nic]
+  interfaces:
+    description: Interfaces whose counters are recorded.
+    type: list
+    elements: str
+    default: []
+  guest:
+    description: Name of the guest; on a compute.
+    type: str
+  guest_address:
+    description: Address of the guest; for the pings.
+    type: str
+  guest_port:
+    description: TCP port that tells that the guest is up.
+    type: int
+    default: 7300
+  deadline_seconds:
+    description: The process ends by itself after so long, should nobody stop it.
+    type: float
+    default: 3600
+author:
+  - postcopy-lab contributors
+"""
+
+EXAMPLES = r"""
+- name: Watch the destination
+  postcopy.lab.probes:
+    run_directory: /var/lib/postcopy-lab/runs/example/01
+    probes: [nic, events]
+    interfaces: [migration0, guest0]
+    guest: postcopy-lab-example
+
+- name: Stop watching and pack the files
+  postcopy.lab.probes:
+    state: stopped
+    run_directory: /var/lib/postcopy-lab/runs/example/01
+    guest: postcopy-lab-example
+"""
+
+RETURN = r"""
+archive:
+  description: The packed run directory.
+  returned: V(stopped)
+  type: str
+guest_state:
+  description: V(running), V(paused), V(other) or V(absent) before the guest was removed; null without a
+    guest's name.
+  returned: V(stopped)
+  type: str
+was_running:
+  description: Whether the measuring process was still there when it was stopped.
+  returned: V(stopped)
+  type: bool
+finished_at:
+  description: When the module was done, UTC epoch seconds of this node.
+  returned: always
+  type: float
+"""
+
+import os
+import shutil
+import tarfile
+import time
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs
+from ansible_collections.postcopy.lab.plugins.module_utils.node import processes
+
+try:
+    import libvirt
+except ImportError:
+    libvirt = None
+
+PING_PERIODS = {"ping": 0.1, "ping_fine": 0.01}
+RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
+START_PATIENCE_SECONDS = 10
+
+
+def start(params):
+    for name in ("probe", "migrate"):
+        processes.stop(name)
+    # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
+    shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
+    os.makedirs(params["run_directory"])
+    settings = {
+        "run_directory": params["run_directory"],
+        "deadline_seconds": params["deadline_seconds"],
+        "interfaces": params["interfaces"] if "nic" in params["probes"] else [],
+        "domain": params["guest"] if "events" in params["probes"] else None,
+        "pings": {name + ".log": PING_PERIODS[name] for name in params["probes"] if name in PING_PERIODS},
+        "guest_address": params["guest_address"],
+        "guest_port": params["guest_port"],
+    }
+    log = os.path.join(params["run_directory"], "probe.log")
+    node_programs.start_detached("probe", settings, log, START_PATIENCE_SECONDS)
+    return {}
+
+
+def stop(params):
+    was_running = processes.stop("probe")
+    processes.stop("migrate")
+    directory = params["run_directory"]
+    if not os.path.isdir(directory):
+        os.makedirs(directory)
+    state = remove_guest(params["guest"], directory) if params["guest"] else None
+    log = os.path.join(directory, "probe.log")
+    if os.path.exists(log) and os.path.getsize(log) == 0:
+        os.unlink(log)
+    return {"archive": pack(directory), "guest_state": state, "was_running": was_running}
+
+
+def remove_guest(name, directory):
+    """The guest's state before it is removed; its console goes into the run's directory."""
+    connection = guest_domain.connect(libvirt)
+    try:
+        state = guest_domain.state_name(libvirt, connection, name)
+        guest_domain.destroy(libvirt, connection, name)
+    finally:
+        connection.close()
+    console = guest_domain.console_path(name)
+    if os.path.exists(console):
+        shutil.copyfile(console, os.path.join(directory, "console.log"))
+        os.unlink(console)
+    return state
+
+
+def pack(directory):
+    path = directory.rstrip("/") + ".tar.gz"
+    # Level 1: four times faster than the default for logs that shrink to a tenth either way.
+    archive = tarfile.open(path, "w:gz", compresslevel=1)
+    try:
+        for name in sorted(os.listdir(directory)):
+            archive.add(os.path.join(directory, name), arcname=name)
+    finally:
+        archive.close()
+    return path
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"choices": ["started", "stopped"], "default": "started"},
+            "run_directory": {"type": "path", "required": True},
+            "probes": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["nic", "events", "ping", "ping_fine"],
+                "default": ["nic"],
+            },
+            "interfaces": {"type": "list", "elements": "str", "default": []},
+            "guest": {"type": "str"},
+            "guest_address": {"type": "str"},
+            "guest_port": {"type": "int", "default": 7300},
+            "deadline_seconds": {"type": "float", "default": 3600},
+        },
+    )
+    params = module.params
+    if params["guest"] and libvirt is None:
+        module.fail_json(msg=missing_required_lib("libvirt"))
+    if not params["run_directory"].startswith(RUNS_DIRECTORY + "/"):
+        module.fail_json(msg="run_directory: must be below %s" % RUNS_DIRECTORY)
+    try:
+        result = start(params) if params["state"] == "started" else stop(params)
+    except node_programs.ProgramError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=True, finished_at=time.time(), **result)
+
+
+if __name__ == "__main__":
+    main()
