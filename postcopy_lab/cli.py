@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -45,10 +46,11 @@ class LabGroup(TyperGroup):
         super().format_help(ctx, formatter)
         _print_panels({"Examples": EXAMPLES, "Exit codes": EXIT_CODES, "Environment": ENVIRONMENT})
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
+        standalone_mode = extra.pop("standalone_mode", True)
         code: int = ExitCode.OK
         try:
-            result = super().main(*args, standalone_mode=False, **extra)
+            result = super().main(args, standalone_mode=False, **extra)
             if not standalone_mode:
                 return result
             code = result if isinstance(result, int) else ExitCode.OK
@@ -151,9 +153,9 @@ def provision(
     plain_strategy: StrategyOption = False,
 ) -> None:
     """Make the lab ready: nodes, networks, QEMU, libvirt, guest image. Does only what is missing."""
-    from postcopy_lab import verbs
+    from postcopy_lab.verbs import provision as verb
 
-    verbs.provision(inventory, release=release, plain_strategy=plain_strategy)
+    verb.provision(inventory, release=release, plain_strategy=plain_strategy)
 
 
 @app.command()
@@ -184,10 +186,10 @@ def study(
     plain_strategy: StrategyOption = False,
 ) -> None:
     """Run a study: migrate real guests, keep the evidence. Goes on where it was interrupted."""
-    from postcopy_lab import verbs
+    from postcopy_lab.verbs import study as verb
 
     raise typer.Exit(
-        verbs.study(
+        verb.study(
             inventory,
             name,
             backend=backend,
@@ -212,17 +214,17 @@ def report(
     inventory: InventoryOption = DEFAULT_INVENTORY,
 ) -> None:
     """Write report.html from the evidence of a study, and print its summary."""
-    from postcopy_lab import verbs
+    from postcopy_lab.verbs import report as verb
 
-    verbs.report(inventory, target)
+    verb.report(inventory, target)
 
 
 @app.command()
 def status(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
     """Show the lab's nodes, the measured link, and how far each study is."""
-    from postcopy_lab import verbs
+    from postcopy_lab.verbs import status as verb
 
-    verbs.status(inventory)
+    verb.status(inventory)
 
 
 @app.command()
@@ -232,9 +234,9 @@ def check(
     plain_strategy: StrategyOption = False,
 ) -> None:
     """Check that the lab is as it should be; changes nothing."""
-    from postcopy_lab import verbs
+    from postcopy_lab.verbs import check as verb
 
-    verbs.check(inventory, release=release, plain_strategy=plain_strategy)
+    verb.check(inventory, release=release, plain_strategy=plain_strategy)
 
 
 @app.command()
@@ -245,9 +247,9 @@ def destroy(
     plain_strategy: StrategyOption = False,
 ) -> None:
     """Remove the lab: containers, networks, keys, logs. Results are never removed."""
-    from postcopy_lab import verbs
+    from postcopy_lab.verbs import destroy as verb
 
-    verbs.destroy(inventory, images=images, yes=yes, plain_strategy=plain_strategy)
+    verb.destroy(inventory, images=images, yes=yes, plain_strategy=plain_strategy)
 
 
 def main() -> None:

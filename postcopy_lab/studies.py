@@ -60,6 +60,7 @@ def load_plan(
     backend: str | None = None,
     repetitions: int | None = None,
     only: str | None = None,
+    release: str | None = None,
 ) -> Plan:
     """Read and check a study, and the results directory that it would go to.
 
@@ -72,11 +73,14 @@ def load_plan(
         study = files.read_study(str(path))
         if repetitions is not None:
             study["repetitions"] = repetitions
-        cases = rules.resolve_cases(study, project.shown(path), backend or inventory.backend)
+        backend = backend or inventory.backend
+        if backend not in rules.BACKENDS:
+            raise InputError(f"backend '{backend}' is not allowed (allowed: {', '.join(rules.BACKENDS)})")
+        cases = rules.resolve_cases(study, project.shown(path), backend)
         names = [case["case"] for case in cases]
         selected = rules.select_cases(names, only, "--only")
         results = inventory.results_dir / study["name"] / inventory.lab
-        files.check_results_directory(str(results), study, cases)
+        files.check_results_directory(str(results), study, cases, inventory.lab, release or inventory.release)
     except rules.StudyError as error:
         raise InputError(str(error)) from error
     return Plan(
@@ -89,6 +93,12 @@ def load_plan(
         ),
         selected=frozenset(selected),
     )
+
+
+def study_variable(project: Project, plan: Plan) -> str:
+    """What playbooks/study.yml wants as `study`: a name in studies/, or a path (it has dots or slashes)."""
+    plain = plan.file == project.studies / f"{plan.name}.yml" and "." not in plan.name
+    return plan.name if plain else str(plan.file)
 
 
 def known_studies(project: Project) -> list[str]:

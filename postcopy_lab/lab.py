@@ -1,0 +1,92 @@
+"""What all verbs share: a checked lab, and playbooks run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from postcopy_lab.board import Board, make_console, open_board
+from postcopy_lab.errors import InterruptedByUserError
+from postcopy_lab.events import Event
+from postcopy_lab.inventory import Inventory, load_inventory
+from postcopy_lab.project import Project, find_project
+from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
+from postcopy_lab.steps import StepProgress, read_durations, role_description
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every verb begins with."""
+
+    project: Project
+    inventory: Inventory
+    release: str | None = None
+    plain_strategy: bool = False
+
+    @property
+    def extra_vars(self) -> dict[str, Any]:
+        """Extra variables that every playbook of this call gets."""
+        return {"lab_release": self.release} if self.release else {}
+
+    @property
+    def title(self) -> str:
+        names = ", ".join(node.name for node in self.inventory.nodes)
+        return f"lab {self.inventory.lab} (release {self.release or self.inventory.release}): {names}"
+
+
+def open_lab(inventory: str, release: str | None = None, plain_strategy: bool = False) -> Lab:
+    """Check what every verb needs, before anything is changed.
+
+    Raises:
+        InputError: unknown or unfit inventory, unknown release.
+    """
+    project = find_project()
+    loaded = load_inventory(project, inventory)
+    project.release(release or loaded.release)
+    return Lab(project, loaded, release, plain_strategy)
+
+
+def run(
+    lab: Lab,
+    board: Board,
+    playbook: str,
+    extra_vars: dict[str, Any],
+    on_event: Callable[[Event], None],
+    logs: Path | None = None,
+) -> Outcome:
+    invocation = Invocation(
+        playbook=lab.project.playbook(playbook),
+        extra_vars=extra_vars,
+        logs=logs or lab.inventory.runner_dir,
+        plain_strategy=lab.plain_strategy,
+    )
+    stop = Stop()
+    with stop.listening(lambda: board.now("stopping ...")):
+        return run_playbook(lab.project, lab.inventory, invocation, on_event, stop)
+
+
+def run_steps(
+    lab: Lab, playbook: str, extra_vars: dict[str, Any], *, resume_with: str, logs: Path | None = None
+) -> dict[str, float]:
+    """Run a playbook of roles, one line per step; returns how long each took.
+
+    Raises:
+        CommandError: a step failed, or it was interrupted.
+    """
+    with open_board(make_console()) as board:
+        progress = StepProgress(
+            board,
+            describe=lambda role: role_description(lab.project, role),
+            expected_seconds=read_durations(lab.inventory.state_dir, playbook),
+        )
+        outcome = run(lab, board, playbook, extra_vars, progress, logs)
+    raise_if_stopped(outcome, resume_with)
+    outcome.raise_for_failure()
+    return progress.seconds
+
+
+def raise_if_stopped(outcome: Outcome, command: str) -> None:
+    if outcome.cancelled:
+        raise InterruptedByUserError(f"go on with `{command}` (the same options)")

@@ -1,0 +1,194 @@
+"""What `status` shows: nodes, link, studies. Reads only; works without any lab."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from postcopy_lab.events import Event
+from postcopy_lab.inventory import Inventory, Node
+from postcopy_lab.journal import RunRecord, read_journal
+from postcopy_lab.studies import RunKey
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+CONNECT_SECONDS = 1.0
+FACTS_ACTION = "postcopy.lab.node_facts"
+REPORT = Path("report") / "report.html"
+GIB = 2**30
+
+
+@dataclass(frozen=True)
+class StudyState:
+    """How far a study is in one lab."""
+
+    name: str
+    total: int
+    records: tuple[RunRecord, ...]
+    report: Path | None
+
+    @property
+    def failed(self) -> int:
+        return sum(not record.good for record in self.records)
+
+    @property
+    def good(self) -> int:
+        return len(self.records) - self.failed
+
+
+def answering(nodes: Iterable[Node]) -> set[str]:
+    """Names of the nodes whose ssh port takes a connection."""
+
+    def answers(node: Node) -> bool:
+        try:
+            with socket.create_connection((node.address, node.port), timeout=CONNECT_SECONDS):
+                return True
+        except OSError:
+            return False
+
+    every = list(nodes)
+    with ThreadPoolExecutor(max_workers=max(1, len(every))) as pool:
+        return {node.name for node, up in zip(every, pool.map(answers, every), strict=True) if up}
+
+
+class FactsCollector:
+    """Picks what the nodes said of themselves out of the events of playbooks/status.yml."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Mapping[str, Any]] = {}
+
+    def __call__(self, event: Event) -> None:
+        data = event.get("event_data") or {}
+        if event.get("event") == "runner_on_ok" and data.get("task_action") == FACTS_ACTION:
+            self.nodes[str(data["host"])] = (data.get("res") or {}).get("node") or {}
+
+
+def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[str, Any]]) -> Table:
+    """One row per node."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=f"lab {inventory.lab}", title_justify="left", box=SIMPLE_HEAD)
+    for title in (
+        "node",
+        "roles",
+        "address",
+        "state",
+        "system",
+        "accelerator",
+        "QEMU",
+        "libvirt",
+        "memory used",
+    ):
+        table.add_column(title)
+    for node in inventory.nodes:
+        known = facts.get(node.name, {})
+        qemu = (known.get("local_facts") or {}).get("postcopy_lab_qemu") or {}
+        state = "up" if node.name in up else "down"
+        table.add_row(
+            node.name,
+            ", ".join(group for group in node.groups if group != "lab"),
+            node.address,
+            state,
+            str(known.get("os") or ""),
+            str(qemu.get("accelerator") or ""),
+            str(known.get("qemu_version") or ""),
+            str(known.get("libvirt_version") or ""),
+            memory_words(known),
+            style=None if state == "up" else "red",
+        )
+    return table
+
+
+def memory_words(facts: Mapping[str, Any]) -> str:
+    """Used of total memory, in GiB; empty if not known."""
+    total, available = facts.get("memory_bytes"), facts.get("memory_available_bytes")
+    if not total or available is None:
+        return ""
+    return f"{(total - available) / GIB:.1f} of {total / GIB:.1f} GiB"
+
+
+def shared_machines(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Sentences about nodes that share one machine, and so its memory."""
+    machines: dict[str, list[str]] = {}
+    for name, known in facts.items():
+        if known.get("boot_id"):
+            machines.setdefault(str(known["boot_id"]), []).append(name)
+    return [
+        f"{', '.join(sorted(names))} are on one machine: its memory is counted once."
+        for names in machines.values()
+        if len(names) > 1
+    ]
+
+
+def link_lines(state_dir: Path) -> list[str]:
+    """The measured link, one line per direction; empty if it was never measured."""
+    try:
+        measured = json.loads((state_dir / "link.json").read_text(encoding="utf-8"))["measured"]
+        return [
+            f"link {item['source']} to {item['destination']}: "
+            f"{item['measured_bits_per_second'] / 1e6:.0f} Mb/s measured, "
+            f"{item['configured_bits_per_second'] / 1e6:.0f} Mb/s configured"
+            for item in measured
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def study_states(inventory: Inventory) -> list[StudyState]:
+    """Every study that has results from this lab."""
+    found = sorted(inventory.results_dir.glob(f"*/{inventory.lab}/study.json"))
+    return [state for state in map(_study_state, found) if state is not None]
+
+
+def _study_state(path: Path) -> StudyState | None:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        order: list[RunKey] = [(str(case), int(repetition)) for case, repetition in document["order"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    records = tuple(read_journal(path.parent, order).values())
+    report = path.parent / REPORT
+    return StudyState(path.parents[1].name, len(order), records, report if report.is_file() else None)
+
+
+def study_table(states: Iterable[StudyState], unstarted: Iterable[str], shown: Any) -> Table:
+    """One row per study; `shown` writes a path."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title="studies", title_justify="left", box=SIMPLE_HEAD)
+    for title in ("study", "done", "failed", "pending", "runs", "report"):
+        table.add_column(title, justify="left" if title in ("study", "report") else "right")
+    for state in states:
+        pending = state.total - len(state.records)
+        table.add_row(
+            state.name,
+            str(state.good),
+            str(state.failed),
+            str(pending),
+            str(state.total),
+            shown(state.report) if state.report else "not written yet",
+            style="yellow" if state.failed else None,
+        )
+    for name in unstarted:
+        table.add_row(name, "", "", "", "", "not started", style="dim")
+    return table
+
+
+def failure_words(states: Iterable[StudyState]) -> list[str]:
+    """Why runs failed, counted, one line per study."""
+    lines = []
+    for state in states:
+        counts = Counter(record.words for record in state.records if not record.good)
+        if counts:
+            causes = ", ".join(f"{count} {words}" for words, count in counts.most_common())
+            lines.append(f"{state.name}: {causes}")
+    return lines

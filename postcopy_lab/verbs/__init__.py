@@ -1,0 +1,1 @@
+"""What each verb does, from checked input to the exit code. One module a verb."""

@@ -1,0 +1,25 @@
+"""`postcopy-lab check`."""
+
+from __future__ import annotations
+
+from postcopy_lab.board import make_console, open_board
+from postcopy_lab.checks import CheckProgress
+from postcopy_lab.lab import open_lab, raise_if_stopped, run
+from postcopy_lab.lock import lab_lock
+
+
+def check(inventory: str, *, release: str | None, plain_strategy: bool) -> None:
+    """Run all checks of the lab.
+
+    Raises:
+        CommandError: a check failed, or bad input.
+    """
+    lab = open_lab(inventory, release, plain_strategy)
+    console = make_console()
+    console.print(f"Checking {lab.title}", style="bold", soft_wrap=True)
+    with lab_lock(lab.inventory.state_dir), open_board(console) as board:
+        progress = CheckProgress(board)
+        outcome = run(lab, board, "verify", lab.extra_vars, progress)
+    raise_if_stopped(outcome, "postcopy-lab check")
+    outcome.raise_for_failure()
+    console.print(f"All {progress.passed} checks passed.", style="green", soft_wrap=True)

@@ -1,0 +1,28 @@
+"""`postcopy-lab provision`."""
+
+from __future__ import annotations
+
+import time
+
+from postcopy_lab.board import clock, make_console
+from postcopy_lab.lab import open_lab, run_steps
+from postcopy_lab.lock import lab_lock
+from postcopy_lab.steps import write_durations
+
+
+def provision(inventory: str, *, release: str | None, plain_strategy: bool) -> None:
+    """Make the lab ready.
+
+    Raises:
+        CommandError: a step failed, or bad input.
+    """
+    lab = open_lab(inventory, release, plain_strategy)
+    console = make_console()
+    console.print(f"Provisioning {lab.title}", style="bold", soft_wrap=True)
+    with lab_lock(lab.inventory.state_dir):
+        started_at = time.monotonic()
+        seconds = run_steps(lab, "provision", lab.extra_vars, resume_with="postcopy-lab provision")
+        write_durations(lab.inventory.state_dir, "provision", seconds)
+    console.print(
+        f"Lab {lab.inventory.lab} is ready, in {clock(time.monotonic() - started_at)}.", soft_wrap=True
+    )

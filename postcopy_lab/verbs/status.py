@@ -1,0 +1,47 @@
+"""`postcopy-lab status`."""
+
+from __future__ import annotations
+
+from postcopy_lab.board import make_console, open_board
+from postcopy_lab.lab import open_lab, run
+from postcopy_lab.status import (
+    FactsCollector,
+    answering,
+    failure_words,
+    link_lines,
+    node_table,
+    shared_machines,
+    study_states,
+    study_table,
+)
+from postcopy_lab.studies import known_studies
+
+
+def status(inventory: str) -> None:
+    """Print nodes, link and studies of a lab.
+
+    Raises:
+        InputError: unknown or unfit inventory.
+    """
+    lab = open_lab(inventory)
+    console = make_console()
+    collector = FactsCollector()
+    up = answering(lab.inventory.nodes)
+    if up and lab.inventory.state_dir.is_dir():
+        with open_board(console) as board:
+            board.now("asking the nodes")
+            run(lab, board, "status", lab.extra_vars, collector)
+    console.print(node_table(lab.inventory, up, collector.nodes))
+    if not up:
+        console.print(
+            "No node answers: there is no lab. Make it with `postcopy-lab provision`.", style="yellow"
+        )
+    for line in shared_machines(collector.nodes):
+        console.print(line)
+    for line in link_lines(lab.inventory.state_dir) or ["link: not measured yet"]:
+        console.print(line, soft_wrap=True)
+    states = study_states(lab.inventory)
+    unstarted = [name for name in known_studies(lab.project) if name not in {state.name for state in states}]
+    console.print(study_table(states, unstarted, lab.project.shown))
+    for line in failure_words(states):
+        console.print(line, style="yellow", soft_wrap=True)

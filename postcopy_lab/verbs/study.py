@@ -1,0 +1,97 @@
+"""`postcopy-lab study`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from postcopy_lab.board import Board, make_console, open_board
+from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError
+from postcopy_lab.journal import RunRecord, read_journal
+from postcopy_lab.lab import Lab, open_lab, run
+from postcopy_lab.lock import lab_lock
+from postcopy_lab.studies import Plan, RunKey, load_plan, study_variable
+from postcopy_lab.study_progress import StudyProgress, describe_totals
+
+
+def study(
+    inventory: str,
+    name: str,
+    *,
+    backend: str | None,
+    repetitions: int | None,
+    only: str | None,
+    resume: bool,
+    release: str | None,
+    plain_strategy: bool,
+) -> ExitCode:
+    """Make what is missing of a study, and say how its runs ended.
+
+    Raises:
+        CommandError: the playbook failed, it was interrupted, or bad input.
+    """
+    lab = open_lab(inventory, release, plain_strategy)
+    plan = load_plan(
+        lab.project,
+        lab.inventory,
+        name,
+        backend=backend,
+        repetitions=repetitions,
+        only=only,
+        release=release,
+    )
+    shown_results = lab.project.shown(plan.results)
+    if not resume and read_journal(plan.results, plan.order):
+        raise InputError(
+            f"{shown_results}: has runs of this study already; go on with --resume, "
+            "or move the directory away to begin anew (allowed with --no-resume: no run yet)"
+        )
+    finished = read_journal(plan.results, plan.wanted)
+    missing = [key for key in plan.wanted if key not in finished]
+    console = make_console()
+    console.print(f"Study {plan.name} on {lab.title}", style="bold", soft_wrap=True)
+    console.print(
+        f"{len(plan.wanted)} runs of {len(plan.selected)} cases: {len(finished)} done, {len(missing)} to make. "
+        f"Evidence goes to {shown_results}.",
+        soft_wrap=True,
+    )
+    if missing:
+        extra_vars = {**lab.extra_vars, "study": study_variable(lab.project, plan)}
+        optional = {"repetitions": repetitions, "only": only, "lab_backend": backend}
+        extra_vars.update({key: value for key, value in optional.items() if value is not None})
+        _make_runs(lab, plan, finished, extra_vars)
+    records = read_journal(plan.results, plan.wanted)
+    console.print(describe_totals(list(records.values())), soft_wrap=True)
+    if len(records) < len(plan.wanted):
+        raise CommandError(f"{shown_results}: {len(plan.wanted) - len(records)} runs are still missing")
+    console.print(f"Report: postcopy-lab report {plan.name}", soft_wrap=True)
+    return ExitCode.OK if all(record.good for record in records.values()) else ExitCode.RUNS_FAILED
+
+
+def _make_runs(
+    lab: Lab, plan: Plan, finished: Mapping[RunKey, RunRecord], extra_vars: dict[str, Any]
+) -> None:
+    with lab_lock(lab.inventory.state_dir), open_board(make_console()) as board:
+        progress = StudyProgress(board, plan.specs, plan.wanted, finished)
+        outcome = run(lab, board, "study", extra_vars, progress)
+        if outcome.cancelled:
+            board.tell("Stopping: the run is given up, its guest and probes are removed from the nodes.")
+            _clean_up(lab, board)
+    if outcome.cancelled:
+        done = len(read_journal(plan.results, plan.wanted))
+        raise InterruptedByUserError(
+            f"{done} of {len(plan.wanted)} runs are done and kept; the same command goes on with the rest"
+        )
+    outcome.raise_for_failure()
+
+
+def _clean_up(lab: Lab, board: Board) -> None:
+    """Leave nothing of an interrupted run on the nodes; a second Ctrl-C gives up."""
+    board.now("cleaning up")
+    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None)
+    if outcome.cancelled:
+        board.line("failed", "cleaning up was interrupted too: the next study removes what is left")
+    elif outcome.failure:
+        board.line("failed", "cleaning up failed: the next study removes what is left", None, outcome.failure)
+    else:
+        board.line("ok", "nothing of it is left on the nodes")

@@ -1,0 +1,65 @@
+"""Record the event streams of this folder: `python tests/data/runner-events/record.py [NAME ...]`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from ansible_runner import interface
+
+HERE = Path(__file__).resolve().parent
+PROJECT = HERE.parents[2]
+NEUTRAL = "/srv/postcopy-lab"
+STREAMS = {
+    "provision": ("provision", "local", {}),
+    "failed": ("failed", "local", {}),
+    "refused": ("verify", "local", {"unwanted_nodes": ["node2"]}),
+    "unreachable": ("provision", "unreachable", {}),
+    "no-hosts": ("no_hosts", "local", {}),
+    "broken": ("broken", "local", {}),
+}
+
+
+def record(name: str, project: Path) -> None:
+    """Run one playbook of the miniature and write its events."""
+    playbook, inventory, extra_vars = STREAMS[name]
+    events: list[str] = []
+
+    def keep(event: dict[str, object]) -> bool:
+        events.append(json.dumps(event).replace(str(project), NEUTRAL))
+        return False
+
+    runner = interface.run(
+        private_data_dir=str(project / ".runner"),
+        project_dir=str(project),
+        playbook=str(project / "playbooks" / f"{playbook}.yml"),
+        inventory=str(project / "inventories" / inventory),
+        extravars=extra_vars,
+        envvars={"ANSIBLE_CONFIG": str(project / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        fact_cache_type="as-configured",
+        event_handler=keep,
+        suppress_env_files=True,
+        quiet=True,
+    )
+    (HERE / f"{name}.jsonl").write_text("\n".join(events) + "\n", encoding="utf-8")
+    print(f"{name}: {len(events)} events, ended with {runner.rc}")
+
+
+def main() -> None:
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory() as folder:
+        project = Path(folder) / "project"
+        shutil.copytree(HERE / "project", project)
+        shutil.copy(PROJECT / "ansible.cfg", project)
+        (project / "plugins").symlink_to(PROJECT / "plugins")
+        (project / ".runner").mkdir()
+        for name in sys.argv[1:] or STREAMS:
+            record(name, project)
+
+
+if __name__ == "__main__":
+    main()
