@@ -1,0 +1,61 @@
+"""Opens the files of one run and hands their lines to the parsers: the only reader of raw logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from analysis.errors import EvidenceError
+from analysis.parsers.checksums import verify_checksums
+from analysis.parsers.events import Event, parse_events
+from analysis.parsers.job import JobLog, parse_job
+from analysis.parsers.nic import NicLog, parse_nic
+from analysis.parsers.ping import PingLog, parse_ping
+from analysis.parsers.progress import ProgressLog, parse_progress
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Parsed logs of one run. The finer ping and the guest's progress may be absent."""
+
+    source_job: JobLog
+    source_events: tuple[Event, ...]
+    source_nic: NicLog
+    destination_events: tuple[Event, ...]
+    destination_nic: NicLog
+    ping: PingLog
+    ping_fine: PingLog | None
+    progress: ProgressLog | None
+
+
+def read_evidence(run_dir: Path) -> Evidence:
+    """Verify and parse the logs of a run that migrated; EvidenceError names the first bad file and line."""
+    verify_checksums(run_dir)
+    return Evidence(
+        source_job=_parse(run_dir, "source/job.jsonl", parse_job),
+        source_events=_parse(run_dir, "source/events.jsonl", parse_events),
+        source_nic=_parse(run_dir, "source/nic.jsonl", parse_nic),
+        destination_events=_parse(run_dir, "destination/events.jsonl", parse_events),
+        destination_nic=_parse(run_dir, "destination/nic.jsonl", parse_nic),
+        ping=_parse(run_dir, "prober/ping.log", parse_ping),
+        ping_fine=_parse_if_there(run_dir, "prober/ping_fine.log", parse_ping),
+        progress=_parse_if_there(run_dir, "guest/progress.jsonl", parse_progress),
+    )
+
+
+def _parse(run_dir: Path, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T:
+    try:
+        with (run_dir / file).open("rb") as lines:
+            return parser(lines, file)
+    except FileNotFoundError as error:
+        raise EvidenceError(file, None, "missing") from error
+    except OSError as error:
+        raise EvidenceError(file, None, f"cannot be read: {error.strerror}") from error
+
+
+def _parse_if_there(run_dir: Path, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T | None:
+    return _parse(run_dir, file, parser) if (run_dir / file).exists() else None

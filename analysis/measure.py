@@ -1,0 +1,295 @@
+"""The figures of one run, each with the source it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.errors import EvidenceError
+from analysis.evidence import Evidence
+from analysis.outage import Outage, measure_outage
+from analysis.parsers.lines import is_number
+from analysis.parsers.records import LabRecord, RunRecord
+from analysis.timeline import Timeline, Traffic, Wire, build_timeline, first_activity, last_activity, wire_of
+
+# Counters are sampled every 50 ms: the last bytes of a migration show up to one sample after its end.
+_SETTLE_SECONDS = 0.15
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One quantity as one source gives it."""
+
+    quantity: str
+    source: str
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What one run measured; None where the source does not have it. Seconds, bytes, bits per second."""
+
+    migration_seconds: float
+    migration_seconds_libvirt: float | None
+    migration_seconds_events: float | None
+    migration_seconds_wire: float | None
+    setup_seconds: float | None
+    precopy_seconds: float | None
+    switch_seconds: float | None
+    postcopy_seconds: float | None
+    first_pass_seconds: float | None
+    border_by_events_seconds: float | None
+    border_by_traffic_seconds: float | None
+    borders_agree: bool | None
+    clock_uncertainty_seconds: float
+    downtime_seconds: float | None
+    downtime_seconds_libvirt: float | None
+    ping_lost: int
+    ping_outage_low_seconds: float
+    ping_outage_high_seconds: float
+    ping_longest_low_seconds: float
+    ping_longest_high_seconds: float
+    ping_lost_precopy: int
+    ping_lost_switch: int
+    ping_lost_postcopy: int
+    ping_lost_after: int
+    ping_lost_before: int
+    ping_switch_high_seconds: float
+    ping_late: int
+    ping_longest_round_trip_seconds: float
+    fine_outage_low_seconds: float | None
+    fine_outage_high_seconds: float | None
+    forward_bytes: float
+    forward_bytes_received: float
+    backward_bytes: float
+    backward_bytes_received: float
+    forward_bytes_libvirt: float | None
+    iterations: float | None
+    page_requests: float | None
+    dirty_rate_bytes_per_second: float | None
+    rate_bits_per_second: float
+    rate_bits_per_second_libvirt: float | None
+    link_rate_bits_per_second: float
+    link_rate_measured: bool
+    link_use: float | None
+    link_use_whole: float
+    bound_bytes: float
+    bound_seconds: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything that one run's evidence yields."""
+
+    figures: RunFigures
+    timeline: Timeline
+    wire: Wire
+    outage: Outage
+    fine_outage: Outage | None
+    longest_sample_gap_seconds: float
+
+
+def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
+    """Compute all figures of one run that migrated (`run.driver` is there)."""
+    wire = wire_of(run, evidence, lab)
+    timeline = build_timeline(run, evidence, wire, lab)
+    prober = lab.offset_seconds(run.prober)
+    _check_coverage(evidence, wire, timeline, prober)
+    outage = measure_outage(evidence.ping, timeline, prober)
+    fine = measure_outage(evidence.ping_fine, timeline, prober) if evidence.ping_fine else None
+    figures = _figures(run, evidence, lab, wire, timeline, outage, fine)
+    return Measured(
+        figures=figures,
+        timeline=timeline,
+        wire=wire,
+        outage=outage,
+        fine_outage=fine,
+        longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),
+    )
+
+
+def readings(figures: RunFigures) -> tuple[Reading, ...]:
+    """The quantities that several sources give, to be held against each other."""
+    rows = [
+        ("migration time", "driver (wall clock)", figures.migration_seconds, "s"),
+        ("migration time", "libvirt (time_elapsed)", figures.migration_seconds_libvirt, "s"),
+        (
+            "migration time",
+            "events (request to source stopped for good)",
+            figures.migration_seconds_events,
+            "s",
+        ),
+        ("migration time", "wire (first to last byte)", figures.migration_seconds_wire, "s"),
+        ("transferred forward", "wire, source sent", figures.forward_bytes, "bytes"),
+        ("transferred forward", "wire, destination received", figures.forward_bytes_received, "bytes"),
+        ("transferred forward", "QEMU (RAM processed)", figures.forward_bytes_libvirt, "bytes"),
+        ("transferred backward", "wire, destination sent", figures.backward_bytes, "bytes"),
+        ("transferred backward", "wire, source received", figures.backward_bytes_received, "bytes"),
+        (
+            "downtime (hypervisor)",
+            "events (source stopped to destination resumed)",
+            figures.downtime_seconds,
+            "s",
+        ),
+        ("downtime (hypervisor)", "libvirt (downtime)", figures.downtime_seconds_libvirt, "s"),
+        ("ping outage, at least", "ping, 0.1 s", figures.ping_outage_low_seconds, "s"),
+        ("ping outage, at least", "ping, 0.01 s", figures.fine_outage_low_seconds, "s"),
+        ("ping outage, at most", "ping, 0.1 s", figures.ping_outage_high_seconds, "s"),
+        ("ping outage, at most", "ping, 0.01 s", figures.fine_outage_high_seconds, "s"),
+        ("rate", "wire", figures.rate_bits_per_second, "bit/s"),
+        ("rate", "QEMU (last report)", figures.rate_bits_per_second_libvirt, "bit/s"),
+        ("start of post-copy", "events (destination resumed)", figures.border_by_events_seconds, "s"),
+        ("start of post-copy", "reverse traffic", figures.border_by_traffic_seconds, "s"),
+    ]
+    return tuple(
+        Reading(name, source, value, unit) for name, source, value, unit in rows if value is not None
+    )
+
+
+def _figures(
+    run: RunRecord,
+    evidence: Evidence,
+    lab: LabRecord,
+    wire: Wire,
+    timeline: Timeline,
+    outage: Outage,
+    fine: Outage | None,
+) -> RunFigures:
+    spec, driver = run.spec, run.driver
+    assert driver is not None  # build_timeline refuses a run without one
+    job = _completed_job(evidence) or evidence.source_job.last
+    finished = driver.finished_at if driver.finished_at is not None else run.finished_at
+    seconds = finished - driver.requested_at
+    start, end = timeline.requested, timeline.completed + _SETTLE_SECONDS
+    forward = wire.source_sent.bytes_between(start, end)
+    first = first_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
+    last = last_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
+    active_seconds = last - first if first is not None and last is not None and last > first else None
+    measured_rate = lab.measured_rate(run.source, run.destination, spec.link_rate_bits_per_second)
+    link_rate = measured_rate or spec.link_rate_bits_per_second
+    active_rate = (
+        wire.source_sent.bytes_between(first, last) * 8 / active_seconds
+        if active_seconds and first is not None and last is not None
+        else None
+    )
+    stopped_for_good = _stopped_for_good(evidence, run, lab)
+    return RunFigures(
+        migration_seconds=seconds,
+        migration_seconds_libvirt=_scaled(job, "time_elapsed", 1e-3)
+        if run.outcome != "not_converged"
+        else None,
+        migration_seconds_events=stopped_for_good - timeline.requested if stopped_for_good else None,
+        migration_seconds_wire=active_seconds,
+        setup_seconds=timeline.seconds_of("setup"),
+        precopy_seconds=timeline.seconds_of("precopy"),
+        switch_seconds=timeline.seconds_of("switch"),
+        postcopy_seconds=timeline.seconds_of("postcopy"),
+        first_pass_seconds=_since(timeline.first_pass_done, timeline.requested),
+        border_by_events_seconds=_since(timeline.destination_resumed, timeline.requested)
+        if spec.mode != "precopy"
+        else None,
+        border_by_traffic_seconds=_since(timeline.border_by_traffic, timeline.requested),
+        borders_agree=timeline.borders_agree,
+        clock_uncertainty_seconds=timeline.clock_uncertainty_seconds,
+        downtime_seconds=timeline.seconds_of("switch") if timeline.destination_resumed is not None else None,
+        downtime_seconds_libvirt=_scaled(job, "downtime", 1e-3) if run.outcome != "not_converged" else None,
+        ping_lost=outage.lost,
+        ping_outage_low_seconds=outage.total.low,
+        ping_outage_high_seconds=outage.total.high,
+        ping_longest_low_seconds=outage.longest.low,
+        ping_longest_high_seconds=outage.longest.high,
+        ping_lost_precopy=outage.lost_by_phase.get("setup", 0) + outage.lost_by_phase.get("precopy", 0),
+        ping_lost_switch=outage.lost_by_phase.get("switch", 0),
+        ping_lost_postcopy=outage.lost_by_phase.get("postcopy", 0),
+        ping_lost_after=outage.lost_by_phase.get("completion", 0) + outage.lost_by_phase.get("after", 0),
+        ping_lost_before=outage.lost_before,
+        ping_switch_high_seconds=outage.by_phase["switch"].high if "switch" in outage.by_phase else 0.0,
+        ping_late=outage.late,
+        ping_longest_round_trip_seconds=outage.longest_round_trip_seconds,
+        fine_outage_low_seconds=fine.total.low if fine else None,
+        fine_outage_high_seconds=fine.total.high if fine else None,
+        forward_bytes=forward,
+        forward_bytes_received=wire.destination_received.bytes_between(start, end),
+        backward_bytes=wire.destination_sent.bytes_between(start, end),
+        backward_bytes_received=wire.source_received.bytes_between(start, end),
+        forward_bytes_libvirt=_scaled(job, "memory_processed", 1),
+        iterations=_scaled(job, "memory_iteration", 1) or _greatest(evidence.source_job.iteration),
+        page_requests=_scaled(job, "memory_postcopy_requests", 1),
+        dirty_rate_bytes_per_second=_dirty_rate(evidence),
+        rate_bits_per_second=forward * 8 / seconds if seconds > 0 else 0.0,
+        rate_bits_per_second_libvirt=_scaled(job, "memory_bps", 8),
+        link_rate_bits_per_second=link_rate,
+        link_rate_measured=measured_rate is not None,
+        link_use=active_rate / link_rate if active_rate is not None else None,
+        link_use_whole=forward * 8 / seconds / link_rate if seconds > 0 else 0.0,
+        bound_bytes=2.0 * spec.ram_bytes,
+        bound_seconds=2.0 * spec.ram_bytes * 8 / link_rate,
+    )
+
+
+def _check_coverage(evidence: Evidence, wire: Wire, timeline: Timeline, prober_offset: float) -> None:
+    """Raise EvidenceError unless every probe ran from before the migration until after it."""
+    spans = {
+        "source/nic.jsonl": wire.source_sent.time,
+        "destination/nic.jsonl": wire.destination_sent.time,
+        "prober/ping.log": evidence.ping.answered_sent_at - prober_offset,
+    }
+    for file, times in spans.items():
+        if times[0] > timeline.requested:
+            raise EvidenceError(
+                file, None, f"begins {times[0] - timeline.requested:.1f} s after the migration"
+            )
+        last = float(times[-1])
+        if file == "prober/ping.log" and len(evidence.ping.lost):
+            last = max(last, float(evidence.ping.lost_sent_at[-1]) - prober_offset)
+        if last < timeline.completed:
+            raise EvidenceError(
+                file, None, f"ends {timeline.completed - last:.1f} s before the migration: cut off"
+            )
+
+
+def _longest_gap(traffic: Traffic, timeline: Timeline) -> float:
+    during = (traffic.time >= timeline.requested) & (traffic.time <= timeline.completed)
+    return float(np.diff(traffic.time[during]).max(initial=0.0))
+
+
+def _completed_job(evidence: Evidence) -> Mapping[str, Any] | None:
+    return next(
+        (event.job for event in evidence.source_events if event.kind == "job-completed" and event.job), None
+    )
+
+
+def _stopped_for_good(evidence: Evidence, run: RunRecord, lab: LabRecord) -> float | None:
+    if run.outcome == "not_converged":
+        return None
+    shift = lab.offset_seconds(run.source)
+    times = [
+        event.time - shift
+        for event in evidence.source_events
+        if event.kind == "lifecycle" and event.name == "STOPPED" and event.detail == "MIGRATED"
+    ]
+    return times[0] if times else None
+
+
+def _dirty_rate(evidence: Evidence) -> float | None:
+    """The highest dirty rate that QEMU reported, in bytes per second (pages of 4096 bytes)."""
+    page = evidence.source_job.last.get("memory_page_size")
+    highest = _greatest(evidence.source_job.dirty_rate_pages_per_second)
+    return None if highest is None else highest * (page if is_number(page) else 4096)
+
+
+def _greatest(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
+    return None if len(values) == 0 or bool(np.all(np.isnan(values))) else float(np.nanmax(values))
+
+
+def _scaled(job: Mapping[str, Any], key: str, factor: float) -> float | None:
+    value = job.get(key)
+    return value * factor if is_number(value) else None
+
+
+def _since(moment: float | None, start: float) -> float | None:
+    return None if moment is None else moment - start

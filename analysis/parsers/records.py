@@ -1,0 +1,360 @@
+"""run.json, study.json and lab.json: what was asked, what came out, and what it ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.errors import EvidenceError
+from analysis.parsers.fields import Fields, read_document
+
+MODES = ("precopy", "hybrid", "postcopy")
+OUTCOMES = ("completed", "not_converged", "failed", "aborted")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What one case asks for. Sizes in bytes, rate in bits per second."""
+
+    mode: str
+    flavor: str
+    vcpus: int
+    ram_bytes: int
+    stressor: str | None
+    stress_threads: int
+    stress_thread_bytes: int
+    stressed_bytes: int
+    pattern_bytes: int
+    link_rate: str
+    link_rate_bits_per_second: float
+    limit_seconds: float
+    backend: str
+    table: str | None
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What the migration's driver saw; epoch seconds of the source's clock."""
+
+    requested_at: float
+    first_pass_at: float | None
+    switch_requested_at: float | None
+    finished_at: float | None
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Pages of the guest's memory pattern after the migration."""
+
+    pages: int
+    bad_pages: int
+    stale_pages: int
+    torn_pages: int
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """What was looked at after the migration to show the guest intact."""
+
+    checked: bool
+    kernel_log_errors: tuple[str, ...]
+    stressor_alive: bool | None
+    stressor_progressing: bool | None
+    pattern: Pattern | None
+    alive_on: str | None
+    absent_on: str | None
+
+
+@dataclass(frozen=True)
+class SwitchCheck:
+    """Bytes sent before the switch against the guest's resident memory: was it one whole pass?"""
+
+    bytes_before_switch: float
+    resident_bytes: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run.json."""
+
+    case: str
+    repetition: int
+    spec: Spec
+    outcome: str
+    cause: str | None
+    cause_detail: str | None
+    valid: bool
+    invalid_reason: str | None
+    source: str | None
+    destination: str | None
+    prober: str | None
+    started_at: float
+    finished_at: float
+    driver: Driver | None
+    resident_bytes: float | None
+    boot_seconds: float | None
+    fill_seconds: float | None
+    switch_check: SwitchCheck | None
+    integrity: Integrity | None
+    steps_seconds: Mapping[str, float]
+    warnings: tuple[str, ...]
+    accelerator: str | None
+    qemu_version: str | None
+    libvirt_version: str | None
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """study.json: the resolved study and the runs that it plans, in order."""
+
+    name: str
+    title: str
+    reference: str | None
+    repetitions: int
+    order: tuple[tuple[str, int], ...]
+    specs: Mapping[str, Mapping[str, Any]]
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class LinkRate:
+    """One measured direction of the migration link, in bits per second."""
+
+    source: str
+    destination: str
+    configured_bits_per_second: float
+    measured_bits_per_second: float
+
+
+@dataclass(frozen=True)
+class ClockOffset:
+    """Node's clock minus the controller's, with its uncertainty, in seconds."""
+
+    offset_seconds: float
+    uncertainty_seconds: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """Where the lab differs from the article, and what that does to the figures."""
+
+    what: str
+    article: str
+    here: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class LabRecord:
+    """lab.json: what really ran."""
+
+    lab: str
+    release: str
+    backend: str
+    kit_commit: str | None
+    nodes: Mapping[str, Mapping[str, Any]]
+    links: tuple[LinkRate, ...]
+    clock_offsets: Mapping[str, ClockOffset]
+    deviations: tuple[Deviation, ...]
+
+    def offset_seconds(self, node: str | None) -> float:
+        """The node's clock minus the controller's; 0 for a node without a measurement."""
+        clock = self.clock_offsets.get(node or "")
+        return clock.offset_seconds if clock else 0.0
+
+    def uncertainty_seconds(self, *nodes: str | None) -> float:
+        """How far a difference between these nodes' clocks may be off."""
+        clocks = (self.clock_offsets.get(node or "") for node in nodes)
+        return sum(clock.uncertainty_seconds for clock in clocks if clock)
+
+    def measured_rate(
+        self, source: str | None, destination: str | None, configured_bits_per_second: float
+    ) -> float | None:
+        """The measured rate (bits per second) of one direction shaped to this rate, None if not measured."""
+        for link in self.links:
+            if (link.source, link.destination, link.configured_bits_per_second) == (
+                source,
+                destination,
+                configured_bits_per_second,
+            ):
+                return link.measured_bits_per_second
+        return None
+
+
+def read_run(path: Path, file: str = "run.json") -> RunRecord:
+    """Read run.json; EvidenceError names what is wrong."""
+    run = read_document(path, file)
+    outcome = run.text("outcome", OUTCOMES)
+    nodes = run.child_or_none("nodes")
+    guest = run.child_or_none("guest")
+    driver = _driver(run.child_or_none("driver"))
+    if driver is None and outcome in ("completed", "not_converged"):
+        raise EvidenceError(file, None, f'"driver.requested_at" missing although the run is {outcome}')
+    return RunRecord(
+        case=run.text("case"),
+        repetition=run.integer("repetition"),
+        spec=_spec(run.child("spec")),
+        outcome=outcome,
+        cause=run.text_or_none("cause"),
+        cause_detail=run.text_or_none("cause_detail"),
+        valid=run.flag("valid"),
+        invalid_reason=run.text_or_none("invalid_reason"),
+        source=nodes.text_or_none("source") if nodes else None,
+        destination=nodes.text_or_none("destination") if nodes else None,
+        prober=nodes.text_or_none("prober") if nodes else None,
+        started_at=run.number("started_at"),
+        finished_at=run.number("finished_at"),
+        driver=driver,
+        resident_bytes=guest.number_or_none("resident_bytes_before_migration") if guest else None,
+        boot_seconds=guest.number_or_none("boot_seconds") if guest else None,
+        fill_seconds=guest.number_or_none("fill_seconds") if guest else None,
+        switch_check=_switch_check(run.child_or_none("switch_check")),
+        integrity=_integrity(run.child_or_none("integrity")),
+        steps_seconds=_numbers(run.child_or_none("steps_seconds")),
+        warnings=run.texts("warnings"),
+        accelerator=run.text_or_none("accelerator"),
+        qemu_version=run.text_or_none("qemu_version"),
+        libvirt_version=run.text_or_none("libvirt_version"),
+    )
+
+
+def read_study(path: Path, file: str = "study.json") -> StudyRecord:
+    """Read study.json; EvidenceError names what is wrong."""
+    document = read_document(path, file)
+    study = document.child("study")
+    order = document.values.get("order")
+    if not isinstance(order, list):
+        raise EvidenceError(file, None, '"order" missing, expected a list of [case, repetition]')
+    planned = []
+    for item in order:
+        if not (
+            isinstance(item, list)
+            and len(item) == 2
+            and isinstance(item[0], str)
+            and isinstance(item[1], int)
+        ):
+            raise EvidenceError(file, None, f'"order" has {str(item)[:80]}, expected [case, repetition]')
+        planned.append((item[0], item[1]))
+    return StudyRecord(
+        name=study.text("name"),
+        title=study.text_or_none("title") or study.text("name"),
+        reference=study.text_or_none("reference"),
+        repetitions=study.integer("repetitions"),
+        order=tuple(planned),
+        specs={case.text("case"): case.child("spec").values for case in document.children("cases")},
+        values=study.values,
+    )
+
+
+def read_lab(path: Path, file: str = "lab.json") -> LabRecord:
+    """Read lab.json; EvidenceError names what is wrong."""
+    lab = read_document(path, file)
+    nodes = lab.child("nodes")
+    link = lab.child_or_none("link")
+    offsets = lab.child_or_none("clock_offsets_seconds")
+    return LabRecord(
+        lab=lab.text("lab"),
+        release=lab.text("release"),
+        backend=lab.text("backend"),
+        kit_commit=lab.text_or_none("kit_commit"),
+        nodes={name: nodes.child(name).values for name in nodes.values},
+        links=tuple(
+            LinkRate(
+                source=item.text("source"),
+                destination=item.text("destination"),
+                configured_bits_per_second=item.number("configured_bits_per_second"),
+                measured_bits_per_second=item.number("measured_bits_per_second"),
+            )
+            for item in (link.children("measured") if link else ())
+        ),
+        clock_offsets={name: _clock(offsets.child(name)) for name in offsets.values} if offsets else {},
+        deviations=tuple(
+            Deviation(
+                what=item.text("what"),
+                article=item.text_or_none("article") or "",
+                here=item.text_or_none("here") or "",
+                effect=item.text_or_none("effect") or "",
+            )
+            for item in lab.children("deviations")
+        ),
+    )
+
+
+def _spec(spec: Fields) -> Spec:
+    return Spec(
+        mode=spec.text("mode", MODES),
+        flavor=spec.text("flavor"),
+        vcpus=spec.integer("vcpus"),
+        ram_bytes=spec.integer("ram_bytes"),
+        stressor=spec.text_or_none("stressor"),
+        stress_threads=spec.integer("stress_threads"),
+        stress_thread_bytes=spec.integer_or_none("stress_thread_bytes") or 0,
+        stressed_bytes=spec.integer("stressed_bytes"),
+        pattern_bytes=spec.integer_or_none("pattern_bytes") or 0,
+        link_rate=spec.text("link_rate"),
+        link_rate_bits_per_second=spec.number("link_rate_bits_per_second"),
+        limit_seconds=spec.number("limit_seconds"),
+        backend=spec.text("backend"),
+        table=spec.text_or_none("table"),
+    )
+
+
+def _driver(driver: Fields | None) -> Driver | None:
+    if driver is None or driver.values.get("requested_at") is None:
+        return None
+    return Driver(
+        requested_at=driver.number("requested_at"),
+        first_pass_at=driver.number_or_none("first_pass_at"),
+        switch_requested_at=driver.number_or_none("switch_requested_at"),
+        finished_at=driver.number_or_none("finished_at"),
+    )
+
+
+def _switch_check(check: Fields | None) -> SwitchCheck | None:
+    if check is None:
+        return None
+    return SwitchCheck(
+        bytes_before_switch=check.number("bytes_before_switch"),
+        resident_bytes=check.number("resident_bytes"),
+        ratio=check.number("ratio"),
+    )
+
+
+def _integrity(integrity: Fields | None) -> Integrity | None:
+    if integrity is None:
+        return None
+    pattern = integrity.child_or_none("pattern")
+    return Integrity(
+        checked=integrity.flag("checked"),
+        kernel_log_errors=integrity.texts("kernel_log_errors"),
+        stressor_alive=integrity.flag_or_none("stressor_alive"),
+        stressor_progressing=integrity.flag_or_none("stressor_progressing"),
+        pattern=Pattern(
+            pages=pattern.integer("pages"),
+            bad_pages=pattern.integer("bad_pages"),
+            stale_pages=pattern.integer("stale_pages"),
+            torn_pages=pattern.integer("torn_pages"),
+        )
+        if pattern
+        else None,
+        alive_on=integrity.text_or_none("alive_on"),
+        absent_on=integrity.text_or_none("absent_on"),
+    )
+
+
+def _clock(offset: Fields) -> ClockOffset:
+    return ClockOffset(
+        offset_seconds=offset.number("offset_seconds"),
+        uncertainty_seconds=offset.number_or_none("uncertainty_seconds") or 0.0,
+        method=offset.text_or_none("method") or "",
+    )
+
+
+def _numbers(fields: Fields | None) -> Mapping[str, float]:
+    if fields is None:
+        return {}
+    return {name: fields.number(name) for name in fields.values if fields.values[name] is not None}

@@ -1,0 +1,1 @@
+"""Published measurements that a study repeats, as data."""

@@ -1,0 +1,110 @@
+"""Loads published measurements (analysis/published/NAME): the article's tables, source and claims."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from analysis.errors import InputError
+
+DIRECTORY = Path(__file__).parent / "published"
+STRESSED_TABLES = ("table3", "table4")
+
+
+@dataclass(frozen=True)
+class Unloaded:
+    """One column of table 2; MB as printed."""
+
+    flavor: str
+    migration_seconds: float
+    outage_seconds: float
+    transferred_mb: float
+
+
+@dataclass(frozen=True)
+class Stressed:
+    """One column of table 3 or 4; MB as printed."""
+
+    stressed_mb: float
+    migration_seconds: float
+    transferred_mb: float
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published study."""
+
+    name: str
+    title: str
+    authors: str
+    year: int
+    link_rate_bits_per_second: float
+    ram_gb: Mapping[str, float]
+    unloaded: tuple[Unloaded, ...]
+    stressed: Mapping[str, tuple[Stressed, ...]]
+    stressed_flavor: str
+    units: Mapping[str, str]
+    claims: tuple[Mapping[str, Any], ...]
+    numbers: Mapping[str, float]
+
+
+def load_published(name: str) -> Published:
+    """Load one data set by the name that a study's `reference` gives; InputError if there is none."""
+    directory = DIRECTORY / name
+    if not (directory / "source.yml").is_file():
+        known = ", ".join(sorted(path.parent.name for path in DIRECTORY.glob("*/source.yml")))
+        raise InputError(f"study: reference: no published data set {name!r} (allowed: {known} or null)")
+    source = yaml.safe_load((directory / "source.yml").read_text())
+    claims = yaml.safe_load((directory / "claims.yml").read_text())
+    tables = {table: _read(directory / entry["file"]) for table, entry in source["tables"].items()}
+    return Published(
+        name=source["name"],
+        title=source["title"],
+        authors=source["authors"],
+        year=source["year"],
+        link_rate_bits_per_second=float(source["link_rate_bits_per_second"]),
+        ram_gb={row["flavor"]: float(row["ram_gb"]) for row in tables["table1"]},
+        unloaded=tuple(
+            Unloaded(
+                row["flavor"],
+                float(row["migration_time_s"]),
+                float(row["downtime_s"]),
+                float(row["transferred_mb"]),
+            )
+            for row in tables["table2"]
+        ),
+        stressed={
+            table: tuple(
+                Stressed(
+                    float(row["stressed_mb"]), float(row["migration_time_s"]), float(row["transferred_mb"])
+                )
+                for row in tables[table]
+            )
+            for table in STRESSED_TABLES
+        },
+        stressed_flavor=source["tables"]["table3"]["flavor"],
+        units=source["units"],
+        claims=tuple(claims["claims"]),
+        numbers=_numbers(tables),
+    )
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def _numbers(tables: Mapping[str, list[dict[str, str]]]) -> dict[str, float]:
+    """Every published number under its identifier: table.row.column, the first column naming the row."""
+    numbers = {}
+    for table, rows in tables.items():
+        for row in rows:
+            key, *columns = row
+            for column in columns:
+                numbers[f"{table}.{row[key]}.{column}"] = float(row[column])
+    return numbers

@@ -1,0 +1,23 @@
+"""The report of one results directory: the public interface of the analysis.
+
+    paths = write_report(Path("results/quick/local"), None)
+    console.print(summary_table(paths.summary))
+
+All functions raise analysis.errors.InputError (one line) for a directory that cannot be analysed.
+"""
+
+from analysis.errors import InputError
+from analysis.report.overview import CaseLine, Summary, summarise, summary
+from analysis.report.terminal import summary_table
+from analysis.report.write import ReportPaths, write_report
+
+__all__ = [
+    "CaseLine",
+    "InputError",
+    "ReportPaths",
+    "Summary",
+    "summarise",
+    "summary",
+    "summary_table",
+    "write_report",
+]

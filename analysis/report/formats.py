@@ -1,0 +1,55 @@
+"""Numbers as people read them. Units stand in column heads; MB is 10^6 bytes, MiB 2^20 bytes."""
+
+from __future__ import annotations
+
+import math
+
+from analysis.outage import Interval
+from analysis.statistics import Bounds, MedianEstimate
+
+EMPTY = "-"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Three significant digits, never fewer than the whole number, no exponent."""
+    if not math.isfinite(value):
+        return EMPTY
+    if value == 0:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{min(places, 4)}f}"
+
+
+def as_printed(value: float) -> str:
+    """A published number with no digit added."""
+    return f"{value:,.10g}"
+
+
+def estimate_text(estimate: MedianEstimate, factor: float = 1.0) -> str:
+    """The median."""
+    return significant(estimate.median * factor)
+
+
+def estimate_note(estimate: MedianEstimate, factor: float = 1.0) -> str:
+    """Its bootstrap interval, or its range where there are too few runs for one."""
+    if estimate.low is not None and estimate.high is not None:
+        return f"95 %: {significant(estimate.low * factor)} to {significant(estimate.high * factor)}"
+    if estimate.count == 1:
+        return "one run"
+    low, high = significant(estimate.minimum * factor), significant(estimate.maximum * factor)
+    return f"n = {estimate.count}" if low == high else f"{low} to {high}, n = {estimate.count}"
+
+
+def bounds_text(bounds: Bounds, factor: float = 1.0) -> str:
+    return f"{significant(bounds.low * factor)} to {significant(bounds.high * factor)}"
+
+
+def interval_text(interval: Interval) -> str:
+    """An outage: 0 when no ping was lost, else its two bounds in seconds."""
+    if interval.high == 0:
+        return "0"
+    return f"{interval.low:.2f} to {interval.high:.2f}"
+
+
+def bit_rate(bits_per_second: float) -> str:
+    return f"{bits_per_second / 1e6:,.0f} Mbit/s"

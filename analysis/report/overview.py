@@ -1,0 +1,162 @@
+"""What the first lines of the report and the terminal say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
+from analysis.outage import Interval
+from analysis.published_data import STRESSED_TABLES
+from analysis.results import EXCLUDED, Notice
+from analysis.statistics import MedianEstimate
+from analysis.study import Analysis, analyse
+from analysis.tables import CaseSummary
+from analysis.units import MIB
+
+
+@dataclass(frozen=True)
+class CaseLine:
+    """One case beside the article's numbers (None where it has none); MB as the article prints it."""
+
+    case: str
+    done: int
+    planned: int
+    outcomes: Mapping[str, int]
+    migration_seconds: MedianEstimate | None
+    forward_bytes: MedianEstimate | None
+    downtime_seconds: MedianEstimate | None
+    ping_outage: Interval | None
+    link_use: MedianEstimate | None
+    converged: bool
+    published_seconds: float | None
+    published_mb: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result in short; `headline` holds its first lines as sentences."""
+
+    study: str
+    title: str
+    lab: str
+    release: str
+    headline: tuple[str, ...]
+    guests_checked: int
+    guests_damaged: int
+    cases: tuple[CaseLine, ...]
+    verdicts: tuple[Verdict, ...]
+    notices: tuple[Notice, ...]
+
+    @property
+    def all_done(self) -> bool:
+        """Whether every planned run has its result."""
+        return all(case.done >= case.planned for case in self.cases)
+
+
+def summary(results_dir: Path) -> Summary:
+    """Analyse a results directory and give its summary; writes nothing."""
+    return summarise(analyse(results_dir))
+
+
+def summarise(analysis: Analysis) -> Summary:
+    """The summary of an analysis that is already there."""
+    study, lab = analysis.results.study, analysis.results.lab
+    return Summary(
+        study=study.name,
+        title=study.title,
+        lab=lab.lab,
+        release=lab.release,
+        headline=tuple(
+            line
+            for line in (
+                _outcome_line(analysis),
+                integrity_line(analysis),
+                _claims_line(analysis),
+                _exclusions(analysis),
+            )
+            if line
+        ),
+        guests_checked=analysis.checked_guests,
+        guests_damaged=analysis.damaged_guests,
+        cases=tuple(case_line(analysis, case) for case in analysis.cases),
+        verdicts=analysis.verdicts,
+        notices=analysis.results.notices,
+    )
+
+
+def case_line(analysis: Analysis, case: CaseSummary) -> CaseLine:
+    """One case with its published counterpart. A case that never converged shows where it was aborted."""
+    converged = bool(case.counted) or not case.not_converged
+    estimate = case.estimate if converged else case.not_converged_estimate
+    published = published_values(analysis, case)
+    return CaseLine(
+        case=case.case,
+        done=len(case.runs),
+        planned=case.planned,
+        outcomes=case.outcomes,
+        migration_seconds=estimate("migration_seconds"),
+        forward_bytes=estimate("forward_bytes"),
+        downtime_seconds=estimate("downtime_seconds"),
+        ping_outage=case.outage() if converged else None,
+        link_use=estimate("link_use"),
+        converged=converged,
+        published_seconds=published[0] if published else None,
+        published_mb=published[1] if published else None,
+    )
+
+
+def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, float] | None:
+    """Migration time (s) and data (MB as printed) of the table that the case answers, None if it has none."""
+    published, spec = analysis.published, case.spec
+    if published is None or spec.mode != "hybrid":
+        return None
+    if spec.table == "table2":
+        for flavor in published.unloaded:
+            if flavor.flavor == spec.flavor:
+                return flavor.migration_seconds, flavor.transferred_mb
+    if spec.table in STRESSED_TABLES:
+        for step in published.stressed[spec.table]:
+            if step.stressed_mb * MIB == spec.stressed_bytes:
+                return step.migration_seconds, step.transferred_mb
+    return None
+
+
+def integrity_line(analysis: Analysis) -> str:
+    """One sentence on what the migrations did to their guests."""
+    checked, damaged = analysis.checked_guests, analysis.damaged_guests
+    how = "kernel log, stressor, memory pattern, alive on one host only"
+    if checked == 0:
+        return "Guest integrity: no guest was checked; nothing can be said about it."
+    if damaged == 0:
+        return f"Guest integrity: all {checked} guests that were checked afterwards were intact ({how})."
+    return (
+        f"Guest integrity: {damaged} of {checked} guests were damaged by their migration ({how}). "
+        "These runs count as failed; their figures are shown but enter no median."
+    )
+
+
+def _outcome_line(analysis: Analysis) -> str:
+    done = len(analysis.results.runs)
+    outcomes = ", ".join(f"{count} {words}" for words, count in sorted(analysis.outcomes.items()))
+    return f"{done} of {analysis.planned} planned runs have a result: {outcomes or 'none'}."
+
+
+def _claims_line(analysis: Analysis) -> str | None:
+    if not analysis.verdicts:
+        return None
+    parts = []
+    for verdict in (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE):
+        found = [item.identifier for item in analysis.verdicts if item.verdict == verdict]
+        if found:
+            parts.append(f"{len(found)} {verdict} ({', '.join(found)})")
+    return f"Of {len(analysis.verdicts)} claims of the article: {'; '.join(parts)}."
+
+
+def _exclusions(analysis: Analysis) -> str | None:
+    excluded = sum(notice.effect == EXCLUDED for notice in analysis.results.notices)
+    noted = len(analysis.results.notices) - excluded
+    if not excluded and not noted:
+        return None
+    return f"Warnings: {excluded} runs excluded from the figures, {noted} notes; see the warnings."

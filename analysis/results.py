@@ -1,0 +1,168 @@
+"""Walks one results directory: every run analysed, or excluded with its cause and the rest analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.errors import EvidenceError, InputError
+from analysis.evidence import read_evidence
+from analysis.measure import Measured, RunFigures, measure_run
+from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab, read_run, read_study
+
+EXCLUDED = "run excluded from the figures"
+NOTED = "noted"
+# A failed run whose guest was damaged did migrate: its transfer is measured, but never counted as a success.
+DAMAGED_CAUSES = ("guest_corrupted",)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One warning; `file` is relative to the results directory."""
+
+    file: str
+    line: int | None
+    message: str
+    effect: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run: its record, and its figures unless they are excluded."""
+
+    path: str
+    record: RunRecord
+    figures: RunFigures | None
+    excluded_because: str | None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the figures enter medians and fits: a completed, valid run with whole evidence."""
+        return self.record.outcome == "completed" and self.excluded_because is None
+
+    @property
+    def damaged(self) -> bool:
+        """Migrated, but the guest did not survive intact."""
+        return self.record.outcome == "failed" and self.record.cause in DAMAGED_CAUSES
+
+
+@dataclass(frozen=True)
+class Results:
+    """One study on one lab."""
+
+    directory: Path
+    study: StudyRecord
+    lab: LabRecord
+    runs: tuple[RunResult, ...]
+    notices: tuple[Notice, ...]
+
+
+def load_results(directory: Path) -> Results:
+    """Analyse results/<study>/<lab>. InputError if it is not such a directory; bad runs become notices."""
+    if not (directory / "study.json").is_file():
+        raise InputError(
+            f"{directory}: no study.json here; give a directory results/<study>/<lab>{_hint(directory)}"
+        )
+    try:
+        study = read_study(directory / "study.json")
+        lab = read_lab(directory / "lab.json")
+    except EvidenceError as error:
+        raise InputError(f"{directory}/{error}") from error
+    runs: list[RunResult] = []
+    notices: list[Notice] = []
+    for run_dir in sorted((directory / "runs").glob("*/*/")):
+        path = run_dir.relative_to(directory).as_posix()
+        try:
+            record = _read_record(run_dir, study)
+        except EvidenceError as error:
+            notices.append(_notice(path, error))
+            continue
+        result, found = _load_run(run_dir, path, record, lab)
+        runs.append(result)
+        notices.extend(found)
+    notices.extend(_lab_notices(lab))
+    return Results(directory, study, lab, tuple(runs), tuple(notices))
+
+
+def load_measured(directory: Path, path: str, lab: LabRecord) -> Measured:
+    """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
+    return measure_run(read_run(directory / path / "run.json"), read_evidence(directory / path), lab)
+
+
+def _read_record(run_dir: Path, study: StudyRecord) -> RunRecord:
+    if not (run_dir / "run.json").is_file():
+        raise EvidenceError("run.json", None, "missing: the run did not finish")
+    record = read_run(run_dir / "run.json")
+    if (record.case, f"{record.repetition:02d}") != (run_dir.parent.name, run_dir.name):
+        raise EvidenceError("run.json", None, f"is of {record.case}/{record.repetition:02d}, mixed up")
+    if record.case not in study.specs:
+        raise EvidenceError("run.json", None, f"case {record.case} is not in study {study.name}")
+    return record
+
+
+def _load_run(run_dir: Path, path: str, record: RunRecord, lab: LabRecord) -> tuple[RunResult, list[Notice]]:
+    notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
+    if record.outcome == "aborted" or (record.outcome == "failed" and record.cause not in DAMAGED_CAUSES):
+        return RunResult(path, record, None, _failure(record)), notices
+    try:
+        measured = measure_run(record, read_evidence(run_dir), lab)
+    except EvidenceError as error:
+        return RunResult(path, record, None, str(error)), [*notices, _notice(path, error)]
+    excluded = None
+    if not record.valid:
+        excluded = record.invalid_reason or "marked invalid"
+        notices.append(Notice(f"{path}/run.json", None, f"invalid: {excluded}", EXCLUDED))
+    elif record.outcome == "failed":
+        excluded = _failure(record)
+    notices.extend(Notice(f"{path}/{file}", None, text, NOTED) for file, text in _doubts(measured))
+    return RunResult(path, record, measured.figures, excluded), notices
+
+
+def _failure(record: RunRecord) -> str:
+    detail = f": {record.cause_detail}" if record.cause_detail else ""
+    return f"{record.outcome}, {record.cause or 'cause unknown'}{detail}"
+
+
+def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
+    figures = measured.figures
+    if figures.ping_lost_before:
+        yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
+    sent, received = figures.forward_bytes, figures.forward_bytes_received
+    if sent > 0 and abs(received - sent) > 0.03 * sent:
+        yield "destination/nic.jsonl", f"received {received / sent - 1:+.1%} of what the source sent"
+    if measured.longest_sample_gap_seconds > 0.5:
+        yield (
+            "source/nic.jsonl",
+            f"counters stood still for {measured.longest_sample_gap_seconds:.1f} s: a noisy machine",
+        )
+    if figures.borders_agree is False and measured.timeline.border_disagreement_seconds is not None:
+        yield (
+            "destination/nic.jsonl",
+            f"post-copy by reverse traffic starts {measured.timeline.border_disagreement_seconds:+.2f} s "
+            "from where the events have it",
+        )
+
+
+def _lab_notices(lab: LabRecord) -> Iterator[Notice]:
+    if not lab.links:
+        yield Notice("lab.json", None, "no measured link rate: the configured one is used", NOTED)
+    for link in lab.links:
+        share = link.measured_bits_per_second / link.configured_bits_per_second
+        if not 0.9 <= share <= 1.02:
+            yield Notice(
+                "lab.json",
+                None,
+                f"link {link.source} to {link.destination} gives {share:.0%} of its configured rate",
+                NOTED,
+            )
+
+
+def _notice(path: str, error: EvidenceError) -> Notice:
+    return Notice(f"{path}/{error.file}", error.line, error.message, EXCLUDED)
+
+
+def _hint(directory: Path) -> str:
+    found = sorted(path.parent.as_posix() for path in directory.glob("*/study.json"))
+    found += sorted(path.parent.as_posix() for path in directory.glob("*/*/study.json"))
+    return f", for example {found[0]}" if found else ""

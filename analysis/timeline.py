@@ -1,0 +1,265 @@
+"""One migration on one clock: its moments, its phases, and the phase border seen independently on the wire.
+
+All times are epoch seconds of the controller's clock: a node's time minus its measured offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.evidence import Evidence
+from analysis.parsers.events import Event
+from analysis.parsers.nic import NicLog
+from analysis.parsers.records import Driver, LabRecord, RunRecord
+
+PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
+# A link that carries more than this share of its rate carries the migration, not just chatter.
+_ACTIVE_SHARE = 0.02
+# TCP over IPv4 on Ethernet, timestamps on (Linux's default): 14 + 20 + 32 bytes. Whatever the destination
+# sends beyond that per packet is payload: page requests, not acknowledgements.
+ACKNOWLEDGEMENT_BYTES = 66
+# Bins of the reverse traffic; also the finest agreement that the two ways to see the border can show.
+BORDER_BIN_SECONDS = 0.1
+# Requested payload must rise at least this much (bytes per second) to count as visible.
+_BORDER_MINIMUM_RISE = 500.0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A named span of time, epoch seconds."""
+
+    name: str
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Counters of one direction, turned into time since epoch and bytes since the first sample."""
+
+    time: NDArray[np.float64]
+    bytes: NDArray[np.float64]
+    packets: NDArray[np.float64]
+
+    def bytes_between(self, start: float, end: float) -> float:
+        """Bytes that passed in the span; between two samples the counter is taken to grow evenly."""
+        low, high = np.interp([start, end], self.time, self.bytes)
+        return float(high - low)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Moments of one migration; None where the evidence does not show one (never stopped, no second pass)."""
+
+    requested: float
+    started: float | None
+    first_pass_done: float | None
+    source_stopped: float | None
+    destination_resumed: float | None
+    completed: float
+    border_by_traffic: float | None
+    clock_uncertainty_seconds: float
+    phases: tuple[Phase, ...]
+
+    def phase_at(self, time: float) -> str:
+        """Name of the phase at a moment: one of PHASES, or "before" or "after"."""
+        if time < self.requested:
+            return "before"
+        for phase in self.phases:
+            if phase.start <= time < phase.end:
+                return phase.name
+        return "after"
+
+    def seconds_of(self, name: str) -> float | None:
+        """Length of a phase in seconds, None if the migration had none."""
+        return next((phase.seconds for phase in self.phases if phase.name == name), None)
+
+    @property
+    def border_disagreement_seconds(self) -> float | None:
+        """Border by traffic minus border by events (destination resumed), None unless both are seen."""
+        if self.border_by_traffic is None or self.destination_resumed is None:
+            return None
+        return self.border_by_traffic - self.destination_resumed
+
+    @property
+    def borders_agree(self) -> bool | None:
+        """Whether the two borders are one, within two bins and the clocks' uncertainty."""
+        difference = self.border_disagreement_seconds
+        if difference is None:
+            return None
+        return abs(difference) <= 2 * BORDER_BIN_SECONDS + self.clock_uncertainty_seconds
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The four counters of a migration on the controller's clock."""
+
+    source_sent: Traffic
+    source_received: Traffic
+    destination_sent: Traffic
+    destination_received: Traffic
+
+
+def wire_of(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Wire:
+    """Both hosts' counters on one clock."""
+    source, destination = lab.offset_seconds(run.source), lab.offset_seconds(run.destination)
+    return Wire(
+        source_sent=_sent(evidence.source_nic, source),
+        source_received=_received(evidence.source_nic, source),
+        destination_sent=_sent(evidence.destination_nic, destination),
+        destination_received=_received(evidence.destination_nic, destination),
+    )
+
+
+def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecord) -> Timeline:
+    """Moments and phases of one run. `run.driver` must be there."""
+    driver = run.driver
+    if driver is None:
+        raise ValueError("a run without a driver has no timeline")
+    source_shift, destination_shift = lab.offset_seconds(run.source), lab.offset_seconds(run.destination)
+    requested = driver.requested_at - source_shift
+    source = [_moved(event, source_shift) for event in evidence.source_events]
+    destination = [_moved(event, destination_shift) for event in evidence.destination_events]
+    completed = _completed(run, driver, source, requested, source_shift)
+    started = first_activity(wire.source_sent, requested, completed, run.spec.link_rate_bits_per_second)
+    stopped = resumed = None
+    if run.outcome != "not_converged":
+        stopped = next(_lifecycle(source, "SUSPENDED", requested), None)
+        if stopped is not None:
+            uncertainty = lab.uncertainty_seconds(run.source, run.destination)
+            resumed = next(_lifecycle(destination, "RESUMED", stopped - uncertainty), None)
+    first_pass = next(
+        (
+            event.time
+            for event in source
+            if event.kind == "migration-iteration" and (event.iteration or 0) >= 2
+        ),
+        None,
+    )
+    if first_pass is None and driver.first_pass_at is not None:
+        first_pass = driver.first_pass_at - source_shift
+    phases = tuple(_phases(run.spec.mode, requested, started, stopped, resumed, completed))
+    return Timeline(
+        requested=requested,
+        started=started,
+        first_pass_done=first_pass,
+        source_stopped=stopped,
+        destination_resumed=resumed,
+        completed=completed,
+        border_by_traffic=traffic_border(wire.destination_sent, started or requested, completed)
+        if run.spec.mode != "precopy"
+        else None,
+        clock_uncertainty_seconds=lab.uncertainty_seconds(run.source, run.destination),
+        phases=phases,
+    )
+
+
+def first_activity(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> float | None:
+    """When the migration's bytes begin to flow: the sample before the first busy interval."""
+    busy = _busy(traffic, start, end, rate_bits_per_second)
+    return None if len(busy) == 0 else max(start, float(traffic.time[busy[0]]))
+
+
+def last_activity(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> float | None:
+    """When the migration's bytes cease to flow: the sample after the last busy interval."""
+    busy = _busy(traffic, start, end, rate_bits_per_second)
+    return None if len(busy) == 0 else min(end, float(traffic.time[busy[-1] + 1]))
+
+
+def traffic_border(backward: Traffic, start: float, end: float) -> float | None:
+    """When page requests begin, seen only in the traffic from destination to source, as the authors saw it.
+
+    The authors watched that traffic rise. Most of its bytes are acknowledgements, whose number follows the
+    forward traffic, so the payload beyond them is looked at: bytes - 66 x packets. The border is the moment
+    that splits its rate into two levels with the least squared error; None if the second is not clearly
+    higher.
+    """
+    edges = np.arange(start, end + BORDER_BIN_SECONDS / 2, BORDER_BIN_SECONDS)
+    if len(edges) < 6:
+        return None
+    payload = backward.bytes - ACKNOWLEDGEMENT_BYTES * backward.packets
+    rate = np.diff(np.interp(edges, backward.time, payload)) / BORDER_BIN_SECONDS
+    count = np.arange(1, len(rate))
+    total = np.cumsum(rate)
+    left = total[:-1] / count
+    right = (total[-1] - total[:-1]) / (len(rate) - count)
+    # The split with the least squared error is the one with the greatest variance between the two parts.
+    between = count * (len(rate) - count) * (right - left) ** 2
+    best = int(np.argmax(between))
+    rise = right[best] - left[best]
+    noise = float(np.std(rate[: best + 1])) if best > 0 else 0.0
+    if rise < max(_BORDER_MINIMUM_RISE, 2 * noise):
+        return None
+    return float(edges[best + 1])
+
+
+def _phases(
+    mode: str,
+    requested: float,
+    started: float | None,
+    stopped: float | None,
+    resumed: float | None,
+    completed: float,
+) -> Iterator[Phase]:
+    start = min(started, completed) if started is not None else completed
+    if stopped is not None:
+        start = min(start, stopped)
+    yield Phase("setup", requested, start)
+    if stopped is None:
+        yield Phase("precopy", start, completed)
+        return
+    yield Phase("precopy", start, stopped)
+    if resumed is None:
+        yield Phase("switch", stopped, max(stopped, completed))
+        return
+    yield Phase("switch", stopped, max(stopped, resumed))
+    if completed > resumed:
+        # Pre-copy has nothing left to send once the destination runs; what follows is cleaning up.
+        yield Phase("completion" if mode == "precopy" else "postcopy", resumed, completed)
+
+
+def _completed(
+    run: RunRecord, driver: Driver, source: list[Event], requested: float, source_shift: float
+) -> float:
+    """The source's job-completed event, else the driver's finish, else the run's."""
+    if run.outcome != "not_converged":
+        for event in source:
+            if event.kind == "job-completed" and event.time >= requested:
+                return event.time
+    finished = driver.finished_at if driver.finished_at is not None else run.finished_at
+    return max(requested, finished - source_shift)
+
+
+def _lifecycle(events: list[Event], name: str, since: float) -> Iterator[float]:
+    return (
+        event.time
+        for event in events
+        if event.kind == "lifecycle" and event.name == name and event.time >= since
+    )
+
+
+def _busy(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> NDArray[np.intp]:
+    seconds = np.diff(traffic.time)
+    rates = np.divide(np.diff(traffic.bytes) * 8, seconds, out=np.zeros_like(seconds), where=seconds > 0)
+    inside = (traffic.time[1:] > start) & (traffic.time[:-1] < end)
+    return np.flatnonzero(inside & (rates > _ACTIVE_SHARE * rate_bits_per_second))
+
+
+def _moved(event: Event, shift: float) -> Event:
+    return Event(event.time - shift, event.kind, event.name, event.detail, event.iteration, event.job)
+
+
+def _sent(nic: NicLog, shift: float) -> Traffic:
+    return Traffic(nic.time - shift, nic.tx_bytes - nic.tx_bytes[0], nic.tx_packets - nic.tx_packets[0])
+
+
+def _received(nic: NicLog, shift: float) -> Traffic:
+    return Traffic(nic.time - shift, nic.rx_bytes - nic.rx_bytes[0], nic.rx_packets - nic.rx_packets[0])
