@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Width of output that goes to a file or a pipe: nothing is cut there.
 PLAIN_WIDTH = 200
+# A terminal narrower than this gets a shorter bar.
+NARROW = 100
 REFRESH_SECONDS = 0.5
 # Share done (0 to 1) and seconds left; None: unknown.
 Progressing = Callable[[], tuple[float | None, float | None]]
@@ -94,15 +96,17 @@ class LiveBoard(PlainBoard):
         self._progress: Progressing = lambda: (None, None)
         self.live = Progress(
             SpinnerColumn(),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=24 if console.width >= NARROW else 10),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}", style="cyan"),
+            TextColumn("{task.fields[left]}", style="cyan", table_column=Column(no_wrap=True)),
             TextColumn(
-                "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")
+                "{task.description}",
+                markup=False,
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
             ),
             console=console,
             transient=True,
-            expand=False,
+            expand=True,
         )
         self._task = self.live.add_task("", total=None, left="")
 

@@ -7,8 +7,10 @@ and a play that matches no host ends successfully. So everything a lab needs is 
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,11 +96,10 @@ def load_inventory(project: Project, text: str) -> Inventory:
         from ansible.errors import AnsibleError
         from ansible.inventory.manager import InventoryManager
         from ansible.parsing.dataloader import DataLoader
-        from ansible.plugins.loader import init_plugin_loader
         from ansible.template import Templar
         from ansible.vars.manager import VariableManager
 
-        init_plugin_loader()
+        _load_plugins()
         loader = DataLoader()
         try:
             manager = InventoryManager(loader=loader, sources=[str(source)])
@@ -150,13 +151,26 @@ def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:
             raise InputError(f"{shown}: group '{name}' has {hosts}, needs {minimum} or more")
 
 
+@functools.cache
+def _load_plugins() -> None:
+    """Once per process: Ansible warns at the second time."""
+    from ansible.plugins.loader import init_plugin_loader
+
+    init_plugin_loader()
+
+
 @contextlib.contextmanager
 def _ansible_environment(project: Project) -> Iterator[None]:
     """Let Ansible's own code see this project's settings, and keep its warnings off the screen.
 
-    Ansible reads its settings once, at the first import; the memory cache keeps it from making a folder.
+    Ansible reads its settings once, at the first import. The memory cache and the temporary folder
+    elsewhere (it removes that at exit) keep it from making folders in the project.
     """
-    wanted = {"ANSIBLE_CONFIG": str(project.ansible_config), "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.memory"}
+    wanted = {
+        "ANSIBLE_CONFIG": str(project.ansible_config),
+        "ANSIBLE_CACHE_PLUGIN": "ansible.builtin.memory",
+        "ANSIBLE_LOCAL_TEMP": tempfile.gettempdir(),
+    }
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

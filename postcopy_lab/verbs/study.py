@@ -51,8 +51,8 @@ def study(
     console = make_console()
     console.print(f"Study {plan.name} on {lab.title}", style="bold", soft_wrap=True)
     console.print(
-        f"{len(plan.wanted)} runs of {len(plan.selected)} cases: {len(finished)} done, {len(missing)} to make. "
-        f"Evidence goes to {shown_results}.",
+        f"{len(plan.wanted)} runs of {len(plan.selected)} cases: "
+        f"{len(finished)} done, {len(missing)} to make. Evidence goes to {shown_results}.",
         soft_wrap=True,
     )
     if missing:

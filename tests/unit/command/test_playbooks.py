@@ -1,0 +1,154 @@
+"""The verbs on real, tiny playbooks: what is printed, what is left, and the exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from postcopy_lab.lock import lab_lock
+from postcopy_lab.project import Project
+from postcopy_lab.runner import INVOCATION_VARIABLE
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def logs(checkout: Project) -> list[Path]:
+    return sorted((checkout.root / ".lab" / "tiny" / "runner").iterdir())
+
+
+def test_provision_says_each_step_and_keeps_a_log(call: Call, checkout: Project) -> None:
+    code, out, err = call("provision")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "Provisioning lab tiny (release epoxy): node0, node1, node2"
+    assert lines[1].startswith("✓ first: The first thing  ")
+    assert lines[2].startswith("✓ second: The second thing  ")
+    assert lines[3].startswith("Lab tiny is ready, in ")
+    (log,) = logs(checkout)
+    assert "PLAY RECAP" in (log / "stdout").read_text(encoding="utf-8")
+    assert "\x1b[" not in (log / "stdout").read_text(encoding="utf-8")
+    assert "env" not in (log / "command").read_text(encoding="utf-8")
+    assert (checkout.root / ".lab" / "tiny").stat().st_mode & 0o777 == 0o700
+
+
+def test_the_plain_strategy_is_one_option_away(call: Call, checkout: Project) -> None:
+    # Mitogen is named in ansible.cfg only: without its plugin nothing but the plain strategy can run.
+    (checkout.root / "plugins").unlink()
+    code, _out, err = call("provision")
+    assert code == 1
+    assert "mitogen" in err
+    assert call("provision", "--plain-strategy")[0] == 0
+
+
+def test_a_failure_is_one_line_with_cause_place_and_log(call: Call, checkout: Project) -> None:
+    exit_codes = "second_exit_codes: {node2: 3}\n"
+    (checkout.inventories / "local" / "group_vars").mkdir()
+    (checkout.inventories / "local" / "group_vars" / "lab.yml").write_text(exit_codes, encoding="utf-8")
+    code, out, err = call("provision")
+    assert code == 1
+    assert "✗ second: The second thing" in out
+    assert err.count("\n") == 1
+    assert "node2: second: Write it down: non-zero return code: the disk is full (exit code 3)" in err
+    assert "(roles/second/tasks/main.yml:6)" in err
+    assert f"Log: .lab/tiny/runner/{logs(checkout)[0].name}/stdout" in err
+
+
+def test_a_node_that_cannot_be_reached_is_bad_input(call: Call) -> None:
+    code, _out, err = call("check", "-i", "unreachable")
+    assert code == 2
+    assert err.startswith("error: node2 cannot be reached: ")
+
+
+def test_check_prints_every_check(call: Call, checkout: Project) -> None:
+    code, out, err = call("check")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[1].startswith("✓ The nodes answer  ")
+    assert lines[2].startswith("✓ Only wanted nodes are there  ")
+    assert lines[3] == "All 2 checks passed."
+
+
+def test_destroy_leaves_nothing_but_results(call: Call, checkout: Project) -> None:
+    results = checkout.root / "results" / "quick" / "tiny" / "study.json"
+    results.parent.mkdir(parents=True)
+    results.write_text("{}", encoding="utf-8")
+    assert call("provision")[0] == 0
+    code, out, err = call("destroy", "--yes")
+    assert (code, err) == (0, "")
+    assert "Lab tiny is gone." in out
+    assert not (checkout.root / ".lab" / "tiny").exists()
+    assert results.exists()
+
+
+def test_only_the_last_invocations_are_kept(call: Call, checkout: Project) -> None:
+    folder = checkout.root / ".lab" / "tiny" / "runner"
+    for number in range(25):
+        (folder / f"20200101T0000{number:02d}-provision-1").mkdir(parents=True)
+    assert call("check")[0] == 0
+    names = [log.name for log in logs(checkout)]
+    assert len(names) == 20
+    assert names[-1].split("-")[1] == "verify"
+
+
+def test_two_commands_do_not_work_on_one_lab(call: Call, checkout: Project) -> None:
+    with lab_lock(checkout.root / ".lab" / "tiny"):
+        code, _out, err = call("provision")
+    assert code == 2
+    assert "another postcopy-lab works on this lab" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_everything_and_says_how_to_go_on(checkout: Project, number: int) -> None:
+    (checkout.inventories / "local" / "group_vars").mkdir()
+    nap = checkout.inventories / "local" / "group_vars" / "lab.yml"
+    nap.write_text("nap_seconds: 600\n", encoding="utf-8")
+    command = subprocess.Popen(
+        [sys.executable, "-m", "postcopy_lab", "provision"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    log = _wait_for_log(checkout, "Change something")
+    assert _children(log.parent.name)
+    command.send_signal(number)
+    out, err = command.communicate(timeout=30)
+    assert command.returncode == 130, out + err
+    assert "interrupted: go on with `postcopy-lab provision`" in err
+    assert _children(log.parent.name) == []
+
+
+def _wait_for_log(checkout: Project, text: str) -> Path:
+    """The log of the running invocation, once the task is there (its children sleep then)."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for log in (checkout.root / ".lab" / "tiny").glob("runner/*/stdout"):
+            if _sleeping(log.parent.name):
+                return log
+        time.sleep(0.2)
+    raise AssertionError(f"no task '{text}' within 60 s")
+
+
+def _children(invocation: str) -> list[int]:
+    """Processes that carry the name of an invocation."""
+    mark = f"{INVOCATION_VARIABLE}={invocation}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
+
+
+def _sleeping(invocation: str) -> bool:
+    words = [Path(f"/proc/{pid}/cmdline") for pid in _children(invocation)]
+    return any(b"sleep\x00600" in path.read_bytes() for path in words if path.exists())
