@@ -70,27 +70,23 @@ def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -
     if not runs:
         return _none_measured(f"{claim['mode']} run")
     completed = sum(run.record.outcome == "completed" for run in runs)
-    damaged = sum(run.damaged for run in runs)
+    not_intact = sum(run.not_intact for run in runs)
     measured = f"{completed} of {len(runs)} completed with an intact guest"
     if completed == len(runs):
         return Outcome(REPRODUCED, measured, "no run failed")
     return Outcome(
         NOT_REPRODUCED,
         measured,
-        f"{damaged} damaged guests, {len(runs) - completed - damaged} other failures",
+        f"{not_intact} guests not shown intact, {len(runs) - completed - not_intact} other failures",
     )
 
 
 def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """No migration of the mode had to be aborted at its limit."""
-    runs = [
-        run
-        for run in measurements.runs(claim["mode"])
-        if run.record.outcome in ("completed", "not_converged") or run.damaged
-    ]
+    runs = [run for run in measurements.runs(claim["mode"]) if run.ended and run.figures is not None]
     if not runs:
         return _none_measured(f"{claim['mode']} run")
-    endless = sum(run.record.outcome == "not_converged" for run in runs)
+    endless = sum(run.figures is not None and not run.figures.converged for run in runs)
     return Outcome(
         NOT_REPRODUCED if endless else REPRODUCED,
         f"{len(runs) - endless} of {len(runs)} came to their end",
@@ -104,11 +100,12 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
         run
         for run in measurements.runs(claim["mode"])
         if run.record.spec.stressed_bytes > claim["above_stressed_mib"] * MIB
-        and run.record.outcome in ("completed", "not_converged")
+        and run.ended
+        and run.figures is not None
     ]
     if not runs:
         return _none_measured(f"{claim['mode']} run above {claim['above_stressed_mib']} MiB stressed")
-    endless = [run for run in runs if run.record.outcome == "not_converged"]
+    endless = [run for run in runs if run.figures is not None and not run.figures.converged]
     limits = sorted({run.record.spec.limit_seconds for run in runs})
     within = " or ".join(f"{limit:g}" for limit in limits)
     return Outcome(

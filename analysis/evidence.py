@@ -11,7 +11,7 @@ from analysis.errors import EvidenceError
 from analysis.parsers.checksums import verify_checksums
 from analysis.parsers.events import Event, parse_events
 from analysis.parsers.job import JobLog, parse_job
-from analysis.parsers.nic import NicLog, parse_nic
+from analysis.parsers.nic import NicLog, busiest, parse_nic
 from analysis.parsers.ping import PingLog, parse_ping
 from analysis.parsers.progress import ProgressLog, parse_progress
 
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Parsed logs of one run. The finer ping and the guest's progress may be absent."""
+    """Parsed logs of one run, counters of its migration interface. Finer ping and progress may be absent."""
 
     source_job: JobLog
     source_events: tuple[Event, ...]
@@ -38,9 +38,9 @@ def read_evidence(run_dir: Path) -> Evidence:
     return Evidence(
         source_job=_parse(run_dir, "source/job.jsonl", parse_job),
         source_events=_parse(run_dir, "source/events.jsonl", parse_events),
-        source_nic=_parse(run_dir, "source/nic.jsonl", parse_nic),
+        source_nic=busiest(_parse(run_dir, "source/nic.jsonl", parse_nic)),
         destination_events=_parse(run_dir, "destination/events.jsonl", parse_events),
-        destination_nic=_parse(run_dir, "destination/nic.jsonl", parse_nic),
+        destination_nic=busiest(_parse(run_dir, "destination/nic.jsonl", parse_nic)),
         ping=_parse(run_dir, "prober/ping.log", parse_ping),
         ping_fine=_parse_if_there(run_dir, "prober/ping_fine.log", parse_ping),
         progress=_parse_if_there(run_dir, "guest/progress.jsonl", parse_progress),

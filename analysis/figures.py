@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from analysis.measure import Measured
@@ -25,6 +26,7 @@ from analysis.units import MB, MIB
 
 # Drawn in these colours; in the page each becomes a CSS variable of this name, so that it follows the theme.
 COLOURS = {
+    "page": "#fefefe",
     "ink": "#1b1f24",
     "muted": "#5a6470",
     "grid": "#dde2e8",
@@ -53,6 +55,7 @@ _STYLE: Any = {
     "axes.labelcolor": COLOURS["ink"],
     "axes.titlecolor": COLOURS["ink"],
     "axes.axisbelow": True,
+    "axes.facecolor": "none",
     "axes.grid": True,
     "axes.grid.axis": "y",
     "grid.color": COLOURS["grid"],
@@ -66,7 +69,10 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "postcopy-lab",
 }
-_PAIR_INCHES = (5.2, 3.5)
+_PAIR_INCHES = (5.2, 3.6)
+# Fixed margins: laying a figure out by trial draws it twice.
+_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.32, "wspace": 0.25}
+_TIMELINE_MARGINS = {"left": 0.09, "right": 0.99, "top": 0.94, "bottom": 0.1, "hspace": 0.12}
 # Enough points for a picture, few enough for a page.
 _TIMELINE_BINS = 400
 
@@ -100,8 +106,8 @@ def inline_svg(svg: str, prefix: str, title: str) -> str:
 
 def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 1: migration time and outage of unloaded guests by flavor."""
-    figure = Figure(figsize=_PAIR_INCHES, layout="constrained")
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    figure = Figure(figsize=_PAIR_INCHES)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2], gridspec_kw=_PAIR_MARGINS)
     _flavor_bars(
         left,
         published,
@@ -146,8 +152,8 @@ def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> 
 
 def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 2: data transferred by unloaded guests."""
-    figure = Figure(figsize=_PAIR_INCHES, layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=_PAIR_INCHES)
+    axes = figure.subplots(gridspec_kw=_PAIR_MARGINS)
     values = [row.transferred_mb for row in published.unloaded] if published else []
     _flavor_bars(axes, published, cases, values, "forward_bytes", 1 / MB)
     axes.set_title("Transferred data [MB; the article's MB as printed]")
@@ -157,8 +163,8 @@ def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> 
 
 def stressed_time(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 3 and 5: migration time over stressed memory."""
-    figure = Figure(figsize=_PAIR_INCHES, layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=_PAIR_INCHES)
+    axes = figure.subplots(gridspec_kw=_PAIR_MARGINS)
     if published:
         rows = published.stressed[table]
         _published_line(
@@ -173,8 +179,8 @@ def stressed_time(table: str, published: Published | None, series: Sequence[Seri
 
 def stressed_data(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 4 and 6: transferred data over stressed memory, with the line 2 x stressed."""
-    figure = Figure(figsize=_PAIR_INCHES, layout="constrained")
-    axes = figure.subplots()
+    figure = Figure(figsize=_PAIR_INCHES)
+    axes = figure.subplots(gridspec_kw=_PAIR_MARGINS)
     if published:
         rows = published.stressed[table]
         data = [row.transferred_mb for row in rows]
@@ -211,8 +217,10 @@ def timeline_picture(measured: Measured, ping: PingLog, prober_offset_seconds: f
     origin = timeline.requested
     end = timeline.completed - origin
     left, right = -0.06 * end - 0.3, end * 1.12 + 0.5
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
-    forward, backward, pings = figure.subplots(3, 1, sharex=True, height_ratios=[5, 3, 3])
+    figure = Figure(figsize=(9.6, 4.6))
+    forward, backward, pings = figure.subplots(
+        3, 1, sharex=True, height_ratios=[5, 3, 3], gridspec_kw=_TIMELINE_MARGINS
+    )
     for axes in (forward, backward, pings):
         for phase in timeline.phases:
             axes.axvspan(
@@ -268,9 +276,9 @@ def _flavor_bars(
 
 
 def _run_points(axes: Axes, case: CaseSummary, figure_name: str, factor: float, position: float) -> None:
-    """Every run of a case: dots for the counted, crosses for those whose guest was damaged."""
+    """Every run of a case: dots for the counted, crosses for those whose guest was not intact."""
     colour = COLOURS[case.spec.mode]
-    for runs, marker in ((case.counted, "o"), ([run for run in case.runs if run.damaged], "x")):
+    for runs, marker in ((case.counted, "o"), ([run for run in case.runs if run.not_intact], "x")):
         values = [getattr(run.figures, figure_name) * factor for run in runs if run.figures is not None]
         if values:
             axes.plot(
@@ -279,7 +287,7 @@ def _run_points(axes: Axes, case: CaseSummary, figure_name: str, factor: float, 
                 marker,
                 color=colour,
                 ms=4 if marker == "o" else 5,
-                mec="white" if marker == "o" else colour,
+                mec=COLOURS["page"] if marker == "o" else colour,
                 mew=0.5 if marker == "o" else 1.2,
             )
 
@@ -302,8 +310,8 @@ def _measured_line(axes: Axes, series: Series, figure_name: str, factor: float, 
         if label is not None and case.counted:
             axes.plot([], [], "o", color=colour, ms=4, label=label)
             label = None
-    if any(run.damaged for case in series.cases for run in case.runs):
-        axes.plot([], [], "x", color=colour, ms=5, label="guest damaged (not fitted)")
+    if any(run.not_intact for case in series.cases for run in case.runs):
+        axes.plot([], [], "x", color=colour, ms=5, label="guest not intact (not fitted)")
     if fit:
         ends = np.array([0.0, fit.maximum_x])
         axes.plot(ends / MIB, (fit.intercept + fit.slope * ends) * factor, "-", color=colour, lw=1.2)
@@ -320,7 +328,14 @@ def _legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
     handles, _ = axes.get_legend_handles_labels()
     handles = [*handles, *more]
     if handles:
-        figure.legend(handles=handles, loc="outside lower left", ncols=2, handlelength=1.6, columnspacing=1.2)
+        figure.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(0.04, 0),
+            ncols=2,
+            handlelength=1.6,
+            columnspacing=1.2,
+        )
 
 
 def _throughput(
@@ -353,6 +368,8 @@ def _pings(axes: Axes, ping: PingLog, origin: float, left: float, right: float) 
             label="lost",
         )
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(
         min(0.1, float(milliseconds.min(initial=0.1))), max(1000.0, 3 * float(milliseconds.max(initial=1)))
     )

@@ -33,6 +33,7 @@ class Reading:
 class RunFigures:
     """What one run measured; None where the source does not have it. Seconds, bytes, bits per second."""
 
+    converged: bool
     migration_seconds: float
     migration_seconds_libvirt: float | None
     migration_seconds_events: float | None
@@ -178,10 +179,9 @@ def _figures(
     )
     stopped_for_good = _stopped_for_good(evidence, run, lab)
     return RunFigures(
+        converged=timeline.converged,
         migration_seconds=seconds,
-        migration_seconds_libvirt=_scaled(job, "time_elapsed", 1e-3)
-        if run.outcome != "not_converged"
-        else None,
+        migration_seconds_libvirt=_scaled(job, "time_elapsed", 1e-3) if timeline.converged else None,
         migration_seconds_events=stopped_for_good - timeline.requested if stopped_for_good else None,
         migration_seconds_wire=active_seconds,
         setup_seconds=timeline.seconds_of("setup"),
@@ -196,7 +196,7 @@ def _figures(
         borders_agree=timeline.borders_agree,
         clock_uncertainty_seconds=timeline.clock_uncertainty_seconds,
         downtime_seconds=timeline.seconds_of("switch") if timeline.destination_resumed is not None else None,
-        downtime_seconds_libvirt=_scaled(job, "downtime", 1e-3) if run.outcome != "not_converged" else None,
+        downtime_seconds_libvirt=_scaled(job, "downtime", 1e-3) if timeline.converged else None,
         ping_lost=outage.lost,
         ping_outage_low_seconds=outage.total.low,
         ping_outage_high_seconds=outage.total.high,
@@ -264,8 +264,6 @@ def _completed_job(evidence: Evidence) -> Mapping[str, Any] | None:
 
 
 def _stopped_for_good(evidence: Evidence, run: RunRecord, lab: LabRecord) -> float | None:
-    if run.outcome == "not_converged":
-        return None
     shift = lab.offset_seconds(run.source)
     times = [
         event.time - shift

@@ -13,8 +13,16 @@ from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab
 
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
-# A failed run whose guest was damaged did migrate: its transfer is measured, but never counted as a success.
-DAMAGED_CAUSES = ("guest_corrupted",)
+# Failed only in that the guest was not shown intact afterwards: these runs did migrate (or were aborted at
+# their limit), so what they transferred is measured and shown, but never counted.
+NOT_INTACT_CAUSES = (
+    "guest_corrupted",
+    "guest_lost",
+    "guest_left_behind",
+    "guest_unreachable",
+    "guest_unchecked",
+    "stressor_stalled",
+)
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,14 @@ class RunResult:
         return self.record.outcome == "completed" and self.excluded_because is None
 
     @property
-    def damaged(self) -> bool:
-        """Migrated, but the guest did not survive intact."""
-        return self.record.outcome == "failed" and self.record.cause in DAMAGED_CAUSES
+    def not_intact(self) -> bool:
+        """The migration ended, but its guest was not shown intact afterwards."""
+        return self.record.outcome == "failed" and self.record.cause in NOT_INTACT_CAUSES
+
+    @property
+    def ended(self) -> bool:
+        """Whether the migration completed or was aborted at its limit, whatever the guest's fate."""
+        return self.record.outcome in ("completed", "not_converged") or self.not_intact
 
 
 @dataclass(frozen=True)
@@ -103,18 +116,17 @@ def _read_record(run_dir: Path, study: StudyRecord) -> RunRecord:
 
 def _load_run(run_dir: Path, path: str, record: RunRecord, lab: LabRecord) -> tuple[RunResult, list[Notice]]:
     notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
-    if record.outcome == "aborted" or (record.outcome == "failed" and record.cause not in DAMAGED_CAUSES):
-        return RunResult(path, record, None, _failure(record)), notices
+    failure = _failure(record) if record.outcome in ("aborted", "failed") else None
+    if failure is not None and not RunResult(path, record, None, failure).not_intact:
+        return RunResult(path, record, None, failure), notices
     try:
         measured = measure_run(record, read_evidence(run_dir), lab)
     except EvidenceError as error:
-        return RunResult(path, record, None, str(error)), [*notices, _notice(path, error)]
-    excluded = None
+        return RunResult(path, record, None, failure or str(error)), [*notices, _notice(path, error)]
+    excluded = failure
     if not record.valid:
         excluded = record.invalid_reason or "marked invalid"
         notices.append(Notice(f"{path}/run.json", None, f"invalid: {excluded}", EXCLUDED))
-    elif record.outcome == "failed":
-        excluded = _failure(record)
     notices.extend(Notice(f"{path}/{file}", None, text, NOTED) for file, text in _doubts(measured))
     return RunResult(path, record, measured.figures, excluded), notices
 

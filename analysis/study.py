@@ -33,16 +33,14 @@ class Analysis:
         return len(self.results.study.order)
 
     @property
-    def checked_guests(self) -> int:
-        """Runs after which the guest's memory and kernel were looked at."""
-        return sum(
-            run.record.integrity is not None and run.record.integrity.checked for run in self.results.runs
-        )
+    def migrated_guests(self) -> int:
+        """Runs whose migration came to an end, so that their guest had to be shown intact."""
+        return sum(run.ended for run in self.results.runs)
 
     @property
-    def damaged_guests(self) -> int:
-        """Runs whose guest was found damaged."""
-        return sum(run.damaged for run in self.results.runs)
+    def guests_not_intact(self) -> Mapping[str, int]:
+        """Those whose guest was not shown intact, by cause."""
+        return Counter(outcome_words(run) for run in self.results.runs if run.not_intact)
 
 
 def analyse(results_dir: Path) -> Analysis:

@@ -73,7 +73,7 @@ def outcome_words(run: RunResult) -> str:
     """One or two words for how a run ended."""
     record = run.record
     if record.outcome == "completed":
-        return "completed" if run.counted else "completed, excluded"
+        return "completed" if run.counted else "excluded"
     if record.outcome == "not_converged":
         return "not converged"
     return (record.cause or record.outcome).replace("_", " ")
@@ -171,6 +171,38 @@ def readings_frame(results: Results) -> pd.DataFrame:
         for reading in readings(run.figures)
     ]
     return pd.DataFrame(rows, columns=["run", "case", "quantity", "source", "value", "unit"])
+
+
+def fits_frame(series: Sequence[Series], published: Published | None) -> pd.DataFrame:
+    """One row per fitted line. Measured: x in bytes, y in seconds or bytes; published: MB as printed."""
+    lines: list[tuple[str, str, str, str, str, LineFit | None]] = []
+    for line in series:
+        lines.append((line.label, line.table, "migration_seconds", "s", "bytes", line.time_fit))
+        lines.append((line.label, line.table, "forward_bytes", "bytes", "bytes", line.data_fit))
+    for table in STRESSED_TABLES if published else ():
+        time_fit, data_fit = published_fits(published, table) if published else (None, None)
+        lines.append(("article", table, "migration_time_s", "s", "MB", time_fit))
+        lines.append(("article", table, "transferred_mb", "MB", "MB", data_fit))
+    rows = [
+        {
+            "series": label,
+            "table": table,
+            "figure": figure,
+            "unit_y": unit_y,
+            "unit_x": unit_x,
+            "points": fit.count,
+            "slope": fit.slope,
+            "slope_low": fit.slope_bounds.low,
+            "slope_high": fit.slope_bounds.high,
+            "intercept": fit.intercept,
+            "intercept_low": fit.intercept_bounds.low,
+            "intercept_high": fit.intercept_bounds.high,
+            "r_squared": fit.r_squared,
+        }
+        for label, table, figure, unit_y, unit_x, fit in lines
+        if fit is not None
+    ]
+    return pd.DataFrame(rows)
 
 
 _CASE_FIGURES = (

@@ -22,10 +22,17 @@ _ACTIVE_SHARE = 0.02
 # TCP over IPv4 on Ethernet, timestamps on (Linux's default): 14 + 20 + 32 bytes. Whatever the destination
 # sends beyond that per packet is payload: page requests, not acknowledgements.
 ACKNOWLEDGEMENT_BYTES = 66
-# Bins of the reverse traffic; also the finest agreement that the two ways to see the border can show.
+# Bins of the reverse traffic: two samples of the counters.
 BORDER_BIN_SECONDS = 0.1
-# Requested payload must rise at least this much (bytes per second) to count as visible.
-_BORDER_MINIMUM_RISE = 500.0
+# Less payload than this in a bin is no page request (one takes some twenty bytes).
+_REQUEST_BYTES = 10.0
+# The migration channel's own handshake and closing also send payload back.
+_HANDSHAKE_SECONDS = 0.3
+# Bins with payload must become this much more frequent, and the split this likely (nats over no split).
+_BORDER_MINIMUM_RISE = 0.25
+_BORDER_MINIMUM_GAIN = 6.0
+# Two bins, one counter sample, and the time a first request may take.
+_AGREEMENT_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Timeline:
     """Moments of one migration; None where the evidence does not show one (never stopped, no second pass)."""
 
     requested: float
+    converged: bool
     started: float | None
     first_pass_done: float | None
     source_stopped: float | None
@@ -91,11 +99,11 @@ class Timeline:
 
     @property
     def borders_agree(self) -> bool | None:
-        """Whether the two borders are one, within two bins and the clocks' uncertainty."""
+        """Whether the two borders are one, within the counters' resolution and the clocks' uncertainty."""
         difference = self.border_disagreement_seconds
         if difference is None:
             return None
-        return abs(difference) <= 2 * BORDER_BIN_SECONDS + self.clock_uncertainty_seconds
+        return abs(difference) <= _AGREEMENT_SECONDS + self.clock_uncertainty_seconds
 
 
 @dataclass(frozen=True)
@@ -128,10 +136,14 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecor
     requested = driver.requested_at - source_shift
     source = [_moved(event, source_shift) for event in evidence.source_events]
     destination = [_moved(event, destination_shift) for event in evidence.destination_events]
-    completed = _completed(run, driver, source, requested, source_shift)
+    # A run fails after the migration too (its guest was not intact): only the events say how that ended.
+    converged = run.outcome == "completed" or (
+        run.outcome == "failed" and next(_lifecycle(destination, "RESUMED", requested), None) is not None
+    )
+    completed = _completed(run, driver, source if converged else [], requested, source_shift)
     started = first_activity(wire.source_sent, requested, completed, run.spec.link_rate_bits_per_second)
     stopped = resumed = None
-    if run.outcome != "not_converged":
+    if converged:
         stopped = next(_lifecycle(source, "SUSPENDED", requested), None)
         if stopped is not None:
             uncertainty = lab.uncertainty_seconds(run.source, run.destination)
@@ -149,6 +161,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecor
     phases = tuple(_phases(run.spec.mode, requested, started, stopped, resumed, completed))
     return Timeline(
         requested=requested,
+        converged=converged,
         started=started,
         first_pass_done=first_pass,
         source_stopped=stopped,
@@ -178,27 +191,33 @@ def traffic_border(backward: Traffic, start: float, end: float) -> float | None:
     """When page requests begin, seen only in the traffic from destination to source, as the authors saw it.
 
     The authors watched that traffic rise. Most of its bytes are acknowledgements, whose number follows the
-    forward traffic, so the payload beyond them is looked at: bytes - 66 x packets. The border is the moment
-    that splits its rate into two levels with the least squared error; None if the second is not clearly
-    higher.
+    forward traffic, so what is looked at is the payload beyond them: bytes - 66 x packets. In pre-copy there
+    is next to none, in post-copy each page request is some. The border is the moment that best splits the
+    time into one part where bins with payload are rare and one where they are common (greatest likelihood of
+    two Bernoulli rates: one burst does not outweigh many requests). The channel's own handshake and closing
+    are left out. None if there is no such split: post-copy too short, or too few requests.
     """
-    edges = np.arange(start, end + BORDER_BIN_SECONDS / 2, BORDER_BIN_SECONDS)
+    edges = np.arange(start + _HANDSHAKE_SECONDS, end - _HANDSHAKE_SECONDS, BORDER_BIN_SECONDS)
     if len(edges) < 6:
         return None
-    payload = backward.bytes - ACKNOWLEDGEMENT_BYTES * backward.packets
-    rate = np.diff(np.interp(edges, backward.time, payload)) / BORDER_BIN_SECONDS
-    count = np.arange(1, len(rate))
-    total = np.cumsum(rate)
-    left = total[:-1] / count
-    right = (total[-1] - total[:-1]) / (len(rate) - count)
-    # The split with the least squared error is the one with the greatest variance between the two parts.
-    between = count * (len(rate) - count) * (right - left) ** 2
-    best = int(np.argmax(between))
-    rise = right[best] - left[best]
-    noise = float(np.std(rate[: best + 1])) if best > 0 else 0.0
-    if rise < max(_BORDER_MINIMUM_RISE, 2 * noise):
-        return None
-    return float(edges[best + 1])
+    payload = np.diff(
+        np.interp(edges, backward.time, backward.bytes - ACKNOWLEDGEMENT_BYTES * backward.packets)
+    )
+    seen = np.cumsum(payload > _REQUEST_BYTES)
+    bins, total = len(seen), float(seen[-1])
+    before = np.arange(1, bins)
+    rare, common = seen[:-1] / before, (total - seen[:-1]) / (bins - before)
+    gain = before * _entropy(rare) + (bins - before) * _entropy(common)
+    gain = bins * _entropy(np.array([total / bins]))[0] - gain
+    gain[common - rare < _BORDER_MINIMUM_RISE] = 0
+    best = int(np.argmax(gain))
+    return float(edges[best + 1]) if gain[best] > _BORDER_MINIMUM_GAIN else None
+
+
+def _entropy(share: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of one yes-or-no bin, in nats: minus its expected log-likelihood."""
+    inside = np.clip(share, 1e-12, 1 - 1e-12)
+    return -(inside * np.log(inside) + (1 - inside) * np.log(1 - inside))
 
 
 def _phases(
@@ -230,10 +249,9 @@ def _completed(
     run: RunRecord, driver: Driver, source: list[Event], requested: float, source_shift: float
 ) -> float:
     """The source's job-completed event, else the driver's finish, else the run's."""
-    if run.outcome != "not_converged":
-        for event in source:
-            if event.kind == "job-completed" and event.time >= requested:
-                return event.time
+    for event in source:
+        if event.kind == "job-completed" and event.time >= requested:
+            return event.time
     finished = driver.finished_at if driver.finished_at is not None else run.finished_at
     return max(requested, finished - source_shift)
 

@@ -1,9 +1,9 @@
-"""nic.jsonl: byte and packet counters of the migration interface, 20 times a second."""
+"""nic.jsonl: byte and packet counters of a node's interfaces, 20 times a second."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,26 +27,34 @@ class NicLog:
     tx_packets: NDArray[np.float64]
 
 
-def parse_nic(lines: Iterable[bytes], file: str) -> NicLog:
-    """Parse the counters of one interface; they may only grow. At least two samples are needed."""
-    interface: str | None = None
-    times = array("d")
-    counters = {name: array("d") for name in _COUNTERS}
+def parse_nic(lines: Iterable[bytes], file: str) -> tuple[NicLog, ...]:
+    """Parse the counters of every interface in the file; they may only grow. At least two samples of each."""
+    columns: dict[str, dict[str, array[float]]] = {}
     for number, time, sample in json_samples(lines, file):
         name = sample.get("interface")
-        if not isinstance(name, str) or (interface is not None and name != interface):
-            raise EvidenceError(
-                file, number, f"garbled: interface {name!r}, expected {interface or 'a name'!r}"
-            )
-        interface = name
-        for counter, values in counters.items():
+        if not isinstance(name, str):
+            raise EvidenceError(file, number, 'garbled: "interface" is not a name')
+        values = columns.setdefault(name, {column: array("d") for column in ("t", *_COUNTERS)})
+        values["t"].append(time)
+        for counter in _COUNTERS:
             value = sample.get(counter)
             if not is_number(value) or value < 0:
                 raise EvidenceError(file, number, f'garbled: "{counter}" is not a counter')
-            if values and value < values[-1]:
-                raise EvidenceError(file, number, f'"{counter}" went back: the interface was reset')
-            values.append(value)
-        times.append(time)
-    if interface is None or len(times) < 2:
+            if values[counter] and value < values[counter][-1]:
+                raise EvidenceError(file, number, f'"{counter}" of {name} went back: the interface was reset')
+            values[counter].append(value)
+    if not columns or any(len(values["t"]) < 2 for values in columns.values()):
         raise EvidenceError(file, None, "fewer than two samples")
-    return NicLog(interface, np.array(times), *(np.array(counters[name]) for name in _COUNTERS))
+    return tuple(
+        NicLog(name, *(np.array(values[column]) for column in ("t", *_COUNTERS)))
+        for name, values in columns.items()
+    )
+
+
+def busiest(logs: Sequence[NicLog]) -> NicLog:
+    """The interface that carried most bytes: in a run that is the one of the migration."""
+    return max(logs, key=lambda log: _carried(log.rx_bytes) + _carried(log.tx_bytes))
+
+
+def _carried(counter: NDArray[np.float64]) -> float:
+    return float(counter[-1] - counter[0])

@@ -73,7 +73,7 @@ class SwitchCheck:
 
     bytes_before_switch: float
     resident_bytes: float
-    ratio: float
+    ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -320,7 +320,7 @@ def _switch_check(check: Fields | None) -> SwitchCheck | None:
     return SwitchCheck(
         bytes_before_switch=check.number("bytes_before_switch"),
         resident_bytes=check.number("resident_bytes"),
-        ratio=check.number("ratio"),
+        ratio=check.number_or_none("ratio"),
     )
 
 

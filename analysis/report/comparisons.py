@@ -29,7 +29,7 @@ def table_2(analysis: Analysis) -> Table:
     rows = []
     for flavor in list(dict.fromkeys([*published, *(case.spec.flavor for case in cases)])):
         row = published.get(flavor)
-        for case in [case for case in cases if case.spec.flavor == flavor] or [None]:
+        for case in _or_none([case for case in cases if case.spec.flavor == flavor]):
             time, data, outage, downtime = _measured(case)
             rows.append(
                 [
@@ -59,7 +59,7 @@ def stressed_table(analysis: Analysis, table: str) -> Table:
     rows = []
     for step in sorted({*published, *(case.spec.stressed_bytes / MIB for case in cases)}):
         row = published.get(step)
-        for case in [case for case in cases if case.spec.stressed_bytes / MIB == step] or [None]:
+        for case in _or_none([case for case in cases if case.spec.stressed_bytes / MIB == step]):
             time, data, outage, downtime = _measured(case)
             rows.append(
                 [
@@ -186,6 +186,11 @@ def modes_table(analysis: Analysis) -> Table | None:
 
 def _published_rows(published: Published | None, table: str) -> Sequence[Stressed]:
     return published.stressed[table] if published else ()
+
+
+def _or_none(cases: Sequence[CaseSummary]) -> Sequence[CaseSummary | None]:
+    """A published row without a measured case still has its line."""
+    return cases or [None]
 
 
 def _load_note(case: CaseSummary | None) -> str | None:

@@ -195,7 +195,7 @@ def _run_row(run: RunResult, run_link: Mapping[str, str]) -> list[Cell]:
         _count(figures.iterations),
         _count(figures.page_requests),
         missing() if figures.link_use is None else Cell(f"{figures.link_use:.3f}"),
-        missing() if check is None else Cell(f"{check.ratio:.2f}"),
+        missing() if check is None or check.ratio is None else Cell(f"{check.ratio:.2f}"),
         _guest_cell(record.integrity),
     ]
 
@@ -205,7 +205,7 @@ def _count(value: float | None) -> Cell:
 
 
 def _guest_cell(integrity: Integrity | None) -> Cell:
-    if integrity is None or not integrity.checked:
+    if integrity is None:
         return missing("not checked")
     faults = []
     if integrity.kernel_log_errors:
@@ -219,6 +219,8 @@ def _guest_cell(integrity: Integrity | None) -> Cell:
         )
     if faults:
         return Cell("damaged", "; ".join(faults), tone="bad")
+    if not integrity.checked:
+        return Cell("no answer", tone="bad")
     pages = f"{pattern.pages:,} pages verified" if pattern else "no memory pattern"
     return Cell("intact", f"{pages}, on {integrity.alive_on or 'unknown host'}", tone="good")
 

@@ -43,8 +43,8 @@ class Summary:
     lab: str
     release: str
     headline: tuple[str, ...]
-    guests_checked: int
-    guests_damaged: int
+    guests_migrated: int
+    guests_not_intact: int
     cases: tuple[CaseLine, ...]
     verdicts: tuple[Verdict, ...]
     notices: tuple[Notice, ...]
@@ -78,8 +78,8 @@ def summarise(analysis: Analysis) -> Summary:
             )
             if line
         ),
-        guests_checked=analysis.checked_guests,
-        guests_damaged=analysis.damaged_guests,
+        guests_migrated=analysis.migrated_guests,
+        guests_not_intact=sum(analysis.guests_not_intact.values()),
         cases=tuple(case_line(analysis, case) for case in analysis.cases),
         verdicts=analysis.verdicts,
         notices=analysis.results.notices,
@@ -125,14 +125,16 @@ def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, floa
 
 def integrity_line(analysis: Analysis) -> str:
     """One sentence on what the migrations did to their guests."""
-    checked, damaged = analysis.checked_guests, analysis.damaged_guests
+    migrated, causes = analysis.migrated_guests, analysis.guests_not_intact
     how = "kernel log, stressor, memory pattern, alive on one host only"
-    if checked == 0:
-        return "Guest integrity: no guest was checked; nothing can be said about it."
-    if damaged == 0:
-        return f"Guest integrity: all {checked} guests that were checked afterwards were intact ({how})."
+    if migrated == 0:
+        return "Guest integrity: no migration came to its end; nothing can be said about it."
+    if not causes:
+        return f"Guest integrity: all {migrated} migrated guests were shown intact ({how})."
+    counts = ", ".join(f"{count} {words}" for words, count in sorted(causes.items()))
     return (
-        f"Guest integrity: {damaged} of {checked} guests were damaged by their migration ({how}). "
+        f"Guest integrity: {sum(causes.values())} of {migrated} migrated guests were not shown intact "
+        f"({counts}; looked at: {how}). "
         "These runs count as failed; their figures are shown but enter no median."
     )
 

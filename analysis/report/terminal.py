@@ -28,7 +28,7 @@ def summary_table(summary: Summary) -> Table:
     )
     table.add_column("case", no_wrap=True)
     table.add_column("runs", justify="right", no_wrap=True)
-    for head in ("time\ns", "data\nMB", "downtime\nms", "ping outage\ns", "link\nuse"):
+    for head in ("time\ns", "data\nMB", "down\nms", "outage\ns", "link\nuse"):
         table.add_column(head, justify="right", no_wrap=True)
     for case in summary.cases:
         table.add_row(*_row(case), style=None if _good(case) else "yellow")

@@ -20,7 +20,7 @@ from analysis.report.cells import Cell, Table
 from analysis.report.overview import Summary, summarise
 from analysis.results import RunResult, load_measured
 from analysis.study import Analysis, analyse
-from analysis.tables import CaseSummary, cases_frame, readings_frame, runs_frame
+from analysis.tables import CaseSummary, cases_frame, fits_frame, readings_frame, runs_frame
 from analysis.timeline import Timeline
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -179,6 +179,7 @@ def _write_csv(analysis: Analysis, directory: Path) -> Iterator[Path]:
         "runs": runs_frame(analysis.results),
         "cases": cases_frame(analysis.cases),
         "sources": readings_frame(analysis.results),
+        "fits": fits_frame(analysis.series, analysis.published),
         "claims": pd.DataFrame([asdict(verdict) for verdict in analysis.verdicts]),
         "warnings": pd.DataFrame([asdict(notice) for notice in analysis.results.notices]),
         "published": pd.DataFrame(list(published.items()), columns=["number", "value"]),
@@ -193,7 +194,7 @@ def _tiles(analysis: Analysis) -> list[Cell]:
     """The few figures that one sees from the last row."""
     completed = sum(run.counted for run in analysis.results.runs)
     endless = sum(len(case.not_converged) for case in analysis.cases)
-    damaged, checked = analysis.damaged_guests, analysis.checked_guests
+    damaged, migrated = sum(analysis.guests_not_intact.values()), analysis.migrated_guests
     reproduced = sum(verdict.verdict == REPRODUCED for verdict in analysis.verdicts)
     tested = sum(verdict.verdict != NOT_TESTABLE for verdict in analysis.verdicts)
     tiles = [
@@ -201,9 +202,9 @@ def _tiles(analysis: Analysis) -> list[Cell]:
         Cell(str(completed), "completed, guest intact", tone="good" if completed else None),
         Cell(str(endless), "did not converge in time"),
         Cell(
-            f"{damaged} of {checked}",
-            "guests damaged",
-            tone="bad" if damaged else "good" if checked else None,
+            f"{migrated - damaged} of {migrated}",
+            "migrated guests intact",
+            tone="bad" if damaged else "good" if migrated else None,
         ),
     ]
     if analysis.verdicts:

@@ -1,0 +1,145 @@
+"""Moments, phases, outages and sources of hand-made migrations whose truth is known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from analysis.errors import EvidenceError
+from analysis.evidence import read_evidence
+from analysis.measure import Measured, measure_run, readings
+from analysis.parsers.records import read_lab, read_run
+from tests.unit.analysis.builder import MIB, RATE, Model, write_lab, write_run, write_sums
+
+
+def measure(
+    directory: Path, model: Model, offsets: dict[str, float] | None = None, uncertainty: float = 0.0
+) -> Measured:
+    write_lab(directory, offsets, uncertainty)
+    run_dir = write_run(directory, model)
+    return measure_run(
+        read_run(run_dir / "run.json"), read_evidence(run_dir), read_lab(directory / "lab.json")
+    )
+
+
+def test_hybrid_phases_follow_each_other(tmp_path: Path) -> None:
+    model = Model()
+    measured = measure(tmp_path, model)
+    phases = measured.timeline.phases
+    assert [phase.name for phase in phases] == ["setup", "precopy", "switch", "postcopy"]
+    assert all(before.end == after.start for before, after in pairwise(phases))
+    figures = measured.figures
+    assert figures.setup_seconds == pytest.approx(model.setup, abs=0.06)
+    assert figures.precopy_seconds == pytest.approx(model.stopped - model.setup, abs=0.06)
+    assert figures.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
+    assert figures.postcopy_seconds == pytest.approx(model.stressed * 8 / RATE, abs=1e-3)
+
+
+def test_every_source_of_the_time_and_the_bytes(tmp_path: Path) -> None:
+    model = Model()
+    figures = measure(tmp_path, model).figures
+    assert figures.migration_seconds == pytest.approx(model.completed + 0.1, abs=1e-3)
+    assert figures.migration_seconds_libvirt == pytest.approx(model.completed, abs=1e-3)
+    assert figures.migration_seconds_events == pytest.approx(model.completed + 0.02, abs=1e-3)
+    assert figures.migration_seconds_wire == pytest.approx(model.completed - model.setup, abs=0.1)
+    assert figures.forward_bytes == pytest.approx(model.sent(100), rel=1e-3)
+    assert figures.forward_bytes_received == pytest.approx(figures.forward_bytes, rel=1e-3)
+    assert figures.page_requests == 170
+    assert figures.link_use == pytest.approx(0.99, abs=0.02)
+    assert figures.bound_bytes == 2 * 2048 * MIB
+    assert len({reading.quantity for reading in readings(figures)}) == 8
+
+
+def test_border_by_reverse_traffic_agrees_with_the_events(tmp_path: Path) -> None:
+    measured = measure(tmp_path, Model())
+    assert measured.timeline.borders_agree is True
+    assert measured.timeline.border_disagreement_seconds == pytest.approx(0, abs=0.2)
+
+
+def test_no_border_without_page_requests(tmp_path: Path) -> None:
+    assert measure(tmp_path, Model(mode="precopy", threads=0)).timeline.border_by_traffic is None
+
+
+def test_converged_precopy_has_no_postcopy(tmp_path: Path) -> None:
+    measured = measure(tmp_path, Model(mode="precopy", threads=0))
+    assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy", "switch"]
+    assert measured.figures.postcopy_seconds is None
+    assert measured.figures.downtime_seconds == pytest.approx(0.08, abs=1e-3)
+
+
+def test_not_converged_stays_in_precopy(tmp_path: Path) -> None:
+    model = Model(mode="precopy", outcome="not_converged")
+    measured = measure(tmp_path, model)
+    assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy"]
+    assert measured.figures.downtime_seconds is None
+    assert measured.figures.migration_seconds == pytest.approx(model.limit + 0.1, abs=1e-3)
+
+
+def test_clocks_that_differ_are_brought_onto_one(tmp_path: Path) -> None:
+    model = Model(destination_clock_ahead=0.5, prober_clock_ahead=-0.3)
+    offsets = {"compute1": 0.0, "compute2": 0.5, "controller": -0.3}
+    measured = measure(tmp_path, model, offsets, uncertainty=0.002)
+    straight = measure(tmp_path / "straight", Model())
+    assert measured.figures.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
+    assert measured.figures.ping_lost_switch == straight.figures.ping_lost_switch
+    assert measured.figures.ping_lost_postcopy == straight.figures.ping_lost_postcopy
+    assert measured.figures.clock_uncertainty_seconds == pytest.approx(0.004)
+
+
+def test_outage_is_an_interval_split_by_phase(tmp_path: Path) -> None:
+    measured = measure(tmp_path, Model(lost_after_switch=5))
+    figures = measured.figures
+    assert figures.ping_lost == 5
+    assert figures.ping_outage_low_seconds == pytest.approx(0.5, abs=1e-6)
+    assert figures.ping_outage_high_seconds == pytest.approx(0.6, abs=1e-6)
+    assert figures.ping_lost_precopy == 0
+    assert figures.ping_lost_switch + figures.ping_lost_postcopy == 5
+    assert figures.fine_outage_high_seconds == pytest.approx(0.06, abs=0.001)
+
+
+def test_two_gaps_add_up(tmp_path: Path) -> None:
+    figures = measure(tmp_path, Model(lost_after_switch=3, lost_in_precopy=2)).figures
+    assert figures.ping_lost == 5
+    assert figures.ping_lost_precopy == 2
+    assert figures.ping_outage_low_seconds == pytest.approx(0.5, abs=1e-6)
+    assert figures.ping_outage_high_seconds == pytest.approx(0.7, abs=1e-6)
+    assert figures.ping_longest_high_seconds == pytest.approx(0.4, abs=1e-6)
+
+
+@pytest.mark.parametrize(("file", "keep"), [("prober/ping.log", 40), ("source/nic.jsonl", 60)])
+def test_a_probe_that_died_is_named(tmp_path: Path, file: str, keep: int) -> None:
+    write_lab(tmp_path)
+    run_dir = write_run(tmp_path, Model())
+    path = run_dir / file
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:keep]))
+    write_sums(run_dir)
+    with pytest.raises(EvidenceError, match=f"{file}: ends .* before the migration: cut off"):
+        measure_run(read_run(run_dir / "run.json"), read_evidence(run_dir), read_lab(tmp_path / "lab.json"))
+
+
+def test_a_probe_that_began_late_is_named(tmp_path: Path) -> None:
+    write_lab(tmp_path)
+    run_dir = write_run(tmp_path, Model())
+    path = run_dir / "destination/nic.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[60:]))
+    write_sums(run_dir)
+    with pytest.raises(EvidenceError, match=r"begins 2\.0 s after the migration"):
+        measure_run(read_run(run_dir / "run.json"), read_evidence(run_dir), read_lab(tmp_path / "lab.json"))
+
+
+def test_events_decide_even_if_the_driver_lagged(tmp_path: Path) -> None:
+    """The driver may return late; phases end where libvirt's job ended."""
+    write_lab(tmp_path)
+    run_dir = write_run(tmp_path, replace(Model(), quiet=5.0))
+    record = json.loads((run_dir / "run.json").read_text())
+    record["driver"]["finished_at"] += 1.0
+    (run_dir / "run.json").write_text(json.dumps(record))
+    measured = measure_run(
+        read_run(run_dir / "run.json"), read_evidence(run_dir), read_lab(tmp_path / "lab.json")
+    )
+    assert measured.timeline.completed == pytest.approx(Model().requested_at + Model().completed)
+    assert measured.figures.migration_seconds == pytest.approx(Model().completed + 1.1, abs=1e-3)
