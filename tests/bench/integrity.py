@@ -21,7 +21,7 @@ from typing import Any
 
 from integrity_qemu import Machine, ensure_root, is_root, version_of
 from integrity_run import Cell, Workload, run_once
-from integrity_table import markdown_table, table_rows
+from integrity_table import cell_of, markdown_table, table_rows
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESULTS = PROJECT / "tests/bench/results/integrity"
@@ -30,17 +30,16 @@ CACHE = PROJECT / ".cache/integrity"
 SUITES = ("bookworm", "trixie", "forky")
 ACCELERATORS = ("tcg,thread=multi", "tcg,thread=single", "kvm")
 MODES = ("hybrid", "precopy", "postcopy")
-LOADS = ("stressed", "idle")
+LOADS = ("stressed", "idle", "rewrite")
 
 
 @dataclass(frozen=True)
 class Variant:
     """A change to the standard run, to test an explanation or a cure."""
 
-    extra: tuple[str, ...] = ()
     memory_kib: int = 512 * 1024
     pattern_mib: int = 32
-    binary: str = "qemu-system-x86_64"
+    vcpus: int = 1  # as many workers of the stressor
 
 
 VARIANTS = {
@@ -51,7 +50,7 @@ VARIANTS = {
     # A RAM size that is no multiple of 64 pages sends QEMU's dirty bitmap
     # synchronisation down its page by page path.
     "odd-memory": Variant(memory_kib=512 * 1024 + 8),
-    "odd-memory-no-pattern": Variant(memory_kib=512 * 1024 + 8, pattern_mib=0),
+    "2-vcpus": Variant(vcpus=2, memory_kib=1024 * 1024),
 }
 
 
@@ -101,7 +100,7 @@ def wanted_cells(arguments: argparse.Namespace) -> list[Cell]:
 
 def run_cells(arguments: argparse.Namespace) -> None:
     guest = build_guest(arguments.guest_suite, arguments.cache)
-    manifest = (guest / "manifest.txt").read_text().splitlines()[0]
+    kernel = (guest / "manifest.txt").read_text().splitlines()[0].removeprefix("kernel ")
     roots = {suite: ensure_root(suite, arguments.cache) for suite in arguments.suite}
     versions = {suite: version_of(root) for suite, root in roots.items()}
     cells = wanted_cells(arguments)
@@ -110,13 +109,13 @@ def run_cells(arguments: argparse.Namespace) -> None:
         cells = [cell for cell in cells if cell.accelerator != "kvm"]
     done: dict[tuple[str, ...], int] = {}
     for record in read_results(arguments.results):
-        key = (record["qemu"], record["accelerator"], record["mode"], record["load"], record["variant"])
+        key = cell_of(record)
         done[key] = done.get(key, 0) + 1
     # Round by round, so that an early stop leaves every cell with as many runs.
     for repetition in range(1, arguments.runs + 1):
         for cell in cells:
             version = versions[cell.suite]
-            key = (version, cell.accelerator, cell.mode, cell.load, cell.variant)
+            key = (version, cell.accelerator, cell.mode, cell.load, cell.variant, kernel)
             if done.get(key, 0) >= repetition:
                 continue
             done[key] = done.get(key, 0) + 1
@@ -127,10 +126,10 @@ def run_cells(arguments: argparse.Namespace) -> None:
                 initrd=guest / "initrd.img",
                 accelerator=cell.accelerator,
                 memory_kib=variant.memory_kib,
-                extra=variant.extra,
-                binary=variant.binary,
+                vcpus=variant.vcpus,
             )
             workload = Workload(
+                workers=variant.vcpus,
                 pattern_mib=variant.pattern_mib,
                 bandwidth_bytes_per_second=arguments.bandwidth,
             )
@@ -151,7 +150,7 @@ def run_cells(arguments: argparse.Namespace) -> None:
                 "variant": cell.variant,
                 "run": done[key],
                 "finished_at": round(time.time(), 1),
-                "guest_kernel": manifest.removeprefix("kernel "),
+                "guest_kernel": kernel,
                 "bandwidth_bytes_per_second": workload.bandwidth_bytes_per_second,
                 **outcome.as_dict(),
             }
@@ -172,10 +171,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--suite", nargs="+", default=list(SUITES))
     parser.add_argument("--accelerator", nargs="+", default=list(ACCELERATORS))
     parser.add_argument("--mode", nargs="+", choices=MODES, default=list(MODES))
-    parser.add_argument("--load", nargs="+", choices=LOADS, default=list(LOADS))
+    parser.add_argument("--load", nargs="+", choices=LOADS, default=["stressed", "idle"])
     parser.add_argument("--variant", nargs="+", choices=list(VARIANTS), default=["default"])
     parser.add_argument("--bandwidth", type=int, default=125_000_000, help="bytes per second")
-    parser.add_argument("--guest-suite", default="bookworm", help="whose kernel the guest runs")
+    parser.add_argument("--guest-suite", default="trixie", help="whose kernel the guest runs")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--keep-consoles", type=Path, help="directory for every run's consoles")

@@ -71,12 +71,10 @@ class Machine:
     accelerator: str
     memory_kib: int
     vcpus: int = 1
-    extra: tuple[str, ...] = ()
-    binary: str = "qemu-system-x86_64"
 
     def arguments(self, directory: Path, name: str, agent_port: int) -> list[str]:
         return [
-            self.binary,
+            "qemu-system-x86_64",
             *("-name", name, "-nodefaults", "-no-user-config", "-display", "none"),
             *("-machine", "q35,usb=off,vmport=off", "-accel", self.accelerator),
             *("-m", f"{self.memory_kib}k", "-smp", str(self.vcpus)),
@@ -86,7 +84,6 @@ class Machine:
             *("-device", "virtio-net-pci,netdev=n0,romfile="),
             *("-serial", f"file:{directory / (name + '.console')}"),
             *("-qmp", f"unix:{directory / (name + '.qmp')},server=on,wait=off"),
-            *self.extra,
         ]
 
 

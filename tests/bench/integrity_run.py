@@ -24,6 +24,11 @@ PRECOPY_PASSES = 4
 FORCED_DOWNTIME_MILLISECONDS = 60_000
 
 
+# The stressor that never sleeps: few pages, so that all of them stay in the emulated TLB.
+REWRITTEN_PAGES = 64
+REWRITE_SECONDS = 3.0
+
+
 @dataclass(frozen=True)
 class Cell:
     """One combination of the table."""
@@ -37,7 +42,8 @@ class Cell:
 
 @dataclass(frozen=True)
 class Workload:
-    stressed_mib: int = 256
+    workers: int = 1
+    stressed_mib: int = 256  # by each worker
     pattern_mib: int = 32
     bandwidth_bytes_per_second: int = 125_000_000
 
@@ -50,6 +56,7 @@ class Outcome:
     reasons: list[str] = field(default_factory=list)
     console_damage: list[str] = field(default_factory=list)
     pattern: dict[str, Any] | None = None
+    lost_writes: int = 0
     migration: dict[str, Any] = field(default_factory=dict)
     boot_seconds: float | None = None
     total_seconds: float | None = None
@@ -76,13 +83,17 @@ def _load(port: int, load: str, workload: Workload) -> None:
         ask(port, f"pattern start {workload.pattern_mib << 20}", 30.0)
     if load == "idle":
         return
-    wanted = workload.stressed_mib << 20
-    ask(port, f"stressor start stress 1 {wanted}")
+    if load == "rewrite":
+        ask(port, f"stressor start rewrite 1 {REWRITTEN_PAGES * 4096}")
+        time.sleep(REWRITE_SECONDS)
+        return
+    each = workload.stressed_mib << 20
+    ask(port, f"stressor start stress {workload.workers} {each}")
 
     def filled() -> bool:
-        return int(ask(port, "status")["stressor"]["resident_bytes"]) >= wanted
+        return int(ask(port, "status")["stressor"]["resident_bytes"]) >= each * workload.workers * 0.8
 
-    # stress frees and allocates in turns: full once is full.
+    # stress frees and allocates in turns, each worker at its own time: nearly full once is full.
     if not wait_until(filled, FILL_SECONDS, 0.02):
         raise AgentError("the stressor never filled its memory")
     time.sleep(0.5)
@@ -173,7 +184,9 @@ def _judge(destination: Qemu, load: str, workload: Workload, outcome: Outcome) -
         reasons.append("agent_unreachable")
         outcome.console_damage.append(f"(agent) {error}")
         time.sleep(WATCH_SECONDS)
-    damage = damage_in(destination.console.read_text(errors="replace"))
+    console = destination.console.read_text(errors="replace")
+    outcome.lost_writes = console.count("guest-agent: corrupted page")
+    damage = damage_in(console)
     if damage:
         reasons.append("console")
     outcome.console_damage += damage[:12]

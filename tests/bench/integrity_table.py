@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-CELL_KEYS = ("qemu", "accelerator", "mode", "load", "variant")
+CELL_KEYS = ("qemu", "accelerator", "mode", "load", "variant", "guest_kernel")
 
 
 def wilson_interval(hits: int, trials: int, z: float = 1.96) -> tuple[float, float]:
@@ -63,15 +63,15 @@ def table_rows(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def markdown_table(rows: list[dict[str, Any]]) -> str:
     """The table as docs/guest-integrity.md shows it."""
     lines = [
-        "| QEMU | accelerator | mode | guest | variant | corrupted | 95 % interval"
+        "| QEMU | accelerator | mode | guest | variant | guest kernel | corrupted | 95 % interval"
         " | kernel damaged | stressor dead | pattern damaged (pages) | not judged |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         low, high = row["interval"]
         lines.append(
             f"| {row['qemu']} | {row['accelerator']} | {row['mode']} | {row['load']}"
-            f" | {row['variant']} | {row['corrupted']} of {row['judged']}"
+            f" | {row['variant']} | {row['guest_kernel']} | {row['corrupted']} of {row['judged']}"
             f" | {low:.0%} to {high:.0%} | {row['kernel']} | {row['stressor']}"
             f" | {row['pattern']} ({row['damaged_pages']}) | {row['not_judged']} |"
         )

@@ -28,6 +28,10 @@ const char *stressor_stop(void);
 double stressor_cpu_seconds(void);
 void stressor_print(FILE *out); /* a JSON object */
 
+/* rewriter.c: the stressor "rewrite": few pages, each written and checked about
+ * once a second without ever sleeping. Says on stdout where a write was lost. */
+int rewrite_forever(uint64_t bytes);
+
 /* writer.c: the thread that keeps rewriting the pattern. */
 const char *writer_start(uint64_t bytes, uint64_t bytes_per_second);
 const char *writer_stop(void);

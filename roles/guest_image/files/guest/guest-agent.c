@@ -6,7 +6,8 @@
  * there is one asker, and an answer of `pattern verify` must not be disturbed.
  *
  *   guest-agent serve [PATTERN_BYTES_PER_SECOND]
- *   guest-agent self-test     shows that the pattern's check can fail
+ *   guest-agent rewrite BYTES    a stressor of its own, see rewriter.c
+ *   guest-agent self-test        shows that the pattern's check can fail
  */
 #include "agent.h"
 #include "pattern.h"
@@ -54,8 +55,9 @@ static const char *start_stressor(char **words)
 {
     uint64_t threads, bytes;
 
-    if (strcmp(words[2], "stress") != 0 && strcmp(words[2], "stress-ng") != 0) {
-        return "stressor start: NAME must be stress or stress-ng";
+    if (strcmp(words[2], "stress") != 0 && strcmp(words[2], "stress-ng") != 0
+        && strcmp(words[2], "rewrite") != 0) {
+        return "stressor start: NAME must be stress, stress-ng or rewrite";
     }
     if (!parse_count(words[3], MOST_THREADS, &threads)) {
         return "stressor start: THREADS must be a whole number from 1 to 128";
@@ -210,6 +212,8 @@ static int serve(void)
 
 int main(int argc, char **argv)
 {
+    uint64_t bytes;
+
     default_rate = DEFAULT_RATE;
     if (argc == 2 && strcmp(argv[1], "self-test") == 0) {
         const char *error = pattern_self_test();
@@ -217,10 +221,15 @@ int main(int argc, char **argv)
         puts(error != NULL ? error : "the pattern's check finds every kind of damage");
         return error != NULL;
     }
+    if (argc == 3 && strcmp(argv[1], "rewrite") == 0
+        && parse_count(argv[2], MOST_BYTES, &bytes) && bytes >= PATTERN_PAGE_BYTES) {
+        return rewrite_forever(bytes);
+    }
     if (argc >= 2 && argc <= 3 && strcmp(argv[1], "serve") == 0
         && (argc == 2 || parse_count(argv[2], MOST_BYTES, &default_rate))) {
         return serve();
     }
-    fputs("usage: guest-agent serve [PATTERN_BYTES_PER_SECOND] | self-test\n", stderr);
+    fputs("usage: guest-agent serve [PATTERN_BYTES_PER_SECOND] | rewrite BYTES"
+          " | self-test\n", stderr);
     return 2;
 }

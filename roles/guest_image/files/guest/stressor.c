@@ -124,6 +124,22 @@ static void reap(void)
     }
 }
 
+static void execute_rewriters(uint64_t threads, uint64_t bytes)
+{
+    char byte_text[24];
+
+    snprintf(byte_text, sizeof byte_text, "%llu", (unsigned long long)bytes);
+    for (uint64_t i = 0; i < threads; i++) {
+        if (fork() == 0) {
+            execl("/bin/guest-agent", "guest-agent", "rewrite", byte_text, (char *)NULL);
+            _exit(127);
+        }
+    }
+    while (wait(NULL) > 0) {
+    }
+    _exit(0);
+}
+
 static void execute(const char *program, uint64_t threads, uint64_t bytes)
 {
     char thread_text[24], byte_text[24];
@@ -135,6 +151,10 @@ static void execute(const char *program, uint64_t threads, uint64_t bytes)
     /* Its last words belong on the console, where the run keeps them. */
     dup2(console >= 0 ? console : null, STDOUT_FILENO);
     dup2(console >= 0 ? console : null, STDERR_FILENO);
+    closefrom(STDERR_FILENO + 1); /* the asker's connection among them */
+    if (strcmp(program, "rewrite") == 0) {
+        execute_rewriters(threads, bytes);
+    }
     snprintf(thread_text, sizeof thread_text, "%llu", (unsigned long long)threads);
     /* stress takes the bytes of one worker, stress-ng those of all of them.
      * stress 1.0.7 refuses a size without a unit. */
