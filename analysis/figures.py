@@ -21,7 +21,6 @@ from analysis.parsers.ping import PingLog
 from analysis.published_data import Published, Stressed
 from analysis.statistics import LineFit
 from analysis.tables import CaseSummary, Series, published_fits
-from analysis.timeline import Traffic
 from analysis.units import MB, MIB
 
 # Drawn in these colours; in the page each becomes a CSS variable of this name, so that it follows the theme.
@@ -71,8 +70,9 @@ _STYLE: Any = {
 }
 _PAIR_INCHES = (5.2, 3.6)
 # Fixed margins: laying a figure out by trial draws it twice.
-_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.32, "wspace": 0.25}
-_TIMELINE_MARGINS = {"left": 0.09, "right": 0.99, "top": 0.94, "bottom": 0.1, "hspace": 0.12}
+_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.2, "wspace": 0.25}
+_LEGEND_ROW = 0.055
+_TIMELINE_MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
 _TIMELINE_BINS = 400
 
@@ -217,22 +217,26 @@ def timeline_picture(measured: Measured, ping: PingLog, prober_offset_seconds: f
     origin = timeline.requested
     end = timeline.completed - origin
     left, right = -0.06 * end - 0.3, end * 1.12 + 0.5
-    figure = Figure(figsize=(9.6, 4.6))
-    forward, backward, pings = figure.subplots(
-        3, 1, sharex=True, height_ratios=[5, 3, 3], gridspec_kw=_TIMELINE_MARGINS
+    figure = Figure(figsize=(9.6, 5.6))
+    forward, backward, requests, pings = figure.subplots(
+        4, 1, sharex=True, height_ratios=[5, 2.6, 2.6, 3.4], gridspec_kw=_TIMELINE_MARGINS
     )
-    for axes in (forward, backward, pings):
+    for axes in (forward, backward, requests, pings):
         for phase in timeline.phases:
             axes.axvspan(
                 phase.start - origin, phase.end - origin, color=COLOURS[f"phase-{phase.name}"], lw=0, zorder=0
             )
-    _throughput(forward, measured.wire.source_sent, origin, left, right, 1e6, COLOURS["hybrid"])
+    sent, returned = measured.wire.source_sent, measured.wire.destination_sent
+    span = (left, right)
+    _throughput(forward, sent.time - origin, sent.bytes * 8 / 1e6, span, COLOURS["hybrid"])
     forward.axhline(measured.figures.link_rate_bits_per_second / 1e6, color=COLOURS["muted"], lw=0.9, ls="--")
     forward.set_ylabel("forward\n[Mbit/s]")
-    _throughput(backward, measured.wire.destination_sent, origin, left, right, 1e6, COLOURS["postcopy"])
+    _throughput(backward, returned.time - origin, returned.bytes * 8 / 1e6, span, COLOURS["postcopy"])
     backward.set_ylabel("backward\n[Mbit/s]")
+    _throughput(requests, returned.time - origin, returned.payload / 1e3, span, COLOURS["postcopy"])
+    requests.set_ylabel("of it payload\n[kB/s]")
     if timeline.border_by_traffic is not None:
-        backward.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
+        requests.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
     _pings(pings, ping, origin + prober_offset_seconds, left, right)
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
@@ -328,6 +332,7 @@ def _legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
     handles, _ = axes.get_legend_handles_labels()
     handles = [*handles, *more]
     if handles:
+        figure.subplots_adjust(bottom=_PAIR_MARGINS["bottom"] + _LEGEND_ROW * ((len(handles) + 1) // 2 - 1))
         figure.legend(
             handles=handles,
             loc="lower left",
@@ -339,16 +344,20 @@ def _legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
 
 
 def _throughput(
-    axes: Axes, traffic: Traffic, origin: float, left: float, right: float, unit: float, colour: str
+    axes: Axes,
+    time: NDArray[np.float64],
+    counter: NDArray[np.float64],
+    span: tuple[float, float],
+    colour: str,
 ) -> None:
-    low, high = max(left, traffic.time[0] - origin), min(right, traffic.time[-1] - origin)
+    """A counter's growth per second in bins."""
+    low, high = max(span[0], time[0]), min(span[1], time[-1])
     # Not finer than two samples, or the bins beat with the 50 ms between them.
     width = max((high - low) / _TIMELINE_BINS, 0.1)
     edges = np.arange(low, high, width)
     if len(edges) < 2:
         return
-    rates = np.diff(np.interp(edges + origin, traffic.time, traffic.bytes)) * 8 / width / unit
-    axes.stairs(rates, edges, color=colour, lw=1.1, baseline=None)
+    axes.stairs(np.diff(np.interp(edges, time, counter)) / width, edges, color=colour, lw=1.1, baseline=None)
     axes.set_ylim(bottom=0)
 
 

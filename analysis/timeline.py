@@ -56,6 +56,11 @@ class Traffic:
     bytes: NDArray[np.float64]
     packets: NDArray[np.float64]
 
+    @property
+    def payload(self) -> NDArray[np.float64]:
+        """Bytes beyond bare acknowledgements since the first sample."""
+        return self.bytes - ACKNOWLEDGEMENT_BYTES * self.packets
+
     def bytes_between(self, start: float, end: float) -> float:
         """Bytes that passed in the span; between two samples the counter is taken to grow evenly."""
         low, high = np.interp([start, end], self.time, self.bytes)
@@ -200,9 +205,7 @@ def traffic_border(backward: Traffic, start: float, end: float) -> float | None:
     edges = np.arange(start + _HANDSHAKE_SECONDS, end - _HANDSHAKE_SECONDS, BORDER_BIN_SECONDS)
     if len(edges) < 6:
         return None
-    payload = np.diff(
-        np.interp(edges, backward.time, backward.bytes - ACKNOWLEDGEMENT_BYTES * backward.packets)
-    )
+    payload = np.diff(np.interp(edges, backward.time, backward.payload))
     seen = np.cumsum(payload > _REQUEST_BYTES)
     bins, total = len(seen), float(seen[-1])
     before = np.arange(1, bins)

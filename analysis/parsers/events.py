@@ -24,9 +24,13 @@ class Event:
     job: Mapping[str, Any] | None
 
 
+# The driver and the listener write to one file, each in its own order.
+_DISORDER_SECONDS = 1.0
+
+
 def parse_events(lines: Iterable[bytes], file: str) -> tuple[Event, ...]:
-    """Parse all events in order; kinds that this version does not know are kept (nothing depends on them)."""
-    return tuple(
+    """Parse all events, sorted by time; kinds that this version does not know are kept."""
+    events = [
         Event(
             time=time,
             kind=_typed(sample, "event", str, file, number) or "",
@@ -35,8 +39,9 @@ def parse_events(lines: Iterable[bytes], file: str) -> tuple[Event, ...]:
             iteration=_typed(sample, "iteration", int, file, number),
             job=_typed(sample, "job", dict, file, number),
         )
-        for number, time, sample in json_samples(lines, file)
-    )
+        for number, time, sample in json_samples(lines, file, _DISORDER_SECONDS)
+    ]
+    return tuple(sorted(events, key=lambda event: event.time))
 
 
 def _typed(sample: Mapping[str, Any], key: str, kind: type[T], file: str, number: int) -> T | None:

@@ -25,17 +25,22 @@ def text_lines(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, str]]:
         yield number, text.rstrip("\r\n")
 
 
-def json_samples(lines: Iterable[bytes], file: str) -> Iterator[tuple[int, float, Mapping[str, Any]]]:
-    """Yield (line number, its time `t` in epoch seconds, the object) of a JSON-lines log ordered by time."""
-    previous = -math.inf
+def json_samples(
+    lines: Iterable[bytes], file: str, disorder_seconds: float = 0.0
+) -> Iterator[tuple[int, float, Mapping[str, Any]]]:
+    """Yield (line number, its time `t` in epoch seconds, the object) of a JSON-lines log ordered by time.
+
+    `disorder_seconds`: how far lines may lag behind, for a log that has more than one writer.
+    """
+    latest = -math.inf
     for number, text in text_lines(lines, file):
         sample = json_object(text, file, number)
         time = sample.get("t")
         if not is_number(time) or not 0 < time < LATEST_EPOCH_SECONDS:
             raise EvidenceError(file, number, 'garbled: "t" is not a time in epoch seconds')
-        if time < previous:
-            raise EvidenceError(file, number, f"clock went back by {previous - time:.3f} s")
-        previous = time
+        if time < latest - disorder_seconds:
+            raise EvidenceError(file, number, f"clock went back by {latest - time:.3f} s")
+        latest = max(latest, time)
         yield number, float(time), sample
 
 

@@ -100,7 +100,7 @@ def fits_table(analysis: Analysis) -> Table:
             Column("data at 0", "MB = 10⁶ B"),
             Column("data per stressed memory", "bytes per byte"),
             Column("marginal rate", "Mbit/s"),
-            Column("R2", "time / data"),
+            Column("R²", "time / data"),
             Column("runs"),
         ),
         rows,

@@ -90,6 +90,13 @@ def test_events_in_order_with_their_keys() -> None:
     assert events[2].job == {"downtime": 12}
 
 
+def test_events_of_two_writers_are_put_in_order() -> None:
+    rows = [{"t": time, "event": "driver"} for time in (10.0, 9.8, 10.2)]
+    assert [event.time for event in parse_events(lines(*rows), "events.jsonl")] == [9.8, 10.0, 10.2]
+    with pytest.raises(EvidenceError, match=r"events.jsonl:2: clock went back by 5\.000 s"):
+        parse_events(lines({"t": 10.0, "event": "driver"}, {"t": 5.0, "event": "driver"}), "events.jsonl")
+
+
 def test_event_without_its_kind() -> None:
     with pytest.raises(EvidenceError, match=r'events.jsonl:1: garbled: "event"'):
         parse_events(lines({"t": 1.0}), "events.jsonl")
