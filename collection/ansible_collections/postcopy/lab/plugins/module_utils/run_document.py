@@ -44,7 +44,7 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
 
     :param run: the item of study_plan's pending list
     :param results: {"boot", "fill", "migration", "check": module results or {}, "stopped": {role: result},
-        "fault": null or {"step", "detail"}, "accelerator"}
+        "fault": {} or {"step", "detail"}}
     :param logs: {"source", "destination", "guest": lines of console or kernel log}
     :param missing: names of evidence files that are not there
     :param node_names: {"source", "destination", "prober"}
@@ -86,7 +86,7 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
             "resident_bytes_before_migration": fill.get("resident_bytes"),
         },
         "steps_seconds": steps_seconds(results, recorded_at),
-        "accelerator": results.get("accelerator"),
+        "accelerator": boot.get("accelerator"),
         "qemu_version": migration.get("qemu_version"),
         "libvirt_version": migration.get("libvirt_version"),
     }

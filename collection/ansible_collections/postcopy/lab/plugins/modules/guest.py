@@ -43,10 +43,11 @@ options:
     type: str
     default: br-guest
   accelerator:
-    description: What runs the guest's instructions.
+    description: What runs the guest's instructions. V(auto) is what M(postcopy.lab.accelerator) found on
+      this host.
     type: str
-    choices: [kvm, tcg]
-    default: tcg
+    choices: [auto, kvm, tcg]
+    default: auto
   machine:
     description: QEMU's machine type; its default model fits guests without disks and is the article's.
     type: str
@@ -94,6 +95,10 @@ started_at:
   description: When the start was asked for, UTC epoch seconds of this host.
   returned: when a guest was started
   type: float
+accelerator:
+  description: What runs the guest's instructions.
+  returned: when a guest was started
+  type: str
 error:
   description: Why the guest could not be started, one line; null if it was.
   returned: V(running)
@@ -105,6 +110,7 @@ removed:
   elements: str
 """
 
+import json
 import os
 import time
 
@@ -117,6 +123,18 @@ except ImportError:
     libvirt = None
 
 
+ACCELERATOR_FACT = "/etc/ansible/facts.d/postcopy_lab_qemu.fact"
+
+
+def found_accelerator():
+    """What the role qemu found to work here; TCG works everywhere."""
+    try:
+        with open(ACCELERATOR_FACT) as stream:
+            return json.load(stream)["accelerator"]
+    except (IOError, OSError, ValueError, KeyError):
+        return "tcg"
+
+
 def start(module, connection):
     name = module.params["name"]
     if guest_domain.state_name(libvirt, connection, name) == "running":
@@ -126,13 +144,18 @@ def start(module, connection):
     guest_domain.destroy(libvirt, connection, name)
     if not os.path.isdir(guest_domain.CONSOLE_DIRECTORY):
         os.makedirs(guest_domain.CONSOLE_DIRECTORY)
+    settings = dict(module.params)
+    if settings["accelerator"] == "auto":
+        settings["accelerator"] = found_accelerator()
     started_at = time.time()
     error = None
     try:
-        connection.createXML(guest_domain.domain_xml(module.params), 0)
+        connection.createXML(guest_domain.domain_xml(settings), 0)
     except libvirt.libvirtError as problem:
         error = " ".join(str(problem).split())
-    module.exit_json(changed=error is None, started_at=started_at, error=error)
+    module.exit_json(
+        changed=error is None, started_at=started_at, error=error, accelerator=settings["accelerator"]
+    )
 
 
 def remove(module, connection):
@@ -154,7 +177,7 @@ def main():
             "address": {"type": "str"},
             "mac": {"type": "str"},
             "bridge": {"type": "str", "default": "br-guest"},
-            "accelerator": {"choices": ["kvm", "tcg"], "default": "tcg"},
+            "accelerator": {"choices": ["auto", "kvm", "tcg"], "default": "auto"},
             "machine": {"type": "str", "default": "pc"},
             "emulator": {"type": "path", "default": "/usr/bin/qemu-system-x86_64"},
             "kernel": {"type": "path", "default": "/var/lib/postcopy-lab/guest/vmlinuz"},

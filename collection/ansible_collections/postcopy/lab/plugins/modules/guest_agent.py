@@ -78,8 +78,12 @@ answers:
   type: list
   elements: dict
 resident_bytes:
-  description: The most memory that the guest said it uses.
-  returned: when it was asked for its status
+  description: The most memory that the guest said it uses, in bytes.
+  returned: when it answered
+  type: int
+memory_total_bytes:
+  description: The memory that the guest's kernel manages (MemTotal), in bytes.
+  returned: when it answered
   type: int
 """
 
@@ -105,6 +109,7 @@ class Asker:
         self.answers = []
         self.ready_at = None
         self.resident_bytes = None
+        self.memory_total_bytes = None
 
     def wait_for_first_answer(self):
         status = agent_client.ask_until_answered(self.address, self.port, "status", self.timeout_seconds)
@@ -126,6 +131,7 @@ class Asker:
 
     def note_status(self, status):
         self.resident_bytes = max(self.resident_bytes or 0, status["resident_bytes"])
+        self.memory_total_bytes = status["memory_total_bytes"]
 
     def keep(self, name, lines):
         if not os.path.isdir(self.directory):
@@ -153,7 +159,7 @@ class Asker:
 
 
 def hold(until):
-    """Sleep until a time of this node's clock, which may come from another one: a wrong clock must not hang."""
+    """Sleep until a time of this node's clock. It may come from another node: a wrong clock must not hang."""
     time.sleep(min(MOST_HOLD_SECONDS, max(0.0, until - time.time())))
 
 
@@ -195,6 +201,7 @@ def main():
         finished_at=time.time(),
         answers=asker.answers,
         resident_bytes=asker.resident_bytes,
+        memory_total_bytes=asker.memory_total_bytes,
     )
 
 

@@ -1,0 +1,168 @@
+"""The programs that run on nodes, as far as they are pure or run anywhere."""
+
+import itertools
+import json
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from ansible_collections.postcopy.lab.plugins.module_utils import agent_client, guest_domain, node_texts
+from ansible_collections.postcopy.lab.plugins.module_utils.node import (
+    jsonl,
+    libvirt_events,
+    migrate,
+    probe,
+    processes,
+    ticks,
+)
+
+PROC_NET_DEV = Path("/proc/net/dev").read_text()
+
+
+@pytest.mark.parametrize(
+    ("mode", "iteration", "elapsed", "switched", "aborted", "action"),
+    [
+        ("hybrid", 0, 1, False, False, None),
+        ("hybrid", 1, 1, False, False, None),
+        ("hybrid", 2, 1, False, False, "switch"),
+        ("hybrid", 2, 31, False, False, "switch"),
+        ("hybrid", 2, 1, True, False, None),
+        ("hybrid", 3, 100, True, False, None),
+        ("hybrid", 3, 151, True, False, "give-up"),
+        ("hybrid", 1, 31, False, False, "abort"),
+        ("postcopy", 0, 1, False, False, None),
+        ("postcopy", 1, 1, False, False, "switch"),
+        ("precopy", 9, 29, False, False, None),
+        ("precopy", 9, 31, False, False, "abort"),
+        ("precopy", 9, 32, False, True, None),
+        ("precopy", 9, 151, False, True, "give-up"),
+    ],
+)
+def test_what_a_migration_does_when(
+    mode: str, iteration: int, elapsed: float, switched: bool, aborted: bool, action: str | None
+) -> None:
+    assert migrate.next_action(mode, iteration, elapsed, 30, 150, switched, aborted) == action
+
+
+def test_libvirts_versions_are_numbers() -> None:
+    assert migrate.version_text(11003000) == "11.3.0"
+    assert migrate.version_text(10000013) == "10.0.13"
+
+
+def test_lifecycle_events_have_libvirts_names() -> None:
+    assert libvirt_events.lifecycle_names(3, 7) == ("SUSPENDED", "POSTCOPY")
+    assert libvirt_events.lifecycle_names(4, 3) == ("RESUMED", "POSTCOPY")
+    assert libvirt_events.lifecycle_names(5, 3) == ("STOPPED", "MIGRATED")
+    assert libvirt_events.lifecycle_names(2, 99) == ("STARTED", "99")
+    assert libvirt_events.lifecycle_names(99, 1) == ("99", "1")
+
+
+def test_counters_of_the_wanted_interfaces_only() -> None:
+    (record,) = probe.read_counters(PROC_NET_DEV, ["lo"])
+    assert record["interface"] == "lo"
+    assert set(record) == {"interface", "rx_bytes", "rx_packets", "tx_bytes", "tx_packets"}
+    # What a machine sends to itself it receives.
+    assert record["rx_bytes"] == record["tx_bytes"]
+    assert probe.read_counters(PROC_NET_DEV, ["nothing0"]) == []
+
+
+def test_lines_are_whole_json_with_their_time(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    lines = jsonl.JsonLines(str(path))
+    threads = [
+        threading.Thread(target=lambda: [lines.write({"a": "é"}) for _ in range(50)]) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    lines.write({"event": "given"}, at=12.5)
+    lines.close()
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    assert len(records) == 201
+    assert records[-1] == {"event": "given", "t": 12.5}
+    assert abs(records[0]["t"] - time.time()) < 60
+
+
+def test_ticks_keep_their_rate_and_skip_what_was_missed() -> None:
+    stop = threading.Event()
+    times = []
+    for _ in ticks.ticks(50, stop):
+        times.append(time.time())
+        if len(times) == 3:
+            time.sleep(0.2)
+        if len(times) == 6:
+            stop.set()
+    gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert gaps[2] >= 0.2
+    assert all(gap >= 0.005 for gap in gaps[3:])
+
+
+def test_a_pid_file_of_another_program_is_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "PID_DIRECTORY", str(tmp_path / "pids"))
+    assert processes.running_pid("probe") is None
+    assert processes.stop("probe") is False
+    processes.write_pid("probe")
+    # This test's own process is not "python -m node.probe", whatever the file says.
+    assert processes.running_pid("probe") is None
+    assert processes.stop("probe") is False
+    assert not (tmp_path / "pids" / "probe.pid").exists()
+
+
+def test_nobody_answers_on_a_closed_port() -> None:
+    assert probe.guest_answers("127.0.0.1", 1) is False
+    with pytest.raises(agent_client.AgentError, match=r"^status: no answer from 127.0.0.1 port 1: "):
+        agent_client.ask("127.0.0.1", 1, "status", 1)
+
+
+def settings(**changes: object) -> dict[str, object]:
+    return {
+        "name": "postcopy-lab-x",
+        "vcpus": 2,
+        "memory_bytes": 2**31,
+        "address": "10.91.2.100/24",
+        "mac": "52:54:00:91:02:00",
+        "bridge": "br-guest",
+        "accelerator": "tcg",
+        "machine": "pc",
+        "emulator": "/usr/bin/qemu-system-x86_64",
+        "kernel": "/k&r/vmlinuz",
+        "initrd": "/initrd.img",
+        "qemu_arguments": [],
+        **changes,
+    }
+
+
+def test_the_guest_is_a_domain_without_disks() -> None:
+    from xml.etree import ElementTree
+
+    domain = ElementTree.fromstring(guest_domain.domain_xml(settings()))
+    assert domain.get("type") == "qemu"
+    assert domain.findtext("os/kernel") == "/k&r/vmlinuz"
+    assert domain.findtext("os/cmdline") == "console=ttyS0 lab.address=10.91.2.100/24"
+    assert domain.findtext("memory") == str(2**31)
+    assert domain.find("devices/disk") is None
+    assert domain.find("cpu") is None
+    kvm = ElementTree.fromstring(
+        guest_domain.domain_xml(settings(accelerator="kvm", qemu_arguments=["-x", "a b"]))
+    )
+    assert kvm.get("type") == "kvm"
+    assert kvm.find("cpu") is not None
+    arguments = kvm.findall("{http://libvirt.org/schemas/domain/qemu/1.0}commandline/*")
+    assert [argument.get("value") for argument in arguments] == ["-x", "a b"]
+
+
+def test_facts_of_this_very_machine() -> None:
+    assert node_texts.processors(Path("/proc/cpuinfo").read_text())["cpus"] >= 1
+    memory = node_texts.memory(Path("/proc/meminfo").read_text())
+    assert 0 < memory["memory_available_bytes"] < memory["memory_bytes"]
+    assert (
+        node_texts.os_name('PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\n')
+        == "Debian GNU/Linux 13 (trixie)"
+    )
+    assert node_texts.os_name("") is None
+    text = "ii qemu-system-x86 1:10.0.2+ds-1\nrc libvirt0 9.0\nun nova \n"
+    assert node_texts.installed_packages(text) == {"qemu-system-x86": "1:10.0.2+ds-1"}
