@@ -70,7 +70,7 @@ _STYLE: Any = {
 }
 _PAIR_INCHES = (5.2, 3.6)
 # Fixed margins: laying a figure out by trial draws it twice.
-_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.2, "wspace": 0.25}
+_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.16, "wspace": 0.25}
 _LEGEND_ROW = 0.055
 _TIMELINE_MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
@@ -332,7 +332,7 @@ def _legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
     handles, _ = axes.get_legend_handles_labels()
     handles = [*handles, *more]
     if handles:
-        figure.subplots_adjust(bottom=_PAIR_MARGINS["bottom"] + _LEGEND_ROW * ((len(handles) + 1) // 2 - 1))
+        figure.subplots_adjust(bottom=_PAIR_MARGINS["bottom"] + _LEGEND_ROW * ((len(handles) + 1) // 2))
         figure.legend(
             handles=handles,
             loc="lower left",

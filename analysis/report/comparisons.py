@@ -257,11 +257,11 @@ def _fit_row(name: Cell, time: LineFit, data: LineFit, x_mib: float, y_bytes: fl
 
 
 def _series_row(series: Series) -> list[Cell]:
-    name = Cell(f"measured, table {series.table.removeprefix('table')}", series.label)
+    name = f"measured, table {series.table.removeprefix('table')}"
     if series.time_fit is None or series.data_fit is None:
-        reason = "fewer than three steps of stressed memory with an intact run: no line can be fitted"
-        return [name, missing(reason), *(missing() for _ in range(6))]
-    return _fit_row(name, series.time_fit, series.data_fit, 1 / MIB, 1.0)
+        reason = f"{series.label}: fewer than three steps with counted runs, no line can be fitted"
+        return [Cell(name, reason), *(missing() for _ in range(7))]
+    return _fit_row(Cell(name, series.label), series.time_fit, series.data_fit, 1 / MIB, 1.0)
 
 
 def _published_bound_rows(published: Published) -> list[list[Cell]]:

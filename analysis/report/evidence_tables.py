@@ -9,7 +9,7 @@ from analysis.claims import NOT_REPRODUCED, REPRODUCED
 from analysis.measure import readings
 from analysis.parsers.records import Integrity
 from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing
-from analysis.report.formats import EMPTY, bit_rate, significant
+from analysis.report.formats import EMPTY, bit_rate, interval_text, significant
 from analysis.results import EXCLUDED, RunResult
 from analysis.statistics import median_estimate
 from analysis.study import Analysis
@@ -35,6 +35,57 @@ def claims_table(analysis: Analysis) -> Table:
         )
     columns = (label("verdict"), label("the article says"), label("measured here"))
     return Table("claims", "Claims of the article", columns, rows)
+
+
+def cases_table(analysis: Analysis) -> Table:
+    """All cases at a glance: outcomes and medians."""
+    rows = []
+    for case in analysis.cases:
+        converged = bool(case.counted) or not case.not_converged
+        estimate = case.estimate if converged else case.not_converged_estimate
+        prefix = "" if converged else "> "
+        outage = case.outage()
+        sound = len(case.counted) + len(case.not_converged) == len(case.runs)
+        outcomes = ", ".join(f"{count} {words}" for words, count in case.outcomes.items())
+        rows.append(
+            [
+                Cell(case.case, href=case_anchor(case.case)),
+                Cell(f"{len(case.runs)} of {case.planned}"),
+                Cell(outcomes, tone=None if sound else "bad"),
+                estimate_cell(estimate("migration_seconds"), 1, prefix),
+                estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
+                estimate_cell(case.estimate("downtime_seconds"), 1000),
+                Cell(interval_text(outage)) if outage else missing(),
+                estimate_cell(estimate("page_requests")),
+                estimate_cell(estimate("link_use")),
+            ]
+        )
+    columns = (
+        label("case"),
+        Column("runs", "done of planned"),
+        label("outcomes"),
+        Column("migration time", "s"),
+        Column("data", "MB = 10⁶ B"),
+        Column("downtime (hypervisor)", "ms"),
+        Column("ping outage", "s"),
+        Column("page requests"),
+        Column("link use", "while sending"),
+    )
+    return Table("cases", "All cases", columns, rows, "A > marks what was reached when the limit aborted it.")
+
+
+def steps_table(analysis: Analysis) -> Table:
+    """What a run costs: medians of its steps over all runs of a case, whatever their outcome."""
+    steps = list(dict.fromkeys(step for run in analysis.results.runs for step in run.record.steps_seconds))
+    rows = []
+    for case in analysis.cases:
+        taken = [run.record.steps_seconds for run in case.runs]
+        estimates = [median_estimate([item[step] for item in taken if step in item]) for step in steps]
+        total = sum(estimate.median for estimate in estimates if estimate)
+        cells = [Cell(significant(item.median)) if item else missing() for item in estimates]
+        rows.append([Cell(case.case, href=case_anchor(case.case)), *cells, Cell(significant(total))])
+    columns = (label("case"), *(Column(step.replace("_", " "), "s") for step in steps), Column("sum", "s"))
+    return Table("steps", "Wall time of a run by its steps (medians)", columns, rows)
 
 
 def source_tables(analysis: Analysis) -> list[Table]:

@@ -158,7 +158,7 @@ def _moments(timeline: Timeline) -> Iterator[tuple[str, str]]:
         ("source stopped", timeline.source_stopped),
         ("destination resumed", timeline.destination_resumed),
         ("post-copy seen in reverse traffic", timeline.border_by_traffic),
-        ("completed", timeline.completed),
+        ("completed" if timeline.converged else "aborted at its limit", timeline.completed),
     )
     for name, moment in moments:
         if moment is not None:
@@ -232,6 +232,7 @@ def _page(
         evidence_tables.link_table(analysis),
         evidence_tables.clocks_table(analysis),
         evidence_tables.deviations_table(analysis),
+        evidence_tables.steps_table(analysis),
     ]
     return environment.get_template("report.html.j2").render(
         summary=summary,
@@ -241,6 +242,7 @@ def _page(
         link=comparisons.link_text(analysis),
         tiles=_tiles(analysis),
         claims=evidence_tables.claims_table(analysis),
+        cases=evidence_tables.cases_table(analysis),
         pairs=[
             (comparisons.table_2(analysis), article[0:2]),
             (comparisons.stressed_table(analysis, "table3"), article[2:4]),
