@@ -1,0 +1,186 @@
+"""The main job, small: a lab is provisioned, one guest is migrated for real, its evidence is checked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROJECT, run_tool
+from tests.lab import write_inventory
+
+# One lab, so one process: the tests share it.
+pytestmark = pytest.mark.xdist_group("integration")
+
+LAB = "ci"
+STUDY = "tests/integration/study.yml"
+RATE_BITS_PER_SECOND = 200e6
+STRESSED_BYTES = 64 * 1024 * 1024
+RAW_FILES = {
+    "source/job.jsonl",
+    "source/events.jsonl",
+    "source/nic.jsonl",
+    "source/console.log",
+    "destination/events.jsonl",
+    "destination/nic.jsonl",
+    "destination/console.log",
+    "prober/ping.log",
+    "prober/ping_fine.log",
+    "guest/progress.jsonl",
+    "guest/kernel_log.txt",
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    inventory: Path
+    results: Path
+    state: Path
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_tool(
+            "postcopy-lab", *arguments, "--inventory", os.fspath(self.inventory), timeout_seconds=1200
+        )
+
+
+def podman(*arguments: str) -> str:
+    return subprocess.run(["podman", *arguments], text=True, capture_output=True, check=True).stdout
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    directory = tmp_path_factory.mktemp("lab")
+    settings = {
+        "lab_name": LAB,
+        "local_nodes_address_prefix": "10.94",
+        "lab_network_link_rate": "200mbit",
+        "lab_results_dir": os.fspath(directory / "results"),
+        "lab_state_dir": os.fspath(directory / "state"),
+    }
+    made = Lab(
+        write_inventory(directory, settings), directory / "results" / "study" / LAB, directory / "state"
+    )
+    provisioned = made.command("provision")
+    assert provisioned.returncode == 0, provisioned.stdout[-6000:]
+    yield made
+    destroyed = made.command("destroy", "--yes")
+    assert destroyed.returncode == 0, destroyed.stdout[-6000:]
+    left = podman("ps", "--all", "--format", "{{.Names}}") + podman("network", "ls", "--format", "{{.Name}}")
+    assert f"postcopy-lab-{LAB}-" not in left
+    assert made.results.is_dir(), "destroy must never remove results"
+
+
+@pytest.fixture(scope="module")
+def study_output(lab: Lab) -> str:
+    done = lab.command("study", STUDY)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def run_directory(lab: Lab, study_output: str) -> Path:
+    (found,) = lab.results.glob("runs/*/*/run.json")
+    return found.parent
+
+
+@pytest.fixture(scope="module")
+def run(run_directory: Path) -> Any:
+    return json.loads((run_directory / "run.json").read_text(encoding="utf-8"))
+
+
+def test_the_guest_was_migrated_intact(run: Any) -> None:
+    assert (run["outcome"], run["cause"], run["valid"]) == ("completed", None, True), run
+    integrity = run["integrity"]
+    assert (integrity["alive_on"], integrity["absent_on"]) == ("compute2", "compute1")
+    assert integrity["kernel_log_errors"] == []
+    assert integrity["stressor_alive"] and integrity["stressor_progressing"]
+    pattern = integrity["pattern"]
+    assert pattern["pages"] == 4 * 256 and pattern["generation"] > 1
+    assert (pattern["bad_pages"], pattern["stale_pages"], pattern["torn_pages"]) == (0, 0, 0)
+
+
+def test_it_switched_after_exactly_one_pass(run: Any) -> None:
+    assert run["switch_check"]["iteration"] == 2
+    assert 0.85 <= run["switch_check"]["ratio"] <= 1.3
+    driver = run["driver"]
+    assert (
+        driver["requested_at"]
+        < driver["first_pass_at"]
+        <= driver["switch_requested_at"]
+        < driver["finished_at"]
+    )
+
+
+def test_the_run_directory_keeps_the_data_contract(run_directory: Path, run: Any) -> None:
+    sums = dict(
+        reversed(line.split("  ")) for line in (run_directory / "SHA256SUMS").read_text().splitlines()
+    )
+    files = {
+        path.relative_to(run_directory).as_posix() for path in run_directory.rglob("*") if path.is_file()
+    }
+    assert files - {"run.json", "SHA256SUMS"} == set(sums)
+    assert set(sums) >= RAW_FILES
+    for name, expected in sums.items():
+        assert hashlib.sha256((run_directory / name).read_bytes()).hexdigest() == expected, name
+    assert run["schema"] == 1 and run["spec"]["stressed_bytes"] == STRESSED_BYTES
+
+
+def test_the_wire_carried_the_guest_at_the_shaped_rate(run_directory: Path, run: Any) -> None:
+    lines = [json.loads(line) for line in (run_directory / "source/nic.jsonl").read_text().splitlines()]
+    sent = [
+        (line["t"], line["tx_bytes"])
+        for line in lines
+        if line["interface"] == "migration0"
+        and run["driver"]["requested_at"] <= line["t"] <= run["driver"]["finished_at"]
+    ]
+    (first_t, first_bytes), (last_t, last_bytes) = sent[0], sent[-1]
+    assert last_bytes - first_bytes > 1.5 * STRESSED_BYTES, (
+        "the stressed memory travels twice in a hybrid migration"
+    )
+    assert (last_bytes - first_bytes) * 8 / (last_t - first_t) < 1.1 * RATE_BITS_PER_SECOND
+
+
+def test_the_lab_and_the_study_are_described(lab: Lab, run: Any) -> None:
+    described = json.loads((lab.results / "lab.json").read_text(encoding="utf-8"))
+    assert set(described["nodes"]) == {"controller", "compute1", "compute2"}
+    assert described["nodes"]["compute1"]["qemu_version"].startswith(run["qemu_version"])
+    for link in described["link"]["measured"]:
+        assert 0.85 <= link["measured_bits_per_second"] / RATE_BITS_PER_SECOND <= 1.05
+    study = json.loads((lab.results / "study.json").read_text(encoding="utf-8"))
+    assert study["order"] == [[run["case"], 1]]
+
+
+def test_a_second_study_makes_no_run_again(lab: Lab, run_directory: Path) -> None:
+    before = (run_directory / "run.json").stat().st_mtime_ns
+    done = lab.command("study", STUDY, "--resume")
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert (run_directory / "run.json").stat().st_mtime_ns == before
+
+
+def test_the_report_is_one_file(lab: Lab, study_output: str) -> None:
+    done = lab.command("report", STUDY)
+    assert done.returncode == 0, done.stdout[-6000:]
+    page = (lab.results / "report/report.html").read_text(encoding="utf-8")
+    assert "hybrid-s-stress-1x64mib-200mbit" in page
+    assert 'src="http' not in page and 'href="http://' not in page.replace('href="http://www.w3.org', "")
+
+
+def test_a_second_provision_changes_nothing(lab: Lab) -> None:
+    done = run_tool(
+        "ansible-playbook",
+        "--inventory",
+        os.fspath(lab.inventory),
+        "playbooks/provision.yml",
+        cwd=PROJECT,
+        timeout_seconds=600,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    recap = [line for line in done.stdout.splitlines() if "changed=" in line]
+    assert len(recap) == 4 and all("changed=0" in line for line in recap), recap
