@@ -38,7 +38,7 @@ docs: tools ## Generate docs/ from argument specs and module documentation
 	$(BIN)/python tools/role_docs.py
 
 bench: tools ## Measure the speed figures of the README, with their spread
-	$(BIN)/python -m tests.bench
+	$(BIN)/python tests/bench/study_speed.py
 
 bench-integrity: tools ## Count corrupted guests per QEMU version, mode and load (hours; resumable)
 	$(BIN)/python tests/bench/integrity.py

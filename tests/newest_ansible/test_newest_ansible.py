@@ -59,8 +59,6 @@ def test_syntax(newest_ansible_env: dict[str, str], playbook: str) -> None:
 def test_one_scenario(newest_ansible_env: dict[str, str]) -> None:
     done = run_tool(
         "molecule",
-        "--base-config",
-        os.fspath(PROJECT / ".config/molecule/config.yml"),
         "test",
         cwd=PROJECT / "roles/node_baseline",
         extra_env=newest_ansible_env,

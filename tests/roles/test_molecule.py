@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -23,17 +22,8 @@ def test_every_role_has_a_scenario() -> None:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=scenario_id)
-def test_role(scenario: Path, tmp_path: Path) -> None:
+def test_role(scenario: Path) -> None:
     role = scenario.parent.parent
-    done = run_tool(
-        "molecule",
-        "--base-config",
-        os.fspath(PROJECT / ".config/molecule/config.yml"),
-        "test",
-        "--scenario-name",
-        scenario.name,
-        cwd=role,
-        timeout_seconds=1500,
-    )
+    done = run_tool("molecule", "test", "--scenario-name", scenario.name, cwd=role, timeout_seconds=1500)
     # The end of the log names the failing task; the whole of it is too long to read in a report.
     assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-120:])
