@@ -12,12 +12,12 @@ def recorded(kind: str) -> list[Path]:
     return sorted(CONSOLES.glob(f"{kind}*"))
 
 
-@pytest.mark.parametrize("path", recorded("damaged"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("corrupted"), ids=lambda path: path.name)
 def test_every_recorded_damage_is_found(path: Path) -> None:
     assert damage_lines(path.read_text(errors="replace").splitlines())
 
 
-@pytest.mark.parametrize("path", recorded("sound"), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", recorded("clean"), ids=lambda path: path.name)
 def test_a_sound_boot_has_nothing_to_complain_about(path: Path) -> None:
     assert damage_lines(path.read_text(errors="replace").splitlines()) == []
 
@@ -34,6 +34,7 @@ def test_a_sound_boot_has_nothing_to_complain_about(path: Path) -> None:
         "Unable to handle kernel paging request",
         "list_del corruption. prev->next should be ffff, but was 0000",
         "slab corruption (not tainted)",
+        "WARNING: CPU: 0 PID: 12 at kernel/rcu/tree.c:1234 rcu_core+0x0/0x10",
         "guest-agent[142]: segfault at 0 ip 0000000000401000 sp 00007ffd",
     ],
 )
@@ -45,6 +46,7 @@ def test_lines_that_tell_of_damage(line: str) -> None:
     "line",
     [
         "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [stress:150]",
+        "rcu: INFO: rcu_preempt self-detected stall on CPU",
         "Call Trace:",
         "x86/mm: Memory corruption check is off",
         "DEBUG: something",

@@ -8,10 +8,14 @@ __metaclass__ = type
 
 import re
 
-# A soft lockup alone is none of them: an emulated guest on a busy machine may have one and be intact. A call
-# trace belongs to the line before it, which is one of these if the trace means damage.
+# A kernel's own warning counts: with damaged memory it was at times all that a guest had to say (recorded
+# consoles
+# in tests/data/consoles). A soft lockup and a stall of RCU are none: an emulated guest on a busy machine
+# may have
+# one and be intact. A call trace belongs to the line before it, which is one of these if the trace means
+# damage.
 DAMAGE = re.compile(
-    r"(?<!\w)BUG:(?! soft lockup)|\bOops\b|Bad (?:page|rss-counter|swap)|\bcorrupt(?:ion|ed)\b"
+    r"(?<!\w)BUG:(?! soft lockup)|\bWARNING:|\bOops\b|Bad (?:page|rss-counter|swap)|\bcorrupt(?:ion|ed)\b"
     r"|general protection fault|Kernel panic|nable to handle|\blist_(?:del|add)\b"
     r"|guest-agent\[\d+\].*(?:segfault|trap)|kernel BUG at|Internal error"
 )

@@ -140,20 +140,21 @@ class Asker:
             stream.write("".join(line + "\n" for line in lines).encode("utf-8"))
 
     def wait_resident(self, wanted_bytes):
-        """stress frees and takes its memory again and again: it is enough to have seen it whole once."""
+        """stress frees and takes its memory again and again: each worker must have held all of it once."""
         deadline = time.time() + self.timeout_seconds
         while True:
             answer = agent_client.ask(self.address, self.port, "status", self.timeout_seconds)
             self.note_status(answer)
             stressor = answer["stressor"]
-            if stressor["resident_bytes"] >= wanted_bytes:
+            held = stressor.get("peak_resident_bytes", stressor["resident_bytes"])
+            if held >= wanted_bytes:
                 return
             if not stressor["running"]:
                 raise agent_client.AgentError("the stressor ended by itself")
             if time.time() > deadline:
                 raise agent_client.AgentError(
                     "the stressor holds %d bytes of %d after %g s"
-                    % (stressor["resident_bytes"], wanted_bytes, self.timeout_seconds)
+                    % (held, wanted_bytes, self.timeout_seconds)
                 )
             time.sleep(POLL_SECONDS)
 
