@@ -130,7 +130,8 @@ def integrity_line(analysis: Analysis) -> str:
     if migrated == 0:
         return "Guest integrity: no migration came to its end; nothing can be said about it."
     if not causes:
-        return f"Guest integrity: all {migrated} migrated guests were shown intact ({how})."
+        guests = "the one migrated guest was" if migrated == 1 else f"all {migrated} migrated guests were"
+        return f"Guest integrity: {guests} shown intact ({how})."
     counts = ", ".join(f"{count} {words}" for words, count in sorted(causes.items()))
     return (
         f"Guest integrity: {sum(causes.values())} of {migrated} migrated guests were not shown intact "
