@@ -31,13 +31,13 @@ MARKS = {
 }
 
 
-def make_console(*, stderr: bool = False, plain_width: int = PLAIN_WIDTH) -> Console:
+def make_console(*, stderr: bool = False, plain_width: int = PLAIN_WIDTH, markup: bool = False) -> Console:
     """A console on the process's own streams; `plain_width` counts where there is no terminal."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else plain_width
-    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+    return Console(file=stream, width=width, highlight=False, markup=markup, emoji=False)
 
 
 def clock(seconds: float) -> str:
@@ -48,6 +48,13 @@ def clock(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def time_left(seconds: float | None) -> str:
+    """The time left in words; empty if it is not known."""
+    if seconds is None:
+        return ""
+    return f"about {clock(round(seconds))} left" if seconds >= 1 else "longer than expected"
 
 
 class Board(Protocol):
@@ -119,11 +126,12 @@ class LiveBoard(PlainBoard):
     def refresh(self) -> None:
         """Bring the bar up to date."""
         share, seconds_left = self._progress()
-        left = "" if seconds_left is None else f"about {clock(round(seconds_left))} left"
+        left = time_left(seconds_left)
         if share is None:
             self.live.update(self._task, left=left)
         else:
-            self.live.update(self._task, total=1.0, completed=share, left=left)
+            # A full bar would stop the clock, while something still runs.
+            self.live.update(self._task, total=1.0, completed=min(share, 0.99), left=left)
 
 
 @contextmanager

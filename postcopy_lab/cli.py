@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from postcopy_lab.errors import CommandError, ExitCode, one_line
+from postcopy_lab.project import DEFAULT_INVENTORY
 
 HELP = """\
 Provision a lab, measure live migrations of virtual machines in it, and report what was reproduced.
@@ -126,7 +127,6 @@ StrategyOption = Annotated[
         show_envvar=False,
     ),
 ]
-DEFAULT_INVENTORY = "local"
 
 
 def _print_version(wanted: bool) -> None:

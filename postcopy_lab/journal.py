@@ -24,7 +24,6 @@ class RunRecord:
     cause: str | None
     valid: bool
     seconds: float
-    migrate_seconds: float | None
 
     @property
     def key(self) -> RunKey:
@@ -65,8 +64,6 @@ def record_of(data: dict[str, Any]) -> RunRecord:
     Raises:
         KeyError, TypeError, ValueError: it does not follow the data contract.
     """
-    steps = data.get("steps_seconds") or {}
-    migrate = steps.get("migrate")
     return RunRecord(
         case=str(data["case"]),
         repetition=int(data["repetition"]),
@@ -74,7 +71,6 @@ def record_of(data: dict[str, Any]) -> RunRecord:
         cause=data.get("cause"),
         valid=bool(data.get("valid", True)),
         seconds=max(0.0, float(data["finished_at"]) - float(data["started_at"])),
-        migrate_seconds=None if migrate is None else float(migrate),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from postcopy_lab.board import Board, make_console, open_board
 from postcopy_lab.errors import InterruptedByUserError
 from postcopy_lab.events import Event
 from postcopy_lab.inventory import Inventory, load_inventory
-from postcopy_lab.project import Project, find_project
+from postcopy_lab.project import DEFAULT_INVENTORY, Project, find_project
 from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
 from postcopy_lab.steps import StepProgress, read_durations, role_description
 
@@ -22,6 +23,7 @@ class Lab:
 
     project: Project
     inventory: Inventory
+    inventory_option: str
     release: str | None = None
     plain_strategy: bool = False
 
@@ -29,6 +31,11 @@ class Lab:
     def extra_vars(self) -> dict[str, Any]:
         """Extra variables that every playbook of this call gets."""
         return {"lab_release": self.release} if self.release else {}
+
+    def command(self, *words: str) -> str:
+        """A call of this command on the same lab, for messages."""
+        option = ["-i", self.inventory_option] if self.inventory_option != DEFAULT_INVENTORY else []
+        return shlex.join(["postcopy-lab", *words, *option])
 
     @property
     def title(self) -> str:
@@ -45,7 +52,7 @@ def open_lab(inventory: str, release: str | None = None, plain_strategy: bool = 
     project = find_project()
     loaded = load_inventory(project, inventory)
     project.release(release or loaded.release)
-    return Lab(project, loaded, release, plain_strategy)
+    return Lab(project, loaded, inventory, release, plain_strategy)
 
 
 def run(
@@ -68,9 +75,9 @@ def run(
 
 
 def run_steps(
-    lab: Lab, playbook: str, extra_vars: dict[str, Any], *, resume_with: str, logs: Path | None = None
+    lab: Lab, playbook: str, extra_vars: dict[str, Any], *, logs: Path | None = None
 ) -> dict[str, float]:
-    """Run a playbook of roles, one line per step; returns how long each took.
+    """Run the playbook of a verb, one line per step (role); returns how long each took.
 
     Raises:
         CommandError: a step failed, or it was interrupted.
@@ -82,7 +89,7 @@ def run_steps(
             expected_seconds=read_durations(lab.inventory.state_dir, playbook),
         )
         outcome = run(lab, board, playbook, extra_vars, progress, logs)
-    raise_if_stopped(outcome, resume_with)
+    raise_if_stopped(outcome, lab.command(playbook))
     outcome.raise_for_failure()
     return progress.seconds
 

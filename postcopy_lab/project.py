@@ -8,6 +8,8 @@ from pathlib import Path
 
 from postcopy_lab.errors import InputError
 
+# A name in inventories/.
+DEFAULT_INVENTORY = "local"
 PROJECT_VARIABLE = "POSTCOPY_LAB_PROJECT"
 
 

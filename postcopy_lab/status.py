@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 CONNECT_SECONDS = 1.0
+SSH_GREETING = b"SSH-"
 FACTS_ACTION = "postcopy.lab.node_facts"
 REPORT = Path("report") / "report.html"
 GIB = 2**30
@@ -44,12 +45,12 @@ class StudyState:
 
 
 def answering(nodes: Iterable[Node]) -> set[str]:
-    """Names of the nodes whose ssh port takes a connection."""
+    """Names of the nodes that greet on their ssh port; a firewall may take a connection and say nothing."""
 
     def answers(node: Node) -> bool:
         try:
-            with socket.create_connection((node.address, node.port), timeout=CONNECT_SECONDS):
-                return True
+            with socket.create_connection((node.address, node.port), timeout=CONNECT_SECONDS) as connection:
+                return connection.recv(len(SSH_GREETING)) == SSH_GREETING
         except OSError:
             return False
 

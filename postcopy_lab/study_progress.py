@@ -14,7 +14,7 @@ from pathlib import Path
 
 from postcopy_lab.board import Board
 from postcopy_lab.estimate import Forecast, run_seconds
-from postcopy_lab.events import Event, TaskDone, TaskFold, event_time
+from postcopy_lab.events import Event, TaskFold, event_time
 from postcopy_lab.journal import RunRecord, read_run
 from postcopy_lab.studies import RunKey, Spec
 
@@ -43,6 +43,7 @@ class StudyProgress:
         )
         self._run: RunKey | None = None
         self._run_started_at = 0.0
+        self._prepared_since: float | None = None
         self._since = clock()
         self.made: list[RunKey] = []
         board.follow(self.progress)
@@ -61,24 +62,29 @@ class StudyProgress:
 
     def __call__(self, event: Event) -> None:
         done = self._tasks.feed(event)
-        if done is not None and self._run is None and not RUN_TASK.match(done.name):
-            self._say_preparation(done)
         match = RUN_TASK.match(self._tasks.task)
         if match is None:
+            if done is not None and self._prepared_since is None:
+                self._prepared_since = done.started_at
             if self._tasks.task and self._run is None:
                 self._board.now(self._tasks.task)
         else:
-            key = (match["case"], int(match["repetition"]))
-            if key != self._run:
-                self._run, self._run_started_at, self._since = key, event_time(event), self._clock()
-            self._board.now(f"run {match['number']}/{match['total']} {key[0]} {key[1]:02d}: {match['step']}")
+            self._follow_run(event, match)
         data = event.get("event_data") or {}
         if event.get("event") == "runner_on_ok" and data.get("task_action") == RECORD_ACTION:
             self._finish(event, data.get("res") or {}, match)
 
-    def _say_preparation(self, task: TaskDone) -> None:
-        if not task.failures and task.changed:
-            self._board.line("note", task.name, task.seconds)
+    def _follow_run(self, event: Event, match: re.Match[str]) -> None:
+        key = (match["case"], int(match["repetition"]))
+        if key in self.made:
+            return
+        if key != self._run:
+            if self._prepared_since is not None and not self.made:
+                self._board.line(
+                    "note", "study planned, nodes ready", event_time(event) - self._prepared_since
+                )
+            self._run, self._run_started_at, self._since = key, event_time(event), self._clock()
+        self._board.now(f"run {match['number']}/{match['total']} {key[0]} {key[1]:02d}: {match['step']}")
 
     def _finish(self, event: Event, result: Mapping[str, object], match: re.Match[str] | None) -> None:
         if self._run is None or match is None:

@@ -20,6 +20,6 @@ def check(inventory: str, *, release: str | None, plain_strategy: bool) -> None:
     with lab_lock(lab.inventory.state_dir), open_board(console) as board:
         progress = CheckProgress(board)
         outcome = run(lab, board, "verify", lab.extra_vars, progress)
-    raise_if_stopped(outcome, "postcopy-lab check")
+    raise_if_stopped(outcome, lab.command("check"))
     outcome.raise_for_failure()
     console.print(f"All {progress.passed} checks passed.", style="green", soft_wrap=True)

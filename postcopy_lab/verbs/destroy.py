@@ -34,7 +34,6 @@ def destroy(inventory: str, *, images: bool, yes: bool, plain_strategy: bool) ->
             lab,
             "destroy",
             {**lab.extra_vars, "local_nodes_absent_images": images},
-            resume_with="postcopy-lab destroy",
             logs=logs,
         )
     shutil.rmtree(logs, ignore_errors=True)

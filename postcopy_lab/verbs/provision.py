@@ -21,7 +21,7 @@ def provision(inventory: str, *, release: str | None, plain_strategy: bool) -> N
     console.print(f"Provisioning {lab.title}", style="bold", soft_wrap=True)
     with lab_lock(lab.inventory.state_dir):
         started_at = time.monotonic()
-        seconds = run_steps(lab, "provision", lab.extra_vars, resume_with="postcopy-lab provision")
+        seconds = run_steps(lab, "provision", lab.extra_vars)
         write_durations(lab.inventory.state_dir, "provision", seconds)
     console.print(
         f"Lab {lab.inventory.lab} is ready, in {clock(time.monotonic() - started_at)}.", soft_wrap=True

@@ -29,8 +29,9 @@ def report(inventory: str, target: str | None) -> None:
             written = write_report(results, None)
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
-    console.print(written.summary.headline)
-    console.print(summary_table(written.summary))
+    for line in written.summary.headline:
+        console.print(line, soft_wrap=True)
+    make_console(markup=True).print(summary_table(written.summary))
     console.print(
         f"{project.shown(written.html)}  (written in {clock(time.monotonic() - started_at)})", soft_wrap=True
     )

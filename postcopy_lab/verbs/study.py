@@ -64,8 +64,16 @@ def study(
     console.print(describe_totals(list(records.values())), soft_wrap=True)
     if len(records) < len(plan.wanted):
         raise CommandError(f"{shown_results}: {len(plan.wanted) - len(records)} runs are still missing")
-    console.print(f"Report: postcopy-lab report {plan.name}", soft_wrap=True)
-    return ExitCode.OK if all(record.good for record in records.values()) else ExitCode.RUNS_FAILED
+    bad = [record for record in records.values() if not record.good]
+    if bad:
+        console.print(
+            f"{len(bad)} runs failed or are invalid. They stay, with their cause; a run is made again "
+            f"if its directory in {lab.project.shown(plan.results / 'runs')} is moved away.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    console.print(f"Report: {lab.command('report', plan.name)}", soft_wrap=True)
+    return ExitCode.RUNS_FAILED if bad else ExitCode.OK
 
 
 def _make_runs(

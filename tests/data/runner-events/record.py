@@ -1,4 +1,8 @@
-"""Record the event streams of this folder: `python tests/data/runner-events/record.py [NAME ...]`."""
+"""Record the event streams of this folder.
+
+python tests/data/runner-events/record.py [NAME ...]           from the miniature
+python tests/data/runner-events/record.py study INVENTORY ONLY  from a real study on a provisioned lab
+"""
 
 from __future__ import annotations
 
@@ -24,9 +28,8 @@ STREAMS = {
 }
 
 
-def record(name: str, project: Path) -> None:
-    """Run one playbook of the miniature and write its events."""
-    playbook, inventory, extra_vars = STREAMS[name]
+def record(name: str, project: Path, playbook: str, inventory: Path, extra_vars: dict[str, object]) -> None:
+    """Run one playbook and write its events."""
     events: list[str] = []
 
     def keep(event: dict[str, object]) -> bool:
@@ -34,10 +37,10 @@ def record(name: str, project: Path) -> None:
         return False
 
     runner = interface.run(
-        private_data_dir=str(project / ".runner"),
+        private_data_dir=tempfile.mkdtemp(),
         project_dir=str(project),
         playbook=str(project / "playbooks" / f"{playbook}.yml"),
-        inventory=str(project / "inventories" / inventory),
+        inventory=str(inventory),
         extravars=extra_vars,
         envvars={"ANSIBLE_CONFIG": str(project / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
         fact_cache_type="as-configured",
@@ -51,14 +54,18 @@ def record(name: str, project: Path) -> None:
 
 def main() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    if sys.argv[1:2] == ["study"]:
+        inventory, only = sys.argv[2:]
+        record("study", PROJECT, "study", Path(inventory), {"study": "quick", "repetitions": 1, "only": only})
+        return
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         shutil.copytree(HERE / "project", project)
         shutil.copy(PROJECT / "ansible.cfg", project)
         (project / "plugins").symlink_to(PROJECT / "plugins")
-        (project / ".runner").mkdir()
         for name in sys.argv[1:] or STREAMS:
-            record(name, project)
+            playbook, inventory, extra_vars = STREAMS[name]
+            record(name, project, playbook, project / "inventories" / inventory, extra_vars)
 
 
 if __name__ == "__main__":
