@@ -113,6 +113,8 @@ from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
 from ansible_collections.postcopy.lab.plugins.module_utils import study_files
 
 NODE_RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
+BOOT_PATIENCE_SECONDS = 180
+SLOWEST_FILL_BYTES_PER_SECOND = 16 * 1024 * 1024
 
 
 def pair_of(params):
@@ -128,6 +130,11 @@ def pair_of(params):
             % (len(computes), 2 * params["pairs"])
         )
     return computes[2 * params["pair"]], computes[2 * params["pair"] + 1]
+
+
+def ready_patience_seconds(spec):
+    """How long a guest may take to boot, and again to fill its memory: far longer than on any sound machine."""
+    return BOOT_PATIENCE_SECONDS + spec["stressed_bytes"] // SLOWEST_FILL_BYTES_PER_SECOND
 
 
 def load_requests(spec):
@@ -158,6 +165,7 @@ def run_items(plan, params, source, destination):
                 "source": source,
                 "destination": destination,
                 "requests": load_requests(plan["specs"][case]),
+                "ready_patience_seconds": ready_patience_seconds(plan["specs"][case]),
                 "guest": {
                     "name": "postcopy-lab-%s-%02d" % (case, repetition),
                     "address": address,
