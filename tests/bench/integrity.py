@@ -2,7 +2,8 @@
 
 Bare QEMU, no libvirt: both ends on this machine, the stream over loopback under
 QEMU's own bandwidth limit. A fresh guest for every run. Results are appended to
-one file of JSON lines per suite; runs that are there already are not repeated.
+one file of JSON lines per suite; runs that are there already are not repeated. The
+table of all of them is written into docs/guest-integrity.md.
 """
 
 from __future__ import annotations
@@ -21,11 +22,12 @@ from typing import Any
 
 from integrity_qemu import Machine, ensure_root, is_root, version_of
 from integrity_run import Cell, Workload, run_once
-from integrity_table import cell_of, markdown_table, table_rows
+from integrity_table import cell_of, markdown_table, table_rows, with_table
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESULTS = PROJECT / "tests/bench/results/integrity"
 GUEST = PROJECT / "roles/guest_image/files"
+DOCUMENT = PROJECT / "docs/guest-integrity.md"
 CACHE = PROJECT / ".cache/integrity"
 SUITES = ("bookworm", "trixie", "forky")
 ACCELERATORS = ("tcg,thread=multi", "tcg,thread=single", "kvm")
@@ -44,12 +46,12 @@ class Variant:
 
 VARIANTS = {
     "default": Variant(),
-    # The pattern's writer changes what it watches: its wake-ups flush the
-    # emulated TLB. Without it the guest has the stressor alone.
+    # The pattern's writer changes what it watches: each of its wake-ups empties the emulated TLB.
+    # Without it the guest has the stressor alone.
     "no-pattern": Variant(pattern_mib=0),
     # A RAM size that is no multiple of 64 pages sends QEMU's dirty bitmap
     # synchronisation down its page by page path.
-    "odd-memory": Variant(memory_kib=512 * 1024 + 8),
+    "odd-memory": Variant(memory_kib=512 * 1024 + 8, pattern_mib=0),
     "2-vcpus": Variant(vcpus=2, memory_kib=1024 * 1024),
 }
 
@@ -197,7 +199,10 @@ def main() -> int:
             # Two pairs at once would disturb each other's timing.
             fcntl.flock(lock, fcntl.LOCK_EX)
             run_cells(arguments)
-    print(markdown_table(table_rows(read_results(arguments.results))))
+    table = markdown_table(table_rows(read_results(arguments.results)))
+    print(table)
+    if arguments.results == RESULTS:
+        DOCUMENT.write_text(with_table(DOCUMENT.read_text(), table))
     return 0
 
 

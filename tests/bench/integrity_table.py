@@ -61,18 +61,35 @@ def table_rows(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def markdown_table(rows: list[dict[str, Any]]) -> str:
-    """The table as docs/guest-integrity.md shows it."""
+    """The table as docs/guest-integrity.md shows it, the standard runs first."""
     lines = [
-        "| QEMU | accelerator | mode | guest | variant | guest kernel | corrupted | 95 % interval"
-        " | kernel damaged | stressor dead | pattern damaged (pages) | not judged |",
+        "| QEMU | TCG | mode | guest | variant | guest kernel | corrupted | 95 % interval"
+        " | kernel | stressor | pattern (pages) | not judged |",
         "|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for row in rows:
+    for row in sorted(rows, key=_order):
         low, high = row["interval"]
         lines.append(
-            f"| {row['qemu']} | {row['accelerator']} | {row['mode']} | {row['load']}"
-            f" | {row['variant']} | {row['guest_kernel']} | {row['corrupted']} of {row['judged']}"
-            f" | {low:.0%} to {high:.0%} | {row['kernel']} | {row['stressor']}"
-            f" | {row['pattern']} ({row['damaged_pages']}) | {row['not_judged']} |"
+            f"| {row['qemu'].split()[0]} | {row['accelerator'].removeprefix('tcg,thread=')}"
+            f" | {row['mode']} | {row['load']} | {row['variant']}"
+            f" | {row['guest_kernel'].split('-')[0].split('+')[0]}"
+            f" | {row['corrupted']} of {row['judged']} | {low:.0%} to {high:.0%} | {row['kernel']}"
+            f" | {row['stressor']} | {row['pattern']} ({row['damaged_pages']}) | {row['not_judged']} |"
         )
-    return "\n".join(lines)
+    packages = sorted({row["qemu"] for row in rows})
+    return "\n".join([*lines, "", "Builds: " + "; ".join(packages) + "."])
+
+
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    version = tuple(int(part) for part in row["qemu"].split()[0].split("."))
+    return (row["variant"] != "default", row["variant"], row["load"] != "stressed", version, *cell_of(row))
+
+
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+
+
+def with_table(document: str, table: str) -> str:
+    """The document with the table in its place."""
+    head, _, rest = document.partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    return f"{head}{BEGIN}\n{table}\n{END}{tail}"

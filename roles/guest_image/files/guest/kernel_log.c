@@ -14,7 +14,7 @@ enum { KEPT_LINES = 1024, LINE_BYTES = 240, KEPT_ERRORS = 64 };
  * the guest's own status answer say the same. */
 static const char *const ERROR_PATTERNS[] = {
     "BUG:", "Oops", "Bad page", "corruption", "general protection fault",
-    "Kernel panic", "nable to handle", "list_del", "list_add", "WARNING:",
+    "Kernel panic", "nable to handle", "list_del", "list_add", "] WARNING: ",
     "guest-agent[", /* the kernel's line about a crash of this program */
 };
 
