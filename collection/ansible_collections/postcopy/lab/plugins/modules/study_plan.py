@@ -133,7 +133,7 @@ def pair_of(params):
 
 
 def ready_patience_seconds(spec):
-    """How long a guest may take to boot, and again to fill its memory: far longer than on any sound machine."""
+    """How long a guest may take to boot, and again to fill its memory: far longer than it should."""
     return BOOT_PATIENCE_SECONDS + spec["stressed_bytes"] // SLOWEST_FILL_BYTES_PER_SECOND
 
 

@@ -95,7 +95,8 @@ class Migration:
         with self.changed:
             if record["event"] == "migration-iteration":
                 self.iteration = record["iteration"]
-                if self.iteration == 2:
+                # An idle guest's second pass may be over before it is reported.
+                if self.iteration >= 2 and self.result["first_pass_at"] is None:
                     self.result["first_pass_at"] = at
             elif record["event"] == "job-completed":
                 self.job_completed = record["job"]

@@ -1,0 +1,253 @@
+"""What is written down of a run and of a lab."""
+
+import hashlib
+import json
+import socket
+import subprocess
+import tarfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.postcopy.lab.plugins.module_utils import agent_client, lab_description, run_files
+from ansible_collections.postcopy.lab.plugins.modules import study_plan
+
+PROJECT = Path(__file__).parents[3]
+
+
+def archive(path: Path, files: dict[str, str]) -> str:
+    with tarfile.open(path, "w:gz") as packed:
+        for name, text in files.items():
+            source = path.parent / "content"
+            source.write_text(text)
+            packed.add(source, arcname=name)
+    return str(path)
+
+
+def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
+    archives = {
+        "source": archive(
+            tmp_path / "s.tar.gz", {"job.jsonl": "{}", "events.jsonl": "{}", "nic.jsonl": "{}"}
+        ),
+        "destination": archive(tmp_path / "d.tar.gz", {"events.jsonl": "{}", "nic.jsonl": ""}),
+        "prober": archive(tmp_path / "p.tar.gz", {"ping.log": "x", "guest/progress.jsonl": "{}"}),
+    }
+    run = tmp_path / "run"
+    run.mkdir()
+    run_files.unpack(archives, str(run))
+    assert run_files.missing_files(str(run)) == [
+        "destination/nic.jsonl",
+        "guest/kernel_log.txt",
+        "prober/ping_fine.log",
+    ]
+    assert not (run / "prober" / "guest").exists()
+    run_files.write_checksums(str(run))
+    checked = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=run, capture_output=True, check=True)
+    assert len(checked.stdout.splitlines()) == 7
+    digest = hashlib.sha256(b"x").hexdigest()
+    assert f"{digest}  prober/ping.log" in (run / "SHA256SUMS").read_text().splitlines()
+
+
+def test_nothing_is_unpacked_outside_its_directory(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    run_files.unpack(
+        {"source": archive(tmp_path / "s.tar.gz", {"../escaped": "x", "nic.jsonl": "{}"})}, str(run)
+    )
+    assert not (run / "escaped").exists()
+    assert (run / "source" / "nic.jsonl").exists()
+
+
+def test_a_missing_archive_leaves_an_empty_directory(tmp_path: Path) -> None:
+    run_files.unpack({"prober": str(tmp_path / "absent.tar.gz")}, str(tmp_path))
+    assert list((tmp_path / "prober").iterdir()) == []
+    assert run_files.read_lines(str(tmp_path / "prober" / "console.log")) == []
+
+
+def test_a_log_may_hold_anything(tmp_path: Path) -> None:
+    path = tmp_path / "console.log"
+    path.write_bytes(b"\xff\x00[  1.0] hello\r\nBUG: x")
+    assert len(run_files.read_lines(str(path))) == 2
+
+
+class Agent:
+    """A TCP server with one prepared answer for each connection."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        self.requests: list[bytes] = []
+        self.thread = threading.Thread(target=self.serve, args=(answers,), daemon=True)
+        self.thread.start()
+
+    def serve(self, answers: tuple[bytes, ...]) -> None:
+        for answer in answers:
+            connection, _ = self.server.accept()
+            with connection:
+                self.requests.append(connection.recv(1000))
+                connection.sendall(answer)
+
+
+def test_one_request_one_answer() -> None:
+    agent = Agent(b'{"ok": true, "pages": 3}\n')
+    assert agent_client.ask("127.0.0.1", agent.port, "pattern verify", 5) == {"ok": True, "pages": 3}
+    assert agent.requests == [b"pattern verify\n"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (b'{"ok": false, "error": "no stressor"}\n', "status: no stressor"),
+        (b'{"ok": tr', "status: the answer is not JSON"),
+        (b"", "status: the answer is not JSON"),
+        (b"[]", "status: refused"),
+        (b"\xff\xfe", "status: the answer is not JSON"),
+    ],
+)
+def test_whatever_else_is_answered_is_one_line(answer: bytes, message: str) -> None:
+    with pytest.raises(agent_client.AgentError) as caught:
+        agent_client.ask("127.0.0.1", Agent(answer).port, "status", 5)
+    assert str(caught.value) == message
+
+
+def test_a_guest_that_is_not_up_yet_is_asked_again() -> None:
+    agent = Agent(b"", b"{}", b'{"ok": true}')
+    assert agent_client.ask_until_answered("127.0.0.1", agent.port, "status", 5) == {"ok": True}
+
+
+def node(**changes: Any) -> dict[str, Any]:
+    return {
+        "kernel": "6.12",
+        "os": "Debian GNU/Linux 13 (trixie)",
+        "boot_id": "a",
+        "qemu_version": "10.0.13",
+        "libvirt_version": "11.3.0",
+        "local_facts": {"postcopy_lab_qemu": {"accelerator": "tcg", "reason": "kvm did not boot"}},
+        **changes,
+    }
+
+
+def lab(nodes: dict[str, Any]) -> dict[str, Any]:
+    groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
+    result: dict[str, Any] = lab_description.lab_document(
+        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0
+    )
+    return result
+
+
+def test_containers_of_one_machine_share_a_clock_and_deviate_from_the_article() -> None:
+    document = lab({"prober": node(), "compute1": node(), "compute2": node()})
+    assert document["clock_offsets_seconds"]["compute1"]["method"] == "same kernel"
+    assert document["nodes"]["compute1"]["accelerator"] == "tcg"
+    assert document["nodes"]["compute1"]["accelerator_reason"] == "kvm did not boot"
+    deviations = {deviation["what"]: deviation for deviation in document["deviations"]}
+    assert {"nodes", "processor virtualization", "who migrates", "hypervisor"} <= set(deviations)
+    assert deviations["hypervisor"]["here"] == "QEMU 10.0.13 and libvirt 11.3.0"
+    assert all(
+        set(deviation) == {"what", "article", "here", "effect"} for deviation in document["deviations"]
+    )
+
+
+def test_machines_with_kvm_have_unmeasured_clocks_and_fewer_deviations() -> None:
+    facts = {"postcopy_lab_qemu": {"accelerator": "kvm", "deviations": [{"what": "patched"}]}}
+    document = lab(
+        {name: node(boot_id=name, local_facts=facts) for name in ("prober", "compute1", "compute2")}
+    )
+    assert document["clock_offsets_seconds"]["compute1"]["offset_seconds"] is None
+    deviations = [deviation["what"] for deviation in document["deviations"]]
+    assert "nodes" not in deviations
+    assert "processor virtualization" not in deviations
+    assert deviations.count("patched") == 1
+
+
+def planned(tmp_path: Path, **changes: Any) -> dict[str, Any]:
+    params = {
+        "study_file": str(PROJECT / "studies" / "quick.yml"),
+        "results_directory": str(tmp_path),
+        "lab": "local",
+        "release": "epoxy",
+        "backend": "libvirt",
+        "repetitions": None,
+        "only": "",
+        "computes": ["compute1", "compute2"],
+        "pair": 0,
+        "pairs": 1,
+        "guest_network": "10.91.2",
+        "nodes": {},
+        **changes,
+    }
+    plan = study_plan.make_plan(params)
+    source, destination = study_plan.pair_of(params)
+    return {"plan": plan, "items": study_plan.run_items(plan, params, source, destination)}
+
+
+def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
+    items = planned(tmp_path)["items"]
+    assert len(items) == 12
+    item = next(item for item in items if item["case"] == "hybrid-s-stress-2x256mib-1gbit")
+    assert item["label"].endswith(f"/12 hybrid-s-stress-2x256mib-1gbit {item['repetition']:02d}")
+    assert item["requests"] == ["stressor start stress 2 268435456", "pattern start 33554432"]
+    assert item["guest"]["address"] == "10.91.2.100"
+    assert (item["source"], item["destination"]) == ("compute1", "compute2")
+    unloaded = next(item for item in items if "unloaded" in item["case"])
+    assert unloaded["requests"] == ["pattern start 4194304"]
+
+
+def test_finished_runs_keep_their_number_and_are_not_planned_again(tmp_path: Path) -> None:
+    first, second = planned(tmp_path)["items"][:2]
+    Path(first["directory"]).mkdir(parents=True)
+    (Path(first["directory"]) / "run.json").write_text("{}")
+    plan = planned(tmp_path / "elsewhere")["plan"]
+    document = study_plan.rules.plan_document(plan["study"], plan["cases"], plan["order"])
+    (tmp_path / "quick" / "local" / "study.json").write_text(json.dumps(document))
+    assert planned(tmp_path)["items"][0] == second
+    assert second["label"].startswith("Run 2/12 ")
+
+
+def test_pairs_share_the_cases_without_overlap(tmp_path: Path) -> None:
+    computes = ["c1", "c2", "c3", "c4"]
+    shares = [planned(tmp_path, computes=computes, pair=pair, pairs=2)["items"] for pair in (0, 1)]
+    cases = [{item["case"] for item in share} for share in shares]
+    assert cases[0] & cases[1] == set()
+    assert len(cases[0] | cases[1]) == 6
+    assert shares[1][0]["source"] == "c3"
+    assert shares[1][0]["guest"]["address"] == "10.91.2.101"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pair": 1}, "pair: 1 is not allowed (allowed: 0 to 0)"),
+        ({"pairs": 2}, "inventory: group compute: 2 computes, 4 are needed"),
+        ({"computes": ["one"]}, "inventory: group compute: 1 computes, 2 are needed"),
+        ({"repetitions": 0}, "repetitions: 0 is not allowed (allowed: 1 to 999)"),
+        ({"only": "none*"}, "only: 'none*': matches no case"),
+        (
+            {
+                "nodes": {
+                    name: {"boot_id": "x", "memory_available_bytes": 1 << 30}
+                    for name in ("compute1", "compute2")
+                }
+            },
+            f"{PROJECT}/studies/quick.yml: case hybrid-s-stress-4x256mib-1gbit needs",
+        ),
+    ],
+)
+def test_what_cannot_be_planned_is_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(study_plan.rules.StudyError) as caught:
+        planned(tmp_path, **changes)
+    assert str(caught.value).startswith(message)
+
+
+def test_results_of_another_release_are_refused(tmp_path: Path) -> None:
+    plan = planned(tmp_path)["plan"]
+    directory = tmp_path / "quick" / "local"
+    directory.mkdir(parents=True)
+    document = study_plan.rules.plan_document(plan["study"], plan["cases"], plan["order"])
+    (directory / "study.json").write_text(json.dumps(document))
+    (directory / "lab.json").write_text(json.dumps({"lab": "local", "release": "zed"}))
+    with pytest.raises(
+        study_plan.rules.StudyError, match=r"lab.json: release: holds results of 'zed', not of 'epoxy'"
+    ):
+        planned(tmp_path)
