@@ -190,7 +190,7 @@ def _figures(
         postcopy_seconds=timeline.seconds_of("postcopy"),
         first_pass_seconds=_since(timeline.first_pass_done, timeline.requested),
         border_by_events_seconds=_since(timeline.destination_resumed, timeline.requested)
-        if spec.mode != "precopy"
+        if spec.mode == "hybrid"
         else None,
         border_by_traffic_seconds=_since(timeline.border_by_traffic, timeline.requested),
         borders_agree=timeline.borders_agree,

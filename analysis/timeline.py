@@ -173,7 +173,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecor
         destination_resumed=resumed,
         completed=completed,
         border_by_traffic=traffic_border(wire.destination_sent, started or requested, completed)
-        if run.spec.mode != "precopy"
+        if run.spec.mode == "hybrid" and converged
         else None,
         clock_uncertainty_seconds=lab.uncertainty_seconds(run.source, run.destination),
         phases=phases,

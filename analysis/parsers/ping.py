@@ -22,6 +22,8 @@ _OTHER = re.compile(
 )
 # icmp_seq has 16 bits; a 10 ms ping wraps after 11 minutes.
 _SEQUENCE_RANGE = 1 << 16
+# An answer may take this long, or as long as the log's slowest one.
+_LEAST_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,24 +44,27 @@ def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
     """Parse a raw log of `ping -D -O`.
 
     A reply's line is stamped on arrival, so its request was sent one round trip earlier. A lost request was
-    sent between its neighbours; its time is interpolated over the sequence numbers. A request at the very end
-    that ping had no time left to wait for is neither answered nor lost. Raises EvidenceError for an unknown
-    line, a cut last line, or a log without two answers (nothing could be dated then).
+    sent between its neighbours; its time is interpolated over the sequence numbers. Unanswered requests at
+    the very end, which ping had too little time left to wait for, are neither answered nor lost. Raises
+    EvidenceError for an unknown line, a cut last line, or a log without two answers (none could be dated).
     """
     arrivals: dict[int, tuple[float, float]] = {}
     awaited: set[int] = set()
     duplicates = network_errors = 0
     last = None
+    ended_at = 0.0
     for number, text in text_lines(lines, file):
         if reply := _REPLY.fullmatch(text):
             sequence = last = _unwrap(int(reply[2]), last)
             if sequence in arrivals:
                 duplicates += 1
             else:
-                arrivals[sequence] = (_number(reply[1], file, number), _number(reply[3], file, number) / 1000)
+                arrivals[sequence] = (float(reply[1]), _number(reply[3], file, number) / 1000)
+            ended_at = max(ended_at, float(reply[1]))
         elif waiting := _NO_ANSWER.fullmatch(text):
             last = _unwrap(int(waiting[2]), last)
             awaited.add(last)
+            ended_at = max(ended_at, float(waiting[1]))
         elif error := _NETWORK_ERROR.fullmatch(text):
             last = _unwrap(int(error[2]), last)
             awaited.add(last)
@@ -68,7 +73,7 @@ def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
             raise EvidenceError(file, number, "garbled: not a line of ping -D -O")
     if len(arrivals) < 2:
         raise EvidenceError(file, None, "fewer than two replies: the prober never reached the guest")
-    return _assemble(arrivals, awaited, duplicates, network_errors)
+    return _assemble(arrivals, awaited, ended_at, duplicates, network_errors)
 
 
 def _unwrap(sequence: int, last: int | None) -> int:
@@ -87,7 +92,11 @@ def _number(text: str, file: str, line: int) -> float:
 
 
 def _assemble(
-    arrivals: dict[int, tuple[float, float]], awaited: set[int], duplicates: int, network_errors: int
+    arrivals: dict[int, tuple[float, float]],
+    awaited: set[int],
+    ended_at: float,
+    duplicates: int,
+    network_errors: int,
 ) -> PingLog:
     answered = np.array(sorted(arrivals), dtype=np.int64)
     received_at = np.array([arrivals[sequence][0] for sequence in answered.tolist()])
@@ -97,12 +106,14 @@ def _assemble(
     final = max(int(answered[-1]), max(awaited, default=0))
     lost = np.setdiff1d(np.arange(first, final + 1, dtype=np.int64), answered, assume_unique=True)
     period = float(np.median(np.diff(sent_at) / np.diff(answered)))
+    lost_sent_at = _interpolate(lost, answered, sent_at, period)
+    decided = lost_sent_at <= ended_at - max(_LEAST_WAIT_SECONDS, float(round_trip.max()))
     return PingLog(
         answered=answered,
         answered_sent_at=sent_at,
         round_trip_seconds=round_trip,
-        lost=lost,
-        lost_sent_at=_interpolate(lost, answered, sent_at, period),
+        lost=lost[decided],
+        lost_sent_at=lost_sent_at[decided],
         period_seconds=period,
         duplicates=duplicates,
         network_errors=network_errors,

@@ -56,6 +56,7 @@ def cases_table(analysis: Analysis) -> Table:
                 estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
                 estimate_cell(case.estimate("downtime_seconds"), 1000),
                 Cell(interval_text(outage)) if outage else missing(),
+                estimate_cell(estimate("ping_longest_round_trip_seconds"), 1000),
                 estimate_cell(estimate("page_requests")),
                 estimate_cell(estimate("link_use")),
             ]
@@ -68,10 +69,15 @@ def cases_table(analysis: Analysis) -> Table:
         Column("data", "MB = 10⁶ B"),
         Column("downtime (hypervisor)", "ms"),
         Column("ping outage", "s"),
+        Column("longest ping", "ms"),
         Column("page requests"),
         Column("link use", "while sending"),
     )
-    return Table("cases", "All cases", columns, rows, "A > marks what was reached when the limit aborted it.")
+    caption = (
+        "A > marks what was reached when the limit aborted it. A ping that is answered late is not lost: "
+        "where the outage is 0, the longest round trip says how long the guest kept the network waiting."
+    )
+    return Table("cases", "All cases", columns, rows, caption)
 
 
 def steps_table(analysis: Analysis) -> Table:
