@@ -46,13 +46,20 @@ def ask(address, port, request, timeout_seconds):
     return answer
 
 
-def ask_until_answered(address, port, request, timeout_seconds, pause_seconds=0.05, patience_seconds=1.0):
-    """The first answer of an agent that may not be up yet."""
-    deadline = time.time() + timeout_seconds
+def ask_until_answered(address, port, request, timeout_seconds, pause_seconds=0.05):
+    """The first answer of an agent that may not be up yet.
+
+    Each attempt waits longer than the one before: the first ones so that a guest is seen soon after it is
+    up, the later ones so that a guest on a busy machine, which takes seconds for an answer, is not called
+    unreachable.
+    """
+    started = time.time()
     while True:
+        elapsed = time.time() - started
+        patience_seconds = min(max(1.0, elapsed), max(1.0, timeout_seconds - elapsed))
         try:
             return ask(address, port, request, patience_seconds)
         except AgentError:
-            if time.time() + pause_seconds >= deadline:
+            if time.time() - started + pause_seconds >= timeout_seconds:
                 raise
             time.sleep(pause_seconds)

@@ -97,6 +97,7 @@ finished_at:
 import os
 import shutil
 import tarfile
+import threading
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -105,8 +106,11 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import processes
 
 try:
     import libvirt
+
+    LIBVIRT_ERROR = libvirt.libvirtError
 except ImportError:
     libvirt = None
+    LIBVIRT_ERROR = ()
 
 PING_PERIODS = {"ping": 0.1, "ping_fine": 0.01}
 RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
@@ -134,31 +138,56 @@ def start(params):
 
 
 def stop(params):
-    was_running = processes.stop("probe")
-    processes.stop("migrate")
     directory = params["run_directory"]
     if not os.path.isdir(directory):
         os.makedirs(directory)
-    state = remove_guest(params["guest"], directory) if params["guest"] else None
+    # Ending QEMU takes libvirt some tenths of a second, in which everything else is done.
+    removal = Removal(params["guest"]) if params["guest"] else None
+    was_running = processes.stop("probe")
+    processes.stop("migrate")
     log = os.path.join(directory, "probe.log")
     if os.path.exists(log) and os.path.getsize(log) == 0:
         os.unlink(log)
-    return {"archive": pack(directory), "guest_state": state, "was_running": was_running}
+    if removal:
+        keep_console(params["guest"], directory)
+    archive = pack(directory)
+    state = removal.wait() if removal else None
+    return {"archive": archive, "guest_state": state, "was_running": was_running}
 
 
-def remove_guest(name, directory):
-    """The guest's state before it is removed; its console goes into the run's directory."""
-    connection = guest_domain.connect(libvirt)
-    try:
-        state = guest_domain.state_name(libvirt, connection, name)
-        guest_domain.destroy(libvirt, connection, name)
-    finally:
-        connection.close()
+class Removal:
+    """Ending a guest in a thread of its own; the guest's state before that is its result."""
+
+    def __init__(self, name):
+        self.name = name
+        self.state = None
+        self.error = None
+        self.connection = guest_domain.connect(libvirt)
+        self.state = guest_domain.state_name(libvirt, self.connection, name)
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        try:
+            guest_domain.destroy(libvirt, self.connection, self.name)
+        except libvirt.libvirtError as error:
+            self.error = error
+        finally:
+            self.connection.close()
+
+    def wait(self):
+        self.thread.join()
+        if self.error is not None:
+            raise self.error
+        return self.state
+
+
+def keep_console(name, directory):
+    """The guest's console goes into the run's directory."""
     console = guest_domain.console_path(name)
     if os.path.exists(console):
         shutil.copyfile(console, os.path.join(directory, "console.log"))
         os.unlink(console)
-    return state
 
 
 def pack(directory):
@@ -200,6 +229,8 @@ def main():
         result = start(params) if params["state"] == "started" else stop(params)
     except node_programs.ProgramError as error:
         module.fail_json(msg=str(error))
+    except LIBVIRT_ERROR as error:
+        module.fail_json(msg="libvirt: %s" % " ".join(str(error).split()))
     module.exit_json(changed=True, finished_at=time.time(), **result)
 
 
