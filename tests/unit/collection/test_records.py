@@ -192,6 +192,15 @@ def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
     assert (item["source"], item["destination"]) == ("compute1", "compute2")
     unloaded = next(item for item in items if "unloaded" in item["case"])
     assert unloaded["requests"] == ["pattern start 4194304"]
+    assert unloaded["check_requests"] == ["status", "pattern verify", "kernel-log", "progress", "status"]
+
+
+def test_a_study_may_do_without_the_pattern() -> None:
+    # The pattern's writer keeps emulated processors from hiding lost writes; a run that is to be caught
+    # needs none.
+    spec = {"pattern_bytes": 0, "stress_threads": 0}
+    assert study_plan.load_requests(spec) == []
+    assert study_plan.check_requests(spec) == ["status", "kernel-log", "progress", "status"]
 
 
 def test_finished_runs_keep_their_number_and_are_not_planned_again(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def guest_fault(evidence, integrity, home):
         (evidence["domains"].get(home) != "running", "guest_lost", "is not running on the %s" % home),
         (evidence["domains"].get(other) != "absent", "guest_left_behind", "is not absent on the %s" % other),
         (not integrity["checked"], "guest_unreachable", check.get("error") or "the agent does not answer"),
-        (not pattern or not pattern.get("pages"), "guest_unchecked", "no answer about the memory pattern"),
+        (_pattern_missing(evidence, pattern), "guest_unchecked", "no answer about the memory pattern"),
         (integrity["stressor_alive"] is False, "guest_corrupted", "the stressor died"),
         (integrity["stressor_progressing"] is False, "stressor_stalled", "it used no processor time"),
         (_stressor_missing(evidence, integrity), "guest_unchecked", "no answer about the stressor"),
@@ -131,6 +131,10 @@ def guest_fault(evidence, integrity, home):
 
 
 DAMAGED_PAGES = ("bad_pages", "stale_pages", "torn_pages")
+
+
+def _pattern_missing(evidence, pattern):
+    return evidence["spec"]["pattern_bytes"] > 0 and not (pattern and pattern.get("pages"))
 
 
 def _stressor_missing(evidence, integrity):

@@ -197,7 +197,7 @@ def _validate_defaults(defaults, source):
     _check_choice(source, "defaults.stressor", merged["stressor"], STRESSORS)
     rate_bits_per_second(merged["link_rate"], source, "defaults.link_rate")
     _check_seconds(source, "defaults.limit_seconds", merged["limit_seconds"])
-    _check_int(source, "defaults.pattern_mib", merged["pattern_mib"], 1, 65536)
+    _check_int(source, "defaults.pattern_mib", merged["pattern_mib"], 0, 65536)
     return merged
 
 
@@ -261,7 +261,7 @@ def _validate_block(block, prefix, study, source):
         source, key_of("limit_seconds"), block.get("limit_seconds", defaults["limit_seconds"])
     )
     checked["pattern_mib"] = _check_int(
-        source, key_of("pattern_mib"), block.get("pattern_mib", defaults["pattern_mib"]), 1, 65536
+        source, key_of("pattern_mib"), block.get("pattern_mib", defaults["pattern_mib"]), 0, 65536
     )
     return checked
 

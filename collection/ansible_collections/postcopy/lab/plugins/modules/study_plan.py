@@ -139,11 +139,17 @@ def ready_patience_seconds(spec):
 
 def load_requests(spec):
     """What the guest's agent is asked before the migration."""
-    requests = ["pattern start %d" % spec["pattern_bytes"]]
+    requests = ["pattern start %d" % spec["pattern_bytes"]] if spec["pattern_bytes"] else []
     if spec["stress_threads"]:
         words = (spec["stressor"], spec["stress_threads"], spec["stress_thread_bytes"])
         requests.insert(0, "stressor start %s %d %d" % words)
     return requests
+
+
+def check_requests(spec):
+    """What the guest's agent is asked after the migration, the last of it at the end of the quiet seconds."""
+    verify = ["pattern verify"] if spec["pattern_bytes"] else []
+    return ["status"] + verify + ["kernel-log", "progress", "status"]
 
 
 def run_items(plan, params, source, destination):
@@ -165,6 +171,7 @@ def run_items(plan, params, source, destination):
                 "source": source,
                 "destination": destination,
                 "requests": load_requests(plan["specs"][case]),
+                "check_requests": check_requests(plan["specs"][case]),
                 "ready_patience_seconds": ready_patience_seconds(plan["specs"][case]),
                 "guest": {
                     "name": "postcopy-lab-%s-%02d" % (case, repetition),
