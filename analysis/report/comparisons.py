@@ -329,4 +329,5 @@ def link_text(analysis: Analysis) -> str:
     rates = [link.measured_bits_per_second for link in analysis.results.lab.links]
     if not rates:
         return "not measured"
-    return bit_rate(rates[0]) if len(set(rates)) == 1 else f"{bit_rate(min(rates))} to {bit_rate(max(rates))}"
+    low, high = bit_rate(min(rates)), bit_rate(max(rates))
+    return low if low == high else f"{low} to {high}"
