@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postcopy_lab.board import Board
+from postcopy_lab.errors import count
 from postcopy_lab.events import Event, TaskDone, TaskFold
 
 
@@ -24,10 +25,10 @@ class CheckProgress:
 
     def _finish(self, task: TaskDone) -> None:
         name = f"{task.role}: {task.name}" if task.role else task.name
-        where = f"{task.hosts} node{'' if task.hosts == 1 else 's'}"
+        where = count(task.hosts, "node")
         if not task.failures:
             self.passed += 1
-            self._board.line("ok", name, task.seconds, where)
+            self._board.line("ok", name, task.seconds, task.said or where)
             return
         self.failed += 1
         for failure in task.failures:

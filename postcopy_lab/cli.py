@@ -233,7 +233,7 @@ def check(
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
 ) -> None:
-    """Check that the lab is as it should be; changes nothing."""
+    """Check the lab by one small real migration; leaves nothing behind."""
     from postcopy_lab.verbs import check as verb
 
     verb.check(inventory, release=release, plain_strategy=plain_strategy)

@@ -42,8 +42,6 @@ def one_line(text: str, limit: int = 500) -> str:
     return folded if len(folded) <= limit else folded[: limit - 1] + "…"
 
 
-def spell(values: object) -> str:
-    """Write allowed values as a list for an error message: `a, b, c`."""
-    if isinstance(values, (list, tuple, set, frozenset)):
-        return ", ".join(str(value) for value in sorted(values, key=str)) or "none"
-    return str(values)
+def count(number: int, word: str) -> str:
+    """A number with its word: `1 run`, `2 runs`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

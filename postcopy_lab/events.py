@@ -17,6 +17,8 @@ from postcopy_lab.errors import one_line
 
 Event = Mapping[str, Any]
 
+# Its refusals name file, key and allowed values by themselves.
+PLAN_ACTION = "postcopy.lab.study_plan"
 # A task that only looks, and ends the play in words: what failed here was refused, not broken.
 REFUSING_ACTIONS = (
     "assert",
@@ -24,11 +26,12 @@ REFUSING_ACTIONS = (
     "fail",
     "ansible.builtin.fail",
     "ansible.builtin.validate_argument_spec",
-    "postcopy.lab.study_plan",
+    PLAN_ACTION,
 )
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ERROR_MARKS = ("ERROR!", "[ERROR]:")
 TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
+DEBUG_ACTION = "ansible.builtin.debug"
 HOST_EVENTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
 
 
@@ -74,6 +77,7 @@ class TaskDone:
     hosts: int
     changed: bool
     failures: tuple[Failure, ...]
+    said: str
 
     @property
     def seconds(self) -> float:
@@ -197,6 +201,7 @@ class TaskFold:
     _hosts: int = 0
     _changed: bool = False
     _failures: list[Failure] = field(default_factory=list)
+    _said: str = ""
 
     def feed(self, event: Event) -> TaskDone | None:
         """Return the task that this event closes (the next task, play or recap closes one)."""
@@ -217,6 +222,8 @@ class TaskFold:
             failure = failure_of(event)
             if failure is not None:
                 self._failures.append(failure)
+            if data.get("task_action") == DEBUG_ACTION:
+                self._said = one_line(str((data.get("res") or {}).get("msg") or ""))
         return None
 
     @property
@@ -242,8 +249,9 @@ class TaskFold:
                 hosts=self._hosts,
                 changed=self._changed,
                 failures=tuple(self._failures),
+                said=self._said,
             )
-        self._data, self._hosts, self._changed, self._failures = {}, 0, False, []
+        self._data, self._hosts, self._changed, self._failures, self._said = {}, 0, False, [], ""
         return done
 
 

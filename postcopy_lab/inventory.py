@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postcopy_lab.errors import InputError, one_line
+from postcopy_lab.errors import InputError, count, one_line
 from postcopy_lab.project import Project
 from postcopy_lab.yaml_file import check_syntax
 
@@ -145,10 +145,9 @@ def load_inventory(project: Project, text: str) -> Inventory:
 
 def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:
     for name, minimum in MINIMUM_HOSTS.items():
-        count = len(groups[name].get_hosts()) if name in groups else 0
-        if count < minimum:
-            hosts = "1 host" if count == 1 else f"{count} hosts"
-            raise InputError(f"{shown}: group '{name}' has {hosts}, needs {minimum} or more")
+        found = len(groups[name].get_hosts()) if name in groups else 0
+        if found < minimum:
+            raise InputError(f"{shown}: group '{name}' has {count(found, 'host')}, needs {minimum} or more")
 
 
 @functools.cache

@@ -74,6 +74,19 @@ def run(
         return run_playbook(lab.project, lab.inventory, invocation, on_event, stop)
 
 
+def clean_up(lab: Lab, board: Board) -> None:
+    """Leave nothing of an interrupted migration on the nodes; a second Ctrl-C gives up."""
+    board.tell("Stopping: guests and probes are removed from the nodes.")
+    board.now("cleaning up")
+    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None)
+    if outcome.cancelled:
+        board.line("failed", "cleaning up was interrupted too: the next study removes what is left")
+    elif outcome.failure:
+        board.line("failed", "cleaning up failed: the next study removes what is left", None, outcome.failure)
+    else:
+        board.line("ok", "nothing of it is left on the nodes")
+
+
 def run_steps(
     lab: Lab, playbook: str, extra_vars: dict[str, Any], *, logs: Path | None = None
 ) -> dict[str, float]:

@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any
 
 from postcopy_lab.errors import CommandError, ExitCode, InputError, one_line
-from postcopy_lab.events import Event, Failure, Recorder, short_place
+from postcopy_lab.events import PLAN_ACTION, Event, Failure, Recorder, short_place
 from postcopy_lab.inventory import Inventory
 from postcopy_lab.project import Project
 
@@ -178,10 +178,14 @@ def explain(recorder: Recorder, exit_status: int, root: Path, playbook: str) -> 
 def describe(failure: Failure, hosts: Sequence[str], root: Path) -> str:
     """One line: where, what, why and what to do."""
     if failure.unreachable:
+        # Mitogen puts its own words before those of ssh.
+        said = failure.message.rpartition("lines received: ")[2].rstrip(".")
         return one_line(
-            f"{', '.join(hosts)} cannot be reached: {failure.message.rstrip('.')}; "
+            f"{', '.join(hosts)} cannot be reached: {said}; "
             f"see `postcopy-lab status`, then `postcopy-lab provision`"
         )
+    if failure.action == PLAN_ACTION:
+        return failure.message
     place = short_place(failure.place, PurePosixPath(root))
     if failure.refused:
         return one_line(f"{failure.host}: {failure.message} ({place})")

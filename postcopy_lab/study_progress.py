@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from postcopy_lab.board import Board
+from postcopy_lab.errors import count
 from postcopy_lab.estimate import Forecast, run_seconds
 from postcopy_lab.events import Event, TaskFold, event_time
 from postcopy_lab.journal import RunRecord, read_run
@@ -102,5 +103,5 @@ class StudyProgress:
 def describe_totals(records: list[RunRecord]) -> str:
     """How the finished runs ended, in one line."""
     counts = Counter(record.words for record in records)
-    ends = ", ".join(f"{count} {words}" for words, count in counts.most_common())
-    return f"{len(records)} runs: {ends}" if records else "No run is finished."
+    ends = ", ".join(f"{number} {words}" for words, number in counts.most_common())
+    return f"{count(len(records), 'run')}: {ends}" if records else "No run is finished."

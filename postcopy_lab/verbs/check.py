@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from postcopy_lab.board import make_console, open_board
 from postcopy_lab.checks import CheckProgress
-from postcopy_lab.lab import open_lab, raise_if_stopped, run
+from postcopy_lab.errors import count
+from postcopy_lab.lab import clean_up, open_lab, raise_if_stopped, run
 from postcopy_lab.lock import lab_lock
 
 
@@ -20,6 +21,8 @@ def check(inventory: str, *, release: str | None, plain_strategy: bool) -> None:
     with lab_lock(lab.inventory.state_dir), open_board(console) as board:
         progress = CheckProgress(board)
         outcome = run(lab, board, "verify", lab.extra_vars, progress)
+        if outcome.cancelled:
+            clean_up(lab, board)
     raise_if_stopped(outcome, lab.command("check"))
     outcome.raise_for_failure()
-    console.print(f"All {progress.passed} checks passed.", style="green", soft_wrap=True)
+    console.print(f"All is well: {count(progress.passed, 'check')} passed.", style="green", soft_wrap=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from postcopy_lab.board import Board, make_console, open_board
-from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError
+from postcopy_lab.board import make_console, open_board
+from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError, count
 from postcopy_lab.journal import RunRecord, read_journal
-from postcopy_lab.lab import Lab, open_lab, run
+from postcopy_lab.lab import Lab, clean_up, open_lab, run
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.studies import Plan, RunKey, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
@@ -51,7 +51,7 @@ def study(
     console = make_console()
     console.print(f"Study {plan.name} on {lab.title}", style="bold", soft_wrap=True)
     console.print(
-        f"{len(plan.wanted)} runs of {len(plan.selected)} cases: "
+        f"{count(len(plan.wanted), 'run')} of {count(len(plan.selected), 'case')}: "
         f"{len(finished)} done, {len(missing)} to make. Evidence goes to {shown_results}.",
         soft_wrap=True,
     )
@@ -63,11 +63,11 @@ def study(
     records = read_journal(plan.results, plan.wanted)
     console.print(describe_totals(list(records.values())), soft_wrap=True)
     if len(records) < len(plan.wanted):
-        raise CommandError(f"{shown_results}: {len(plan.wanted) - len(records)} runs are still missing")
+        raise CommandError(f"{shown_results}: {count(len(plan.wanted) - len(records), 'run')} still missing")
     bad = [record for record in records.values() if not record.good]
     if bad:
         console.print(
-            f"{len(bad)} runs failed or are invalid. They stay, with their cause; a run is made again "
+            f"{count(len(bad), 'run')} failed or invalid: kept, with the cause. A run is made again "
             f"if its directory in {lab.project.shown(plan.results / 'runs')} is moved away.",
             style="yellow",
             soft_wrap=True,
@@ -83,23 +83,10 @@ def _make_runs(
         progress = StudyProgress(board, plan.specs, plan.wanted, finished)
         outcome = run(lab, board, "study", extra_vars, progress)
         if outcome.cancelled:
-            board.tell("Stopping: the run is given up, its guest and probes are removed from the nodes.")
-            _clean_up(lab, board)
+            clean_up(lab, board)
     if outcome.cancelled:
         done = len(read_journal(plan.results, plan.wanted))
         raise InterruptedByUserError(
-            f"{done} of {len(plan.wanted)} runs are done and kept; the same command goes on with the rest"
+            f"{done} of {count(len(plan.wanted), 'run')} done and kept; the same command makes the rest"
         )
     outcome.raise_for_failure()
-
-
-def _clean_up(lab: Lab, board: Board) -> None:
-    """Leave nothing of an interrupted run on the nodes; a second Ctrl-C gives up."""
-    board.now("cleaning up")
-    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None)
-    if outcome.cancelled:
-        board.line("failed", "cleaning up was interrupted too: the next study removes what is left")
-    elif outcome.failure:
-        board.line("failed", "cleaning up failed: the next study removes what is left", None, outcome.failure)
-    else:
-        board.line("ok", "nothing of it is left on the nodes")

@@ -72,7 +72,7 @@ def test_check_prints_every_check(call: Call, checkout: Project) -> None:
     lines = out.splitlines()
     assert lines[1].startswith("✓ The nodes answer  ")
     assert lines[2].startswith("✓ Only wanted nodes are there  ")
-    assert lines[3] == "All 2 checks passed."
+    assert lines[3] == "All is well: 2 checks passed."
 
 
 def test_destroy_leaves_nothing_but_results(call: Call, checkout: Project) -> None:
