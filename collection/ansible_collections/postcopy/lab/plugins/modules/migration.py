@@ -41,10 +41,10 @@ options:
     type: float
     default: 120
   stuck_seconds:
-    description:
-      - How long a migration may take in all. Post-copy cannot be aborted, so the module stops waiting.
-      - By default three times O(limit_seconds) and a minute.
+    description: How long a migration may take in all. Post-copy cannot be aborted, so the module stops
+      waiting.
     type: float
+    default: 600
   run_directory:
     description: Where the records go, on the source.
     type: path
@@ -120,18 +120,15 @@ def main():
             "destination_uri": {"type": "str", "required": True},
             "migrate_uri": {"type": "str", "required": True},
             "limit_seconds": {"type": "float", "default": 120},
-            "stuck_seconds": {"type": "float"},
+            "stuck_seconds": {"type": "float", "default": 600},
             "run_directory": {"type": "path", "required": True},
         },
     )
-    settings = dict(module.params)
-    if settings["stuck_seconds"] is None:
-        settings["stuck_seconds"] = 3 * settings["limit_seconds"] + 60
     try:
-        result = node_programs.run("migrate", settings)
+        result = node_programs.run("migrate", module.params)
     except node_programs.ProgramError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=True, waited_seconds=settings["stuck_seconds"], **result)
+    module.exit_json(changed=True, waited_seconds=module.params["stuck_seconds"], **result)
 
 
 if __name__ == "__main__":

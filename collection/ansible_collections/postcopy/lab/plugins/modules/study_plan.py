@@ -137,6 +137,17 @@ def ready_patience_seconds(spec):
     return BOOT_PATIENCE_SECONDS + spec["stressed_bytes"] // SLOWEST_FILL_BYTES_PER_SECOND
 
 
+def stuck_seconds(spec):
+    """How long a migration may take: its pre-copy to the limit, then post-copy at a tenth of the link."""
+    memory_bits = 8 * (spec["ram_bytes"] if spec["mode"] == "postcopy" else 2 * spec["stressed_bytes"])
+    return spec["limit_seconds"] + 60 + 10 * memory_bits // spec["link_rate_bits_per_second"]
+
+
+def deadline_seconds(spec):
+    """After this a run's measuring processes end by themselves, should nobody have stopped them."""
+    return 2 * ready_patience_seconds(spec) + stuck_seconds(spec) + 300
+
+
 def load_requests(spec):
     """What the guest's agent is asked before the migration."""
     requests = ["pattern start %d" % spec["pattern_bytes"]] if spec["pattern_bytes"] else []
@@ -173,6 +184,8 @@ def run_items(plan, params, source, destination):
                 "requests": load_requests(plan["specs"][case]),
                 "check_requests": check_requests(plan["specs"][case]),
                 "ready_patience_seconds": ready_patience_seconds(plan["specs"][case]),
+                "stuck_seconds": stuck_seconds(plan["specs"][case]),
+                "deadline_seconds": deadline_seconds(plan["specs"][case]),
                 "guest": {
                     "name": "postcopy-lab-%s-%02d" % (case, repetition),
                     "address": address,
