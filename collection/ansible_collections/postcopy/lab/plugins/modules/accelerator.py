@@ -15,7 +15,6 @@ description:
     boot sector and then a Linux kernel ran under it, up to a program of user space; TCG otherwise.
   - The answer is kept as a local fact. It is looked for again only when the QEMU binary, the running kernel,
     the presence of KVM's device, the Linux kernel used or the request has changed.
-  - Never waits longer than its limits.
 options:
   binary:
     description: The QEMU system emulator.
@@ -36,14 +35,10 @@ options:
     type: list
     elements: str
     default: []
-  kvm_limit_seconds:
-    description: Longest wait for each boot under KVM, in seconds.
+  limit_seconds:
+    description: Longest wait for Linux to boot under KVM, in seconds.
     type: int
-    default: 15
-  tcg_limit_seconds:
-    description: Longest wait for each boot under TCG, in seconds.
-    type: int
-    default: 120
+    default: 30
   fact_file:
     description: Where the answer is kept.
     type: path
@@ -84,6 +79,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postcopy.lab.plugins.module_utils import boot_probe
 
 KVM_DEVICE = "/dev/kvm"
+# A boot sector needs a fraction of a second. KVM that hangs is given up soon; TCG has no alternative, so a
+# busy machine is waited for.
+KVM_LIMIT_SECONDS = 10
+TCG_LIMIT_SECONDS = 60
 
 
 class ProbeFailed(Exception):
@@ -107,15 +106,14 @@ def first_existing(patterns):
     return None
 
 
-def circumstances(params, guest_kernel):
-    """Return everything that the answer depends on."""
+def circumstances(params):
+    """Return everything that the answer depends on, apart from the Linux kernel that was booted."""
     system = os.uname()
     return {
         "requested": params["accelerator"],
         "binary": identity(params["binary"]),
         "running_kernel": "%s %s" % (system[2], system[3]),
         "kvm_device": os.path.exists(KVM_DEVICE),
-        "guest_kernel": identity(guest_kernel),
     }
 
 
@@ -124,12 +122,17 @@ def kept(params):
     try:
         with open(params["fact_file"]) as stream:
             answer = json.load(stream)
-        tried_with = answer["probed_with"]["guest_kernel"]
+        linux = answer["linux"]
+        booted = linux and linux["kernel"]
+        if booted:
+            holds = booted == identity(booted["path"])
+        else:
+            # Where Linux was wanted and there was none, one that has come up since changes the answer.
+            holds = linux is None or first_existing(params["kernels"]) is None
+        holds = holds and answer["probed_with"] == circumstances(params)
     except (IOError, OSError, ValueError, KeyError, TypeError):
         return None
-    # A kernel that comes up later does not make a trial with another one invalid.
-    kernel = tried_with["path"] if tried_with else first_existing(params["kernels"])
-    return answer if answer["probed_with"] == circumstances(params, kernel) else None
+    return answer if holds else None
 
 
 def qemu_version(binary):
@@ -145,35 +148,48 @@ def qemu_version(binary):
     return found.group(1)
 
 
-def complaint_of(accelerator, params, guest_kernel):
-    """Boot under one accelerator; return (None, what was seen) or (why it is not usable, None)."""
-    if accelerator == "kvm" and not os.path.exists(KVM_DEVICE):
-        return "there is no %s" % KVM_DEVICE, None
-    limit = params[accelerator + "_limit_seconds"]
-    complaint = boot_probe.try_boot_sector(params["binary"], accelerator, limit)
-    if complaint is not None:
-        return complaint, None
-    if guest_kernel is None:
-        if accelerator == "kvm":
-            return "no Linux kernel to try it with (%s)" % ", ".join(params["kernels"]), None
-        return None, "a boot sector ran (no Linux kernel at hand to try)"
-    seconds, complaint = boot_probe.try_linux(params["binary"], accelerator, guest_kernel, limit)
-    if complaint is not None:
-        return complaint, None
-    return None, "Linux reached user space in %.1f s" % seconds
+class Probe(object):
+    """One look for the accelerator.
 
+    ``linux`` says afterwards whether booting Linux mattered: None, or the kernel (None for want of one).
+    """
 
-def probe(params, guest_kernel):
-    """Return (accelerator, reason), or raise ProbeFailed."""
-    complaints = []
-    for accelerator in {"auto": ("kvm", "tcg"), "kvm": ("kvm",), "tcg": ("tcg",)}[params["accelerator"]]:
-        complaint, seen = complaint_of(accelerator, params, guest_kernel)
-        if complaint is None:
-            if params["accelerator"] != "auto":
-                complaints.append("asked for by name")
-            return accelerator, "; ".join(complaints + ["%s: %s" % (accelerator, seen)])
-        complaints.append("%s: %s" % (accelerator, complaint))
-    raise ProbeFailed("no guest boots with %s: %s" % (params["binary"], "; ".join(complaints)))
+    def __init__(self, params):
+        self.params = params
+        self.linux = None
+
+    def run(self):
+        """Return (accelerator, reason), or raise ProbeFailed."""
+        requested = self.params["accelerator"]
+        complaints = [] if requested == "auto" else ["%s was asked for" % requested]
+        for accelerator in ("kvm", "tcg") if requested == "auto" else (requested,):
+            complaint, seen = self.kvm() if accelerator == "kvm" else self.tcg()
+            reason = "; ".join(complaints + ["%s: %s" % (accelerator, complaint or seen)])
+            if complaint is None:
+                return accelerator, reason
+            complaints.append("%s: %s" % (accelerator, complaint))
+        raise ProbeFailed("no guest boots with %s: %s" % (self.params["binary"], reason))
+
+    def tcg(self):
+        """Return (None, what was seen) or (why it is not usable, None)."""
+        complaint = boot_probe.try_boot_sector(self.params["binary"], "tcg", TCG_LIMIT_SECONDS)
+        return complaint, "a boot sector ran"
+
+    def kvm(self):
+        """Return the same for KVM."""
+        if not os.path.exists(KVM_DEVICE):
+            return "there is no %s" % KVM_DEVICE, None
+        complaint = boot_probe.try_boot_sector(self.params["binary"], "kvm", KVM_LIMIT_SECONDS)
+        if complaint is not None:
+            return complaint, None
+        kernel = first_existing(self.params["kernels"])
+        self.linux = {"kernel": identity(kernel)}
+        if kernel is None:
+            return "no Linux kernel to try it with (%s)" % ", ".join(self.params["kernels"]), None
+        seconds, complaint = boot_probe.try_linux(
+            self.params["binary"], "kvm", kernel, self.params["limit_seconds"]
+        )
+        return complaint, None if complaint else "Linux reached user space in %.1f s" % seconds
 
 
 def main():
@@ -183,8 +199,7 @@ def main():
             "binary": {"type": "path", "required": True},
             "accelerator": {"type": "str", "choices": ["auto", "kvm", "tcg"], "default": "auto"},
             "kernels": {"type": "list", "elements": "str", "default": []},
-            "kvm_limit_seconds": {"type": "int", "default": 15},
-            "tcg_limit_seconds": {"type": "int", "default": 120},
+            "limit_seconds": {"type": "int", "default": 30},
             "fact_file": {"type": "path", "default": "/etc/ansible/facts.d/postcopy_lab_qemu.fact"},
         },
         supports_check_mode=True,
@@ -194,11 +209,11 @@ def main():
     if answer is not None:
         module.exit_json(changed=False, **answer)
     if module.check_mode:
-        module.exit_json(changed=True, accelerator=None, reason="not tried in check mode", qemu_version=None)
-    guest_kernel = first_existing(params["kernels"])
+        module.exit_json(changed=True, accelerator=None, reason="not tried in check mode")
+    probe = Probe(params)
     try:
         version = qemu_version(params["binary"])
-        accelerator, reason = probe(params, guest_kernel)
+        accelerator, reason = probe.run()
     except ProbeFailed as error:
         module.fail_json(msg=str(error))
     answer = {
@@ -206,7 +221,8 @@ def main():
         "reason": reason,
         "qemu_version": version,
         "binary": params["binary"],
-        "probed_with": circumstances(params, guest_kernel),
+        "probed_with": circumstances(params),
+        "linux": probe.linux,
     }
     write(module, params["fact_file"], answer)
     module.exit_json(changed=True, **answer)
