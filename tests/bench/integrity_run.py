@@ -91,9 +91,9 @@ def _load(port: int, load: str, workload: Workload) -> None:
     ask(port, f"stressor start stress {workload.workers} {each}")
 
     def filled() -> bool:
-        return int(ask(port, "status")["stressor"]["resident_bytes"]) >= each * workload.workers * 0.8
+        # stress frees its memory and takes it again, each worker at its own time: what each once held counts.
+        return int(ask(port, "status")["stressor"]["peak_resident_bytes"]) >= each * workload.workers
 
-    # stress frees and allocates in turns, each worker at its own time: nearly full once is full.
     if not wait_until(filled, FILL_SECONDS, 0.02):
         raise AgentError("the stressor never filled its memory")
     time.sleep(0.5)
@@ -134,7 +134,11 @@ def migrate(source: Qemu, destination: Qemu, mode: str, workload: Workload) -> d
         if state.get("status") in ("completed", "failed", "cancelled"):
             break
         if time.monotonic() - begun > MIGRATION_SECONDS:
-            raise QemuError("the migration did not end")
+            raise QemuError(
+                f"the migration did not end: {state.get('status')}, synchronisations {syncs},"
+                f" {state.get('ram', {}).get('transferred')} bytes,"
+                f" told to end: {ended_as_said}, destination {destination.last_words()!r}"
+            )
         if state.get("status") == "active" and not ended_as_said:
             if mode == "precopy" and passes >= PRECOPY_PASSES:
                 limit = {"downtime-limit": FORCED_DOWNTIME_MILLISECONDS}

@@ -27,6 +27,7 @@ struct process {
 
 struct usage {
     uint64_t workers_alive, resident_bytes;
+    uint64_t peak_resident_bytes; /* the most that each living worker ever held */
     double cpu_seconds;
 };
 
@@ -74,6 +75,25 @@ static bool read_process(const char *pid, struct process *process)
     return true;
 }
 
+/* VmHWM of /proc/PID/status, in bytes; 0 if the process is gone. */
+static uint64_t peak_of(pid_t pid)
+{
+    char path[64], line[128];
+    unsigned long long kib = 0;
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    file = fopen(path, "re");
+    if (file == NULL) {
+        return 0;
+    }
+    while (fgets(line, sizeof line, file) != NULL
+           && sscanf(line, "VmHWM: %llu", &kib) != 1) {
+    }
+    fclose(file);
+    return kib * 1024;
+}
+
 static size_t read_group(struct process *found)
 {
     DIR *proc = group != 0 ? opendir("/proc") : NULL;
@@ -111,7 +131,10 @@ static struct usage measure(void)
         usage.cpu_seconds += found[i].cpu_seconds;
         if (found[i].alive) {
             usage.resident_bytes += found[i].resident_bytes;
-            usage.workers_alive += !has_child && found[i].pid != group;
+            if (!has_child && found[i].pid != group) {
+                usage.workers_alive++;
+                usage.peak_resident_bytes += peak_of(found[i].pid);
+            }
         }
     }
     return usage;
@@ -238,9 +261,10 @@ void stressor_print(FILE *out)
     }
     fprintf(out,
             ",\"running\":%s,\"workers_alive\":%llu,\"workers_started\":%llu,"
-            "\"resident_bytes\":%llu,\"cpu_seconds\":%.2f}",
+            "\"resident_bytes\":%llu,\"peak_resident_bytes\":%llu,\"cpu_seconds\":%.2f}",
             running ? "true" : "false", (unsigned long long)usage.workers_alive,
             (unsigned long long)workers_started,
-            (unsigned long long)usage.resident_bytes, usage.cpu_seconds);
+            (unsigned long long)usage.resident_bytes,
+            (unsigned long long)usage.peak_resident_bytes, usage.cpu_seconds);
     pthread_mutex_unlock(&lock);
 }
