@@ -68,10 +68,10 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "postcopy-lab",
 }
-_PAIR_INCHES = (5.2, 3.6)
+_PAIR_INCHES = (5.2, 3.8)
 # Fixed margins: laying a figure out by trial draws it twice.
-_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.16, "wspace": 0.25}
-_LEGEND_ROW = 0.055
+_PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.135, "wspace": 0.25}
+_LEGEND_ROW = 0.053
 _TIMELINE_MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
 _TIMELINE_BINS = 400
@@ -107,7 +107,7 @@ def inline_svg(svg: str, prefix: str, title: str) -> str:
 def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 1: migration time and outage of unloaded guests by flavor."""
     figure = Figure(figsize=_PAIR_INCHES)
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2], gridspec_kw=_PAIR_MARGINS)
+    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     _flavor_bars(
         left,
         published,
@@ -153,7 +153,7 @@ def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> 
 def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 2: data transferred by unloaded guests."""
     figure = Figure(figsize=_PAIR_INCHES)
-    axes = figure.subplots(gridspec_kw=_PAIR_MARGINS)
+    axes = figure.subplots()
     values = [row.transferred_mb for row in published.unloaded] if published else []
     _flavor_bars(axes, published, cases, values, "forward_bytes", 1 / MB)
     axes.set_title("Transferred data [MB; the article's MB as printed]")
@@ -164,7 +164,7 @@ def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> 
 def stressed_time(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 3 and 5: migration time over stressed memory."""
     figure = Figure(figsize=_PAIR_INCHES)
-    axes = figure.subplots(gridspec_kw=_PAIR_MARGINS)
+    axes = figure.subplots()
     if published:
         rows = published.stressed[table]
         _published_line(
@@ -180,7 +180,7 @@ def stressed_time(table: str, published: Published | None, series: Sequence[Seri
 def stressed_data(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 4 and 6: transferred data over stressed memory, with the line 2 x stressed."""
     figure = Figure(figsize=_PAIR_INCHES)
-    axes = figure.subplots(gridspec_kw=_PAIR_MARGINS)
+    axes = figure.subplots()
     if published:
         rows = published.stressed[table]
         data = [row.transferred_mb for row in rows]
@@ -211,16 +211,15 @@ def stressed_data(table: str, published: Published | None, series: Sequence[Seri
     return figure
 
 
-def timeline_picture(measured: Measured, ping: PingLog, prober_offset_seconds: float) -> Figure:
+def timeline_picture(measured: Measured, prober_offset_seconds: float) -> Figure:
     """Traffic both ways over time, phases shaded, pings below: one migration at a glance."""
     timeline = measured.timeline
     origin = timeline.requested
     end = timeline.completed - origin
     left, right = -0.06 * end - 0.3, end * 1.12 + 0.5
     figure = Figure(figsize=(9.6, 5.6))
-    forward, backward, requests, pings = figure.subplots(
-        4, 1, sharex=True, height_ratios=[5, 2.6, 2.6, 3.4], gridspec_kw=_TIMELINE_MARGINS
-    )
+    forward, backward, requests, pings = figure.subplots(4, 1, sharex=True, height_ratios=[5, 2.6, 2.6, 3.4])
+    figure.subplots_adjust(**_TIMELINE_MARGINS)
     for axes in (forward, backward, requests, pings):
         for phase in timeline.phases:
             axes.axvspan(
@@ -237,7 +236,7 @@ def timeline_picture(measured: Measured, ping: PingLog, prober_offset_seconds: f
     requests.set_ylabel("of it payload\n[kB/s]")
     if timeline.border_by_traffic is not None:
         requests.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
-    _pings(pings, ping, origin + prober_offset_seconds, left, right)
+    _pings(pings, measured.ping, origin + prober_offset_seconds, left, right)
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
     _phase_names(forward, measured, origin, right - left)
@@ -329,6 +328,7 @@ def _stressed_axis(figure: Figure, axes: Axes) -> None:
 
 
 def _legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
+    figure.subplots_adjust(**_PAIR_MARGINS)
     handles, _ = axes.get_legend_handles_labels()
     handles = [*handles, *more]
     if handles:

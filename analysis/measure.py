@@ -12,6 +12,7 @@ from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
 from analysis.parsers.lines import is_number
+from analysis.parsers.ping import PingLog
 from analysis.parsers.records import LabRecord, RunRecord
 from analysis.timeline import Timeline, Traffic, Wire, build_timeline, first_activity, last_activity, wire_of
 
@@ -89,6 +90,7 @@ class Measured:
     figures: RunFigures
     timeline: Timeline
     wire: Wire
+    ping: PingLog
     outage: Outage
     fine_outage: Outage | None
     longest_sample_gap_seconds: float
@@ -107,6 +109,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         figures=figures,
         timeline=timeline,
         wire=wire,
+        ping=evidence.ping,
         outage=outage,
         fine_outage=fine,
         longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),

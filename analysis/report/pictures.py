@@ -9,7 +9,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from analysis import figures
-from analysis.evidence import read_evidence
 from analysis.report import comparisons
 from analysis.report.cells import Table
 from analysis.results import RunResult, load_measured
@@ -87,8 +86,7 @@ def timelines(analysis: Analysis, directory: Path, links: Mapping[str, str]) -> 
         if run is None:
             continue
         measured = load_measured(analysis.results.directory, run.path, lab)
-        ping = read_evidence(analysis.results.directory / run.path).ping
-        figure = figures.timeline_picture(measured, ping, lab.offset_seconds(run.record.prober))
+        figure = figures.timeline_picture(measured, lab.offset_seconds(run.record.prober))
         picture = _picture(f"timeline-{case.case}", f"Timeline of {case.case}", figure, directory)
         moments = tuple(_moments(measured.timeline))
         yield TimelinePicture(case.case, run.path, links[run.path], moments, picture)
