@@ -174,7 +174,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--accelerator", nargs="+", default=list(ACCELERATORS))
     parser.add_argument("--mode", nargs="+", choices=MODES, default=list(MODES))
     parser.add_argument("--load", nargs="+", choices=LOADS, default=["stressed", "idle"])
-    parser.add_argument("--variant", nargs="+", choices=list(VARIANTS), default=["default"])
+    parser.add_argument("--variant", nargs="+", choices=list(VARIANTS), default=["no-pattern"])
     parser.add_argument("--bandwidth", type=int, default=125_000_000, help="bytes per second")
     parser.add_argument("--guest-suite", default="trixie", help="whose kernel the guest runs")
     parser.add_argument("--cache", type=Path, default=CACHE)
