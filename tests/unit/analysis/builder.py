@@ -253,8 +253,9 @@ def write_run(results: Path, model: Model, repetition: int = 1) -> Path:
     """Write one run directory with its checksums."""
     run_dir = results / "runs" / model.case / f"{repetition:02d}"
     source, destination = _events(model)
+    passes = 3 if model.outcome == "not_converged" else 1
     job = [
-        {"t": row["t"], "job": {"memory_processed": row["tx_bytes"] - 10**6, "memory_iteration": 1}}
+        {"t": row["t"], "job": {"memory_processed": row["tx_bytes"] - 10**6, "memory_iteration": passes}}
         for row in nic_rows(model, source=True)[20::4]
     ]
     files = {

@@ -180,6 +180,19 @@ def test_claims_without_their_measurement_are_not_testable(sound: Path) -> None:
     assert verdicts["precopy-does-not-converge"].verdict == "not testable here"
 
 
+def test_a_precopy_aborted_in_its_first_pass_proves_nothing(tmp_path: Path) -> None:
+    results = write_study(tmp_path, [(Model(mode="precopy", outcome="not_converged", table=None), 1)])
+    (run,) = (results / "runs").glob("*/01")
+    events = run / "source/events.jsonl"
+    events.write_text("".join(events.read_text().splitlines(keepends=True)[:2]))
+    job = run / "source/job.jsonl"
+    job.write_text(job.read_text().replace('"memory_iteration": 3', '"memory_iteration": 1'))
+    write_sums(run)
+    verdicts = {verdict.identifier: verdict for verdict in analyse(results).verdicts}
+    assert verdicts["precopy-does-not-converge"].verdict == "not testable here"
+    assert "aborted before its second pass had ended" in verdicts["precopy-does-not-converge"].reason
+
+
 def test_a_study_without_reference_has_no_claims(tmp_path: Path) -> None:
     analysis = analyse(write_study(tmp_path, [(MODEL, 1)], reference=None))
     assert analysis.published is None
