@@ -132,6 +132,6 @@ def warnings(results, missing):
         elif stop.get("was_running") is None:
             found.append("the measuring process on the %s was not stopped" % role)
     # A run that ended before its migration has no evidence of one.
-    if missing and results.get("migration"):
+    if missing and (results.get("migration") or {}).get("outcome"):
         found.append("missing evidence: " + ", ".join(missing))
     return found
