@@ -28,6 +28,7 @@ REFUSING_ACTIONS = (
     "ansible.builtin.validate_argument_spec",
     PLAN_ACTION,
 )
+ARGUMENT_CHECK = re.compile(r"^Validating arguments against arg spec .+? - (?P<what>.+)$")
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ERROR_MARKS = ("ERROR!", "[ERROR]:")
 TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
@@ -182,6 +183,7 @@ class StepDone:
     """Consecutive tasks of one role (or, outside roles, of one play)."""
 
     name: str
+    what: str
     play: str
     is_role: bool
     seconds: float
@@ -275,6 +277,7 @@ class StepFold:
             return None
         return StepDone(
             name=tasks[0].role or tasks[0].play,
+            what=_role_words(tasks[0]),
             play=tasks[0].play,
             is_role=bool(tasks[0].role),
             seconds=tasks[-1].finished_at - tasks[0].started_at,
@@ -282,6 +285,12 @@ class StepFold:
             changed=any(task.changed for task in tasks),
             failures=tuple(failure for task in tasks for failure in task.failures),
         )
+
+
+def _role_words(first: TaskDone) -> str:
+    """What a role says of itself: its first task checks its arguments and repeats their description."""
+    match = ARGUMENT_CHECK.match(first.name) if first.role else None
+    return match["what"] if match else ""
 
 
 def short_place(place: str, root: PurePosixPath) -> str:

@@ -14,7 +14,7 @@ from postcopy_lab.events import Event
 from postcopy_lab.inventory import Inventory, load_inventory
 from postcopy_lab.project import DEFAULT_INVENTORY, Project, find_project
 from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
-from postcopy_lab.steps import StepProgress, read_durations, role_description
+from postcopy_lab.steps import StepProgress, read_durations
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,6 @@ def run_steps(
     with open_board(make_console()) as board:
         progress = StepProgress(
             board,
-            describe=lambda role: role_description(lab.project, role),
             expected_seconds=read_durations(lab.inventory.state_dir, playbook),
         )
         outcome = run(lab, board, playbook, extra_vars, progress, logs)

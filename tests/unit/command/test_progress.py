@@ -10,9 +10,8 @@ from rich.console import Console
 
 from postcopy_lab.board import LiveBoard, PlainBoard, clock, open_board
 from postcopy_lab.checks import CheckProgress
-from postcopy_lab.project import Project
-from postcopy_lab.steps import StepProgress, read_durations, role_description, write_durations
-from tests.unit.command.conftest import STREAMS, events_of
+from postcopy_lab.steps import FIRST_TIME_SECONDS, StepProgress, read_durations, write_durations
+from tests.unit.command.conftest import events_of
 
 
 def console(width: int = 100, terminal: bool = False) -> Console:
@@ -42,8 +41,7 @@ def test_clock(seconds: float, text: str) -> None:
 
 def test_each_step_says_what_it_does_and_how_long_it_took() -> None:
     target = console()
-    project = Project(STREAMS / "project")
-    progress = StepProgress(PlainBoard(target), lambda role: role_description(project, role), {})
+    progress = StepProgress(PlainBoard(target), {})
     for event in events_of("provision"):
         progress(event)
     lines = printed(target).splitlines()
@@ -51,21 +49,21 @@ def test_each_step_says_what_it_does_and_how_long_it_took() -> None:
     assert lines[0].startswith("✓ first: The first thing  ")
     assert lines[0].endswith(" s  changed")
     assert lines[1].startswith("✓ second: The second thing  ")
-    assert list(progress.seconds) == ["Prepare the nodes / first", "Prepare the nodes / second"]
+    assert list(progress.seconds) == ["first", "second"]
 
 
 def test_a_failed_step_is_marked() -> None:
     target = console()
-    progress = StepProgress(PlainBoard(target), lambda role: "", {})
+    progress = StepProgress(PlainBoard(target), {})
     for event in events_of("failed"):
         progress(event)
     assert [line[0] for line in printed(target).splitlines()] == ["✗", "✗"]
 
 
 def test_time_left_comes_from_the_last_time_and_shrinks() -> None:
-    expected = {"Prepare the nodes / first": 30.0, "Prepare the nodes / second": 10.0}
+    expected = {"first": 30.0, "second": 10.0}
     now = [0.0]
-    progress = StepProgress(PlainBoard(console()), lambda role: "", expected, clock=lambda: now[0])
+    progress = StepProgress(PlainBoard(console()), expected, clock=lambda: now[0])
     assert progress.progress() == (0.0, 40.0)
     seen = []
     for event in events_of("provision"):
@@ -82,12 +80,21 @@ def test_time_left_comes_from_the_last_time_and_shrinks() -> None:
 
 def test_durations_are_kept_per_playbook(tmp_path: Path) -> None:
     folder = tmp_path
-    assert read_durations(folder, "provision") == {}
-    write_durations(folder, "provision", {"a / b": 1.26})
+    assert read_durations(folder, "provision") == FIRST_TIME_SECONDS
+    assert read_durations(folder, "destroy") == {}
+    write_durations(folder, "provision", {"a": 1.26})
     write_durations(folder, "destroy", {"c": 2.0})
-    assert read_durations(folder, "provision") == {"a / b": 1.3}
+    assert read_durations(folder, "provision") == {"a": 1.3}
     (folder / "durations.json").write_text("[]", encoding="utf-8")
-    assert read_durations(folder, "provision") == {}
+    assert read_durations(folder, "provision") == FIRST_TIME_SECONDS
+
+
+def test_a_step_that_never_comes_does_not_hold_the_time_left() -> None:
+    expected = {"gone": 100.0, "first": 5.0, "second": 5.0}
+    progress = StepProgress(PlainBoard(console()), expected, clock=lambda: 0.0)
+    for event in events_of("provision"):
+        progress(event)
+    assert progress.progress() == (1.0, 0.0)
 
 
 def test_checks_are_lines_with_nodes_and_times() -> None:
