@@ -160,6 +160,17 @@ def test_a_hybrid_without_a_whole_first_pass_is_invalid(hybrid: dict[str, Any]) 
     assert "not a whole one" in document(hybrid)["invalid_reason"]
 
 
+def test_the_zero_bounce_buffer_of_a_larger_guest_is_not_missed(hybrid: dict[str, Any]) -> None:
+    # The figures of a real idle guest of 4 GiB.
+    hybrid["run"]["spec"]["ram_bytes"] = 4 << 30
+    hybrid["results"]["fill"].update(resident_bytes=99442688, memory_total_bytes=(4 << 30) - 181993472)
+    job = hybrid["results"]["migration"]["job_before_switch"]
+    job.update(memory_processed=226944832)
+    result = document(hybrid)
+    assert result["switch_check"]["ratio"] == pytest.approx(1.06, abs=0.01)
+    assert result["valid"] is True
+
+
 def test_a_hybrid_that_was_never_switched_is_invalid(hybrid: dict[str, Any]) -> None:
     hybrid["results"]["migration"].update(switched=False, job_before_switch=None)
     result = document(hybrid)
