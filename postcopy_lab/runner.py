@@ -49,12 +49,6 @@ class Outcome:
     cancelled: bool
     failure: str | None
     exit_code: ExitCode
-    changed: bool
-    log: Path
-
-    @property
-    def ok(self) -> bool:
-        return not self.cancelled and self.failure is None
 
     def raise_for_failure(self) -> None:
         """Raise the failure as an error of the command.
@@ -146,13 +140,11 @@ def run_playbook(
     log = folder / "stdout"
     if runner.canceled:
         _end_children(name)
-        return Outcome(
-            cancelled=True, failure=None, exit_code=ExitCode.INTERRUPTED, changed=recorder.changed, log=log
-        )
+        return Outcome(cancelled=True, failure=None, exit_code=ExitCode.INTERRUPTED)
     failure, code = explain(recorder, int(runner.rc or 0), project.root, invocation.playbook.name)
     if failure is not None:
         failure = f"{failure}. Log: {project.shown(log)}"
-    return Outcome(cancelled=False, failure=failure, exit_code=code, changed=recorder.changed, log=log)
+    return Outcome(cancelled=False, failure=failure, exit_code=code)
 
 
 def explain(recorder: Recorder, exit_status: int, root: Path, playbook: str) -> tuple[str | None, ExitCode]:
