@@ -1,0 +1,96 @@
+"""What is refused, and in which words: each a real run of the playbook that accepted the lab as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+INVENTORY = Path(os.environ["MOLECULE_INVENTORY_FILE"])
+PROJECT = SCENARIO.parents[3]
+RELEASE_FILE = PROJECT / "releases" / f"{os.environ.get('LAB_RELEASE', 'epoxy')}.yml"
+
+
+def refusals(*options: str, inventories: tuple[Path, ...] = (INVENTORY,)) -> list[str]:
+    """Run the checks, which must fail and change nothing; return what each failed check said."""
+    done = subprocess.run(
+        ["ansible-playbook", "converge.yml", *(f"--inventory={one}" for one in inventories),
+         "-e", f"@{RELEASE_FILE}", *options],
+        cwd=SCENARIO, text=True, capture_output=True, check=False,
+        env={**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "false"},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert not re.search(r"changed=[1-9]", done.stdout)
+    said = re.findall(r"FAILED! => (\{.*?\n\}|\{.*\})$", done.stdout, re.MULTILINE | re.DOTALL)
+    return [json.loads(one)["msg"] for one in said]
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("lab_name=My_Lab", "lab_name is 'My_Lab'; allowed are 1 to 20 lower case letters"),
+        ("lab_release=folsom", "lab_release is 'folsom'; allowed are epoxy, zed (files of releases/)"),
+        ("lab_backend=nova", "lab_backend is 'nova'; allowed is libvirt"),
+        ("lab_network_link_rate=0", "lab_network_link_rate is '0'; allowed is a number above 0 with kbit"),
+        ("lab_network_link_rate=fast", "lab_network_link_rate is 'fast'; allowed is a number above 0 with"),
+        ("lab_network_link_rate=0gbit", "lab_network_link_rate is '0gbit'; allowed is a number above 0 with"),
+        ("lab_network_migration_address=10.0.0.1", "lab_network_migration_address must differ between"),
+        ("prechecks_results_disk_free_mib=100000000", "prechecks_results_disk_free_mib asks for 100000000"),
+    ],
+)
+def test_variables(option: str, line: str) -> None:
+    (said,) = refusals("-e", option)
+    assert line in said
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("groups", "line"),
+    [
+        ({"controller": [], "compute": ["a", "b"], "prober": ["c"]}, "group controller needs exactly one host, has 0"),
+        ({"controller": ["c", "d"], "compute": ["a", "b"], "prober": ["c"]}, "exactly one host, has 2 (c, d)"),
+        ({"controller": ["c"], "compute": ["a"], "prober": ["c"]}, "needs two hosts or more, has 1 (a)"),
+        ({"controller": ["c"], "compute": ["a", "b"], "prober": []}, "group prober needs one host or more, has none"),
+    ],
+)  # fmt: skip
+def test_groups(tmp_path: Path, groups: dict[str, list[str]], line: str) -> None:
+    children = {name: {"hosts": dict.fromkeys(hosts)} for name, hosts in groups.items()}
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text(
+        yaml.safe_dump({"lab": {"children": children, "vars": {"lab_project_dir": str(PROJECT)}}})
+    )
+    (said,) = refusals(inventories=(hosts,))
+    assert said.startswith(f"{hosts}: group ")
+    assert line in said
+
+
+def test_a_node_that_cannot_be_reached(tmp_path: Path) -> None:
+    # TCP port 9 of the node itself: nothing listens there.
+    hosts = tmp_path / "unreachable.yml"
+    hosts.write_text(yaml.safe_dump({"all": {"hosts": {"check3": {"ansible_port": 9}}}}))
+    (said,) = refusals(inventories=(INVENTORY, hosts))
+    assert re.search(
+        r": check3 cannot be reached by ssh as root at 10\.[0-9.]+ \(ansible_host, ansible_user\)", said
+    )
+    assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("option", "line"),
+    [
+        ("prechecks_distribution_versions=['7']", "has Debian 1"),
+        ("prechecks_memory_available_mib=100000000", "prechecks_memory_available_mib asks for 100000000"),
+        ("prechecks_disk_free_mib=100000000", "prechecks_disk_free_mib asks for 100000000"),
+    ],
+)
+def test_nodes(option: str, line: str) -> None:
+    name, value = option.split("=")
+    said = refusals("-e", json.dumps({name: yaml.safe_load(value)}))
+    assert {one.split()[0] for one in said} == {"check1", "check2", "check3"}
+    assert all(line in one and "\n" not in one for one in said)

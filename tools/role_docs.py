@@ -1,0 +1,250 @@
+"""Write docs/roles/ and docs/modules/ from what roles and modules say of themselves.
+
+The one source is a role's meta/argument_specs.yml and a module's DOCUMENTATION. `--check` writes nothing and
+fails, with one line for each file, when a page is missing, old or of something that is gone, or when a role's
+defaults/main.yml and its argument specs disagree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+PROJECT = Path(__file__).resolve().parent.parent
+MODULES = Path("collection/ansible_collections/postcopy/lab/plugins/modules")
+SOURCE_NOTE = "<!-- Made by `make docs` from {source}. -->"
+
+OPTIONS = """\
+{% macro table(options) %}
+| name | type | default | meaning |
+|---|---|---|---|
+{% for name, option in options.items() %}
+| `{{ name }}` | {{ option | kind }} | {{ option | default_of }} | {{ option.description | prose | cell }} |
+{% endfor %}
+{% endmacro %}
+"""
+
+ROLE_PAGE = (
+    OPTIONS
+    + """\
+{{ note }}
+# Role {{ name }}
+
+{% for entry, spec in specs.items() %}
+{% if entry != 'main' %}
+## Entry point `{{ entry }}`
+
+{% endif %}
+{{ spec.short_description | prose }}.
+
+{% for paragraph in spec.description | paragraphs %}
+{{ paragraph | prose }}
+
+{% endfor %}
+{% if spec.options %}
+{{ table(spec.options) }}
+{% endif %}
+{% endfor %}
+"""
+)
+
+MODULE_PAGE = (
+    OPTIONS
+    + """\
+{{ note }}
+# Module postcopy.lab.{{ name }}
+
+{{ doc.short_description | prose }}.
+
+{% for paragraph in doc.description | paragraphs %}
+{{ paragraph | prose }}
+
+{% endfor %}
+{% if doc.options %}
+{{ table(doc.options) }}
+{% endif %}
+{% if examples %}
+## Examples
+
+```yaml
+{{ examples }}
+```
+
+{% endif %}
+{% if returned %}
+## Returns
+
+| key | type | meaning |
+|---|---|---|
+{% for key, value in returned.items() %}
+| `{{ key }}` | {{ value.type }} | {{ value.description | prose | cell }} |
+{% endfor %}
+{% endif %}
+"""
+)
+
+
+def paragraphs(text: str | list[str] | None) -> list[str]:
+    """Return a description as a list, however it was written."""
+    return [text] if isinstance(text, str) else list(text or [])
+
+
+def prose(text: str | list[str] | None) -> str:
+    """Return text with Ansible's markup as Markdown: C, V, O, M, E, P as code, I and B as emphasis."""
+    joined = " ".join(" ".join(paragraphs(text)).split())
+    joined = re.sub(r"\b[CVOMEP]\(([^)]*)\)", r"`\1`", joined)
+    return re.sub(r"\b[IB]\(([^)]*)\)", r"*\1*", joined)
+
+
+def cell(text: str) -> str:
+    """Return text fit for a cell of a table."""
+    return text.replace("|", "\\|")
+
+
+def kind(option: Mapping[str, Any]) -> str:
+    """Return an option's type in words, with its choices."""
+    words = str(option.get("type", "str"))
+    if "elements" in option:
+        words += f" of {option['elements']}"
+    if "choices" in option:
+        words += ": " + ", ".join(f"`{choice}`" for choice in option["choices"])
+    return cell(words)
+
+
+def default_of(option: Mapping[str, Any]) -> str:
+    """Return an option's default as YAML, "required" or nothing."""
+    if option.get("required"):
+        return "required"
+    if "default" not in option:
+        return ""
+    text = yaml.safe_dump(option["default"], default_flow_style=True, width=1000).strip()
+    return cell(f"`{text.removesuffix('...').strip()}`")
+
+
+def environment() -> jinja2.Environment:
+    """Return Jinja2 with this file's filters."""
+    result = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    result.filters.update(paragraphs=paragraphs, prose=prose, cell=cell, kind=kind, default_of=default_of)
+    return result
+
+
+def tidy(text: str) -> str:
+    """Return text without runs of empty lines and with one newline at its end."""
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def role_page(role: Path) -> str:
+    """Return the page of a role."""
+    source = role / "meta/argument_specs.yml"
+    specs = yaml.safe_load(source.read_text())["argument_specs"]
+    for spec in specs.values():
+        spec.setdefault("description", [])
+        spec.setdefault("options", {})
+    note = SOURCE_NOTE.format(source=source.relative_to(PROJECT))
+    return tidy(environment().from_string(ROLE_PAGE).render(note=note, name=role.name, specs=specs))
+
+
+def constants(source: Path) -> dict[str, str]:
+    """Return the string constants of a Python file's top level."""
+    found: dict[str, str] = {}
+    for node in ast.parse(source.read_text()).body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and isinstance(node.value.value, str):
+                    found[target.id] = node.value.value
+    return found
+
+
+def module_page(source: Path) -> str:
+    """Return the page of a module."""
+    texts = constants(source)
+    return tidy(
+        environment()
+        .from_string(MODULE_PAGE)
+        .render(
+            note=SOURCE_NOTE.format(source=source.relative_to(PROJECT)),
+            name=source.stem,
+            doc={"options": {}, **yaml.safe_load(texts["DOCUMENTATION"])},
+            examples=texts.get("EXAMPLES", "").strip(),
+            returned=yaml.safe_load(texts.get("RETURN", "")) or {},
+        )
+    )
+
+
+def pages() -> dict[Path, str]:
+    """Return every page that there should be, by its path."""
+    roles = sorted(path.parents[1] for path in PROJECT.glob("roles/*/meta/argument_specs.yml"))
+    modules = sorted(path for path in (PROJECT / MODULES).glob("*.py") if path.name != "__init__.py")
+    return {
+        **{PROJECT / f"docs/roles/{role.name}.md": role_page(role) for role in roles},
+        **{PROJECT / f"docs/modules/{module.stem}.md": module_page(module) for module in modules},
+    }
+
+
+def disagreements() -> list[str]:
+    """Return one line for each default that a role has and its argument specs do not say, or say otherwise.
+
+    Defaults that are templates are made from other variables; the specs describe them in words.
+    """
+    lines = []
+    for path in sorted(PROJECT.glob("roles/*/meta/argument_specs.yml")):
+        role = path.parents[1]
+        options: dict[str, Any] = {}
+        for spec in yaml.safe_load(path.read_text())["argument_specs"].values():
+            options.update(spec.get("options") or {})
+        defaults_file = role / "defaults/main.yml"
+        defaults = (yaml.safe_load(defaults_file.read_text()) or {}) if defaults_file.exists() else {}
+        shown = path.relative_to(PROJECT)
+        for name, value in defaults.items():
+            if name not in options:
+                lines.append(f"{shown}: {name} is missing (it is in defaults/main.yml)")
+            elif "{{" not in str(value) and options[name].get("default") != value:
+                lines.append(
+                    f"{shown}: default of {name} is {options[name].get('default')!r}, "
+                    f"in defaults/main.yml {value!r}"
+                )
+    return lines
+
+
+def main() -> int:
+    """Write or check the pages; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Write docs/roles/ and docs/modules/.")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; fail when something is out of date"
+    )
+    check = parser.parse_args().check
+    wanted = pages()
+    existing = {path for folder in ("roles", "modules") for path in (PROJECT / "docs" / folder).glob("*.md")}
+    lines = disagreements()
+    for path, text in wanted.items():
+        if path in existing and path.read_text() == text:
+            continue
+        if check:
+            lines.append(f"{path.relative_to(PROJECT)}: out of date; run `make docs`")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            print(f"wrote {path.relative_to(PROJECT)}")
+    for path in sorted(existing - set(wanted)):
+        if check:
+            lines.append(f"{path.relative_to(PROJECT)}: nothing has this name any more; run `make docs`")
+        else:
+            path.unlink()
+            print(f"removed {path.relative_to(PROJECT)}")
+    for line in lines:
+        print(line, file=sys.stderr)
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
