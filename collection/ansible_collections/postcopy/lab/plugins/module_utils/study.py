@@ -19,7 +19,7 @@ import re
 SCHEMA = 1
 MODES = ("precopy", "hybrid", "postcopy")
 STRESSORS = ("stress", "stress-ng")
-BACKENDS = ("libvirt", "nova")
+BACKENDS = ("libvirt",)
 MIB = 1024 * 1024
 
 STUDY_KEYS = (

@@ -36,7 +36,7 @@ options:
   backend:
     description: Who is asked to migrate.
     type: str
-    choices: [libvirt, nova]
+    choices: [libvirt]
     default: libvirt
   repetitions:
     description: Repetitions of each case; the study's own by default.
@@ -247,7 +247,7 @@ def main():
             "results_directory": {"type": "path", "required": True},
             "lab": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
-            "backend": {"choices": ["libvirt", "nova"], "default": "libvirt"},
+            "backend": {"choices": ["libvirt"], "default": "libvirt"},
             "repetitions": {"type": "int"},
             "only": {"type": "str", "default": ""},
             "computes": {"type": "list", "elements": "str", "required": True},
