@@ -1,7 +1,7 @@
 """Make Mitogen's strategy known to Ansible, wherever the virtual environment is.
 
-Ansible finds strategies by folder, not by Python package. This file is the folder's entry; the strategy itself comes
-from the installed ``mitogen`` package. ``ANSIBLE_STRATEGY=linear`` goes without it.
+Ansible finds strategies by folder, not by Python package. This file is the folder's entry; the strategy
+itself comes from the installed ``mitogen`` package. ``ANSIBLE_STRATEGY=linear`` goes without it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,9 @@ import sys
 try:
     from ansible_mitogen.plugins.strategy.mitogen_linear import StrategyModule
 except ImportError as error:
-    sys.exit(f"ansible.cfg: strategy = mitogen_linear needs the package mitogen ({error}); or set ANSIBLE_STRATEGY=linear")
+    sys.exit(
+        f"ansible.cfg: strategy = mitogen_linear needs the package mitogen ({error});"
+        " or set ANSIBLE_STRATEGY=linear"
+    )
 
 __all__ = ["StrategyModule"]

@@ -53,10 +53,10 @@ def test_variables(option: str, line: str) -> None:
 @pytest.mark.parametrize(
     ("groups", "line"),
     [
-        ({"controller": [], "compute": ["a", "b"], "prober": ["c"]}, "group controller needs exactly one host, has 0"),
-        ({"controller": ["c", "d"], "compute": ["a", "b"], "prober": ["c"]}, "exactly one host, has 2 (c, d)"),
+        ({"controller": [], "compute": ["a", "b"], "prober": ["c"]}, "needs exactly one host, has 0"),
+        ({"controller": ["c", "d"], "compute": ["a", "b"], "prober": ["c"]}, "one host, has 2 (c, d)"),
         ({"controller": ["c"], "compute": ["a"], "prober": ["c"]}, "needs two hosts or more, has 1 (a)"),
-        ({"controller": ["c"], "compute": ["a", "b"], "prober": []}, "group prober needs one host or more, has none"),
+        ({"controller": ["c"], "compute": ["a", "b"], "prober": []}, "needs one host or more, has none"),
     ],
 )  # fmt: skip
 def test_groups(tmp_path: Path, groups: dict[str, list[str]], line: str) -> None:
