@@ -41,8 +41,10 @@ EXAMPLES = r"""
   postcopy.lab.run_record:
     run: "{{ run }}"
     prober: controller
-    archives: {source: /tmp/compute1.tar.gz, destination: /tmp/compute2.tar.gz, prober:
-      /tmp/controller.tar.gz}
+    archives:
+      source: fetched/source.tar.gz
+      destination: fetched/destination.tar.gz
+      prober: fetched/prober.tar.gz
     results: {boot: "{{ boot }}"}
   delegate_to: localhost
 """
