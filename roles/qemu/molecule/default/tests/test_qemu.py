@@ -104,12 +104,6 @@ def converge(*options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_check_mode_on_a_bare_node_changes_nothing() -> None:
-    done = converge("--check", "-e", "converge_nodes=bare1")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "changed=1 " in done.stdout
-
-
 def test_another_version_is_refused_in_one_line() -> None:
     done = converge("-e", "qemu_expected_version=2.1")
     assert done.returncode == 2
