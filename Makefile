@@ -26,7 +26,8 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 	@postcopy-lab report $(STUDY) --inventory $(INVENTORY)
 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
-	pytest -n 2 --dist loadgroup --maxschedchunk 1 --durations 15 tests
+	@# The tests of one file share a lab or a .venv, so a file stays in one process.
+	pytest -n 2 --dist loadfile -v --durations 15 tests
 
 lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
 	@tests/lint

@@ -16,9 +16,6 @@ import pytest
 from tests.conftest import PROJECT, run_tool
 from tests.lab import write_inventory
 
-# One lab, so one process: the tests share it.
-pytestmark = pytest.mark.xdist_group("integration")
-
 LAB = "ci"
 STUDY = "tests/integration/study.yml"
 RATE_BITS_PER_SECOND = 200e6

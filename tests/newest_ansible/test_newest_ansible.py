@@ -11,9 +11,6 @@ import pytest
 
 from tests.conftest import PROJECT, run_tool
 
-# One .venv, so one process.
-pytestmark = pytest.mark.xdist_group("newest-ansible")
-
 VENV = PROJECT / ".venv-newest-ansible"
 PLAYBOOKS = sorted(path.name for path in (PROJECT / "playbooks").glob("*.yml"))
 

@@ -1,0 +1,7 @@
+"""The role node_baseline on real nodes."""
+
+from tests.roles.scenario import run_scenario
+
+
+def test_node_baseline() -> None:
+    run_scenario("node_baseline")
