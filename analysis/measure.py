@@ -219,7 +219,9 @@ def _figures(
         forward_bytes_received=wire.destination_received.bytes_between(start, end),
         backward_bytes=wire.destination_sent.bytes_between(start, end),
         backward_bytes_received=wire.source_received.bytes_between(start, end),
-        forward_bytes_libvirt=_scaled(job, "memory_processed", 1),
+        forward_bytes_libvirt=_scaled(job, "memory_processed", 1)
+        if timeline.converged
+        else _greatest(evidence.source_job.memory_processed_bytes),
         iterations=_scaled(job, "memory_iteration", 1) or _greatest(evidence.source_job.iteration),
         page_requests=_scaled(job, "memory_postcopy_requests", 1),
         dirty_rate_bytes_per_second=_dirty_rate(evidence),

@@ -24,13 +24,16 @@ _ACTIVE_SHARE = 0.02
 ACKNOWLEDGEMENT_BYTES = 66
 # Bins of the reverse traffic: two samples of the counters.
 BORDER_BIN_SECONDS = 0.1
-# Less payload than this in a bin is no page request (one takes some twenty bytes).
-_REQUEST_BYTES = 10.0
+# About what one page request, or one lost packet's selective acknowledgement, takes.
+_REQUEST_BYTES = 16.0
+_BIN_CAP_BYTES = 160.0
 # The migration channel's own handshake and closing also send payload back.
 _HANDSHAKE_SECONDS = 0.3
-# Bins with payload must become this much more frequent, and the split this likely (nats over no split).
-_BORDER_MINIMUM_RISE = 0.25
-_BORDER_MINIMUM_GAIN = 6.0
+# Payload of a bin in post-copy must average this much and so many times pre-copy's, and the split must be
+# this likely (nats over no split).
+_LEAST_REQUESTED_BYTES = 30.0
+_LEAST_RISE = 3.0
+_LEAST_GAIN = 6.0
 # Two bins, one counter sample, and the time a first request may take.
 _AGREEMENT_SECONDS = 0.3
 
@@ -196,31 +199,31 @@ def traffic_border(backward: Traffic, start: float, end: float) -> float | None:
     """When page requests begin, seen only in the traffic from destination to source, as the authors saw it.
 
     The authors watched that traffic rise. Most of its bytes are acknowledgements, whose number follows the
-    forward traffic, so what is looked at is the payload beyond them: bytes - 66 x packets. In pre-copy there
-    is next to none, in post-copy each page request is some. The border is the moment that best splits the
-    time into one part where bins with payload are rare and one where they are common (greatest likelihood of
-    two Bernoulli rates: one burst does not outweigh many requests). The channel's own handshake and closing
-    are left out. None if there is no such split: post-copy too short, or too few requests.
+    forward traffic, so what is looked at is the payload beyond them: bytes - 66 x packets. In pre-copy that
+    is next to none (a few bytes where packets were lost and acknowledged selectively), in post-copy each page
+    request is some twenty bytes. The border is the moment that splits the time into two Poisson rates with
+    the greatest likelihood; bins are capped so that one burst does not outweigh many requests. The channel's
+    own handshake and closing are left out. None if the second part has hardly any requests or is too short.
     """
     edges = np.arange(start + _HANDSHAKE_SECONDS, end - _HANDSHAKE_SECONDS, BORDER_BIN_SECONDS)
     if len(edges) < 6:
         return None
-    payload = np.diff(np.interp(edges, backward.time, backward.payload))
-    seen = np.cumsum(payload > _REQUEST_BYTES)
-    bins, total = len(seen), float(seen[-1])
-    before = np.arange(1, bins)
-    rare, common = seen[:-1] / before, (total - seen[:-1]) / (bins - before)
-    gain = before * _entropy(rare) + (bins - before) * _entropy(common)
-    gain = bins * _entropy(np.array([total / bins]))[0] - gain
-    gain[common - rare < _BORDER_MINIMUM_RISE] = 0
+    payload = np.clip(np.diff(np.interp(edges, backward.time, backward.payload)), 0, _BIN_CAP_BYTES)
+    count = np.arange(1, len(payload))
+    total = np.cumsum(payload)
+    before = total[:-1] / count
+    after = (total[-1] - total[:-1]) / (len(payload) - count)
+    gain = count * _weight(before) + (len(payload) - count) * _weight(after)
+    gain = gain - len(payload) * _weight(total[-1:] / len(payload))
+    gain[(after < _LEAST_REQUESTED_BYTES) | (after < _LEAST_RISE * before)] = 0
     best = int(np.argmax(gain))
-    return float(edges[best + 1]) if gain[best] > _BORDER_MINIMUM_GAIN else None
+    return float(edges[best + 1]) if gain[best] > _LEAST_GAIN else None
 
 
-def _entropy(share: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of one yes-or-no bin, in nats: minus its expected log-likelihood."""
-    inside = np.clip(share, 1e-12, 1 - 1e-12)
-    return -(inside * np.log(inside) + (1 - inside) * np.log(1 - inside))
+def _weight(payload: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-likelihood of bins with this mean payload, up to what is the same for every split, in nats."""
+    rate = np.maximum(payload / _REQUEST_BYTES, 1e-9)
+    return rate * np.log(rate)
 
 
 def _phases(

@@ -120,8 +120,21 @@ def source_tables(analysis: Analysis) -> list[Table]:
         ]
         columns = (label("case"), *(Column(source, unit) for source in sources))
         identifier = "sources-" + "".join(char if char.isalnum() else "-" for char in quantity)
-        tables.append(Table(identifier, quantity.capitalize(), columns, rows))
+        caption = _agreement(analysis) if quantity == "start of post-copy" else None
+        tables.append(Table(identifier, quantity.capitalize(), columns, rows, caption))
     return tables
+
+
+def _agreement(analysis: Analysis) -> str:
+    """How often reverse traffic and events put the start of post-copy at the same moment."""
+    hybrid = [
+        run.figures for run in analysis.results.runs if run.figures and run.record.spec.mode == "hybrid"
+    ]
+    seen = [figures.borders_agree for figures in hybrid if figures.borders_agree is not None]
+    return (
+        f"The reverse traffic shows it in {len(seen)} of {len(hybrid)} hybrid runs and agrees with the "
+        f"events in {sum(seen)}. A post-copy of a fraction of a second, or without page requests, leaves no trace."
+    )
 
 
 def runs_tables(analysis: Analysis, run_link: Mapping[str, str]) -> list[Table]:
