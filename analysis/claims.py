@@ -215,7 +215,9 @@ def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurement
     lost = sum(run.figures.ping_lost_precopy for run in hit if run.figures is not None)
     return Outcome(
         NOT_REPRODUCED if hit else REPRODUCED,
-        f"{lost} pings lost in {len(hit)} of {len(runs)} runs",
+        f"{lost} pings lost in {len(hit)} of {len(runs)} runs"
+        if hit
+        else f"no ping lost in {len(runs)} runs",
         "pings sent between the request and the switch",
     )
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from analysis.published_data import Published, Stressed
-from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing
-from analysis.report.formats import EMPTY, as_printed, bit_rate, bounds_text, interval_text, significant
+from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing, outage_cell
+from analysis.report.formats import EMPTY, as_printed, bit_rate, bounds_text, significant
 from analysis.statistics import LineFit, compare
 from analysis.study import Analysis
 from analysis.tables import CaseSummary, Series, published_fits
@@ -212,7 +212,6 @@ def _measured(case: CaseSummary | None) -> tuple[Cell, tuple[Cell, Cell], Cell, 
     if case is None:
         return missing("not measured"), (missing(), missing()), missing(), missing()
     href = case_anchor(case.case)
-    outage = case.outage()
     time = estimate_cell(case.estimate("migration_seconds"))
     if not case.counted:
         outcomes = ", ".join(f"{count} {words}" for words, count in case.outcomes.items())
@@ -221,7 +220,7 @@ def _measured(case: CaseSummary | None) -> tuple[Cell, tuple[Cell, Cell], Cell, 
     return (
         replace(time, href=href),
         (replace(estimate_cell(data, 1 / MB), href=href), replace(estimate_cell(data, 1 / MIB), href=href)),
-        Cell(interval_text(outage), href=href) if outage else missing(),
+        replace(outage_cell(case), href=href),
         replace(estimate_cell(case.estimate("downtime_seconds"), 1000), href=href),
     )
 
@@ -298,14 +297,13 @@ def _mode_row(case: CaseSummary, reference: CaseSummary) -> list[Cell]:
     converged = bool(case.counted)
     estimate = case.estimate if converged else case.not_converged_estimate
     prefix = "" if converged else "> "
-    outage = case.outage()
     return [
         Cell(case.case, href=case_anchor(case.case)),
         Cell(", ".join(f"{count} {words}" for words, count in case.outcomes.items())),
         estimate_cell(estimate("migration_seconds"), 1, prefix),
         estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
         estimate_cell(case.estimate("downtime_seconds"), 1000),
-        Cell(interval_text(outage)) if outage else missing(),
+        outage_cell(case),
         Cell("reference") if case is reference else _against(reference, case),
     ]
 
@@ -330,4 +328,4 @@ def link_text(analysis: Analysis) -> str:
     if not rates:
         return "not measured"
     low, high = bit_rate(min(rates)), bit_rate(max(rates))
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else f"{low.split()[0]} to {high}"

@@ -8,8 +8,8 @@ from typing import Any
 from analysis.claims import NOT_REPRODUCED, REPRODUCED
 from analysis.measure import readings
 from analysis.parsers.records import Integrity
-from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing
-from analysis.report.formats import EMPTY, bit_rate, interval_text, significant
+from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing, outage_cell
+from analysis.report.formats import EMPTY, bit_rate, significant
 from analysis.results import EXCLUDED, RunResult
 from analysis.statistics import median_estimate
 from analysis.study import Analysis
@@ -44,7 +44,6 @@ def cases_table(analysis: Analysis) -> Table:
         converged = bool(case.counted) or not case.not_converged
         estimate = case.estimate if converged else case.not_converged_estimate
         prefix = "" if converged else "> "
-        outage = case.outage()
         sound = len(case.counted) + len(case.not_converged) == len(case.runs)
         outcomes = ", ".join(f"{count} {words}" for words, count in case.outcomes.items())
         rows.append(
@@ -55,9 +54,8 @@ def cases_table(analysis: Analysis) -> Table:
                 estimate_cell(estimate("migration_seconds"), 1, prefix),
                 estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
                 estimate_cell(case.estimate("downtime_seconds"), 1000),
-                Cell(interval_text(outage)) if outage else missing(),
+                outage_cell(case),
                 estimate_cell(estimate("ping_longest_round_trip_seconds"), 1000),
-                estimate_cell(estimate("page_requests")),
                 estimate_cell(estimate("link_use")),
             ]
         )
@@ -70,7 +68,6 @@ def cases_table(analysis: Analysis) -> Table:
         Column("downtime (hypervisor)", "ms"),
         Column("ping outage", "s"),
         Column("longest ping", "ms"),
-        Column("page requests"),
         Column("link use", "while sending"),
     )
     caption = (
@@ -133,7 +130,7 @@ def _agreement(analysis: Analysis) -> str:
     seen = [figures.borders_agree for figures in hybrid if figures.borders_agree is not None]
     return (
         f"The reverse traffic shows it in {len(seen)} of {len(hybrid)} hybrid runs and agrees with the "
-        f"events in {sum(seen)}. A post-copy of a fraction of a second, or without page requests, leaves no trace."
+        f"events in {sum(seen)}. A post-copy of a fraction of a second, or without requests, leaves no trace."
     )
 
 

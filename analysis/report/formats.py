@@ -48,7 +48,8 @@ def interval_text(interval: Interval) -> str:
     """An outage: 0 when no ping was lost, else its two bounds in seconds."""
     if interval.high == 0:
         return "0"
-    return f"{interval.low:.2f} to {interval.high:.2f}"
+    low = "0" if interval.low == 0 else f"{interval.low:.2f}"
+    return f"{low} to {interval.high:.2f}"
 
 
 def bit_rate(bits_per_second: float) -> str:
