@@ -72,6 +72,8 @@ _PAIR_INCHES = (5.2, 3.8)
 # Fixed margins: laying a figure out by trial draws it twice.
 _PAIR_MARGINS = {"left": 0.11, "right": 0.98, "top": 0.92, "bottom": 0.135, "wspace": 0.25}
 _LEGEND_ROW = 0.053
+# Characters beyond which two columns of the legend do not fit beside each other.
+_LONG_LABEL = 36
 _TIMELINE_MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
 _TIMELINE_BINS = 400
@@ -171,7 +173,7 @@ def stressed_time(table: str, published: Published | None, series: Sequence[Seri
             axes, rows, [row.migration_seconds for row in rows], published_fits(published, table)[0]
         )
     for line in series:
-        _measured_line(axes, line, "migration_seconds", 1.0, line.time_fit)
+        _measured_line(axes, line, _legend_name(line, series), "migration_seconds", 1.0, line.time_fit)
     axes.set_title("Migration time [s]")
     _stressed_axis(figure, axes)
     return figure
@@ -196,7 +198,7 @@ def stressed_data(table: str, published: Published | None, series: Sequence[Seri
         )
         _published_line(axes, rows, data, published_fits(published, table)[1])
     for line in series:
-        _measured_line(axes, line, "forward_bytes", 1 / MB, line.data_fit)
+        _measured_line(axes, line, _legend_name(line, series), "forward_bytes", 1 / MB, line.data_fit)
     right = axes.get_xlim()[1]
     axes.plot(
         [0, right],
@@ -305,9 +307,11 @@ def _published_line(
         axes.plot(ends, fit.intercept + fit.slope * ends, "-", color=COLOURS["published"], lw=1)
 
 
-def _measured_line(axes: Axes, series: Series, figure_name: str, factor: float, fit: LineFit | None) -> None:
+def _measured_line(
+    axes: Axes, series: Series, name: str, figure_name: str, factor: float, fit: LineFit | None
+) -> None:
     colour = COLOURS[series.mode or "published"]
-    label: str | None = f"measured: {series.label}"
+    label: str | None = name
     for case in series.cases:
         _run_points(axes, case, figure_name, factor, case.spec.stressed_bytes / MIB)
         if label is not None and case.counted:
@@ -320,6 +324,12 @@ def _measured_line(axes: Axes, series: Series, figure_name: str, factor: float, 
         axes.plot(ends / MIB, (fit.intercept + fit.slope * ends) * factor, "-", color=colour, lw=1.2)
 
 
+def _legend_name(line: Series, series: Sequence[Series]) -> str:
+    """As short as it can be told from the figure's other lines."""
+    same = [other for other in series if (other.mode, other.flavor) == (line.mode, line.flavor)]
+    return f"measured: {line.mode}, flavor {line.flavor}" if len(same) == 1 else f"measured: {line.label}"
+
+
 def _stressed_axis(figure: Figure, axes: Axes) -> None:
     axes.set_xlabel("stressed memory [MiB]")
     axes.set_xlim(left=0)
@@ -329,18 +339,20 @@ def _stressed_axis(figure: Figure, axes: Axes) -> None:
 
 def _legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
     figure.subplots_adjust(**_PAIR_MARGINS)
-    handles, _ = axes.get_legend_handles_labels()
-    handles = [*handles, *more]
-    if handles:
-        figure.subplots_adjust(bottom=_PAIR_MARGINS["bottom"] + _LEGEND_ROW * ((len(handles) + 1) // 2))
-        figure.legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(0.04, 0),
-            ncols=2,
-            handlelength=1.6,
-            columnspacing=1.2,
-        )
+    handles = [*axes.get_legend_handles_labels()[0], *more]
+    if not handles:
+        return
+    columns = 1 if any(len(str(handle.get_label())) > _LONG_LABEL for handle in handles) else 2
+    rows = (len(handles) + columns - 1) // columns
+    figure.subplots_adjust(bottom=_PAIR_MARGINS["bottom"] + _LEGEND_ROW * rows)
+    figure.legend(
+        handles=handles,
+        loc="lower left",
+        bbox_to_anchor=(0.04, 0),
+        ncols=columns,
+        handlelength=1.6,
+        columnspacing=1.2,
+    )
 
 
 def _throughput(

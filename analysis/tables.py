@@ -42,8 +42,15 @@ class CaseSummary:
 
     def outage(self) -> Interval | None:
         """Median ping outage of the counted runs: the median of the lower and that of the upper bounds."""
-        low, high = self.estimate("ping_outage_low_seconds"), self.estimate("ping_outage_high_seconds")
-        return Interval(low.median, high.median) if low and high else None
+        return self._interval("ping_outage_low_seconds", "ping_outage_high_seconds")
+
+    def fine_outage(self) -> Interval | None:
+        """The same by the finer ping."""
+        return self._interval("fine_outage_low_seconds", "fine_outage_high_seconds")
+
+    def _interval(self, low: str, high: str) -> Interval | None:
+        lower, upper = self.estimate(low), self.estimate(high)
+        return Interval(lower.median, upper.median) if lower and upper else None
 
     @staticmethod
     def _estimate(runs: Sequence[RunResult], figure: str) -> MedianEstimate | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis.outage import Interval
 from analysis.report.formats import EMPTY, estimate_note, estimate_text, interval_text
 from analysis.statistics import MedianEstimate
 from analysis.tables import CaseSummary
@@ -55,15 +54,11 @@ def estimate_cell(estimate: MedianEstimate | None, factor: float = 1.0, prefix: 
 
 
 def outage_cell(case: CaseSummary) -> Cell:
-    """The median ping outage as an interval, below it the range over the runs."""
-    outage, low = case.outage(), case.estimate("ping_outage_low_seconds")
-    high = case.estimate("ping_outage_high_seconds")
-    if outage is None or low is None or high is None:
+    """The median ping outage as an interval, below it what the finer ping saw."""
+    outage, fine = case.outage(), case.fine_outage()
+    if outage is None:
         return missing()
-    if low.count == 1:
-        return Cell(interval_text(outage), "one run")
-    spread = interval_text(Interval(low.minimum, high.maximum))
-    return Cell(interval_text(outage), f"{spread}, n = {low.count}")
+    return Cell(interval_text(outage), f"10 ms ping: {interval_text(fine, 3)}" if fine else None)
 
 
 def missing(text: str = EMPTY) -> Cell:

@@ -17,6 +17,13 @@ from analysis.tables import CaseSummary, outcome_words
 from analysis.units import GIB, MB
 
 _SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad")}
+_CAPTIONS = {
+    "ping outage, at least": (
+        "n pings lost in a row count as n periods, as in the article; but the guest may have been "
+        "unreachable for as little as n - 1 of them. A single lost ping of 0.1 s can be a gap of a few "
+        "milliseconds: the finer ping tells."
+    ),
+}
 # Unit of a reading -> what the page shows it in, and the factor.
 _SHOWN = {"bytes": ("MB = 10⁶ B", 1 / MB), "bit/s": ("Mbit/s", 1e-6), "s": ("s", 1.0)}
 
@@ -49,8 +56,7 @@ def cases_table(analysis: Analysis) -> Table:
         rows.append(
             [
                 Cell(case.case, href=case_anchor(case.case)),
-                Cell(f"{len(case.runs)} of {case.planned}"),
-                Cell(outcomes, tone=None if sound else "bad"),
+                Cell(outcomes, f"of {case.planned} planned", tone=None if sound else "bad"),
                 estimate_cell(estimate("migration_seconds"), 1, prefix),
                 estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
                 estimate_cell(case.estimate("downtime_seconds"), 1000),
@@ -61,8 +67,7 @@ def cases_table(analysis: Analysis) -> Table:
         )
     columns = (
         label("case"),
-        Column("runs", "done of planned"),
-        label("outcomes"),
+        label("runs"),
         Column("migration time", "s"),
         Column("data", "MB = 10⁶ B"),
         Column("downtime (hypervisor)", "ms"),
@@ -117,7 +122,7 @@ def source_tables(analysis: Analysis) -> list[Table]:
         ]
         columns = (label("case"), *(Column(source, unit) for source in sources))
         identifier = "sources-" + "".join(char if char.isalnum() else "-" for char in quantity)
-        caption = _agreement(analysis) if quantity == "start of post-copy" else None
+        caption = _agreement(analysis) if quantity == "start of post-copy" else _CAPTIONS.get(quantity)
         tables.append(Table(identifier, quantity.capitalize(), columns, rows, caption))
     return tables
 
@@ -137,7 +142,7 @@ def _agreement(analysis: Analysis) -> str:
 def runs_tables(analysis: Analysis, run_link: Mapping[str, str]) -> list[Table]:
     """One table per case with all its runs; `run_link` leads from a run's path to its directory."""
     columns = (
-        label("run directory"),
+        Column("run"),
         label("outcome"),
         Column("time", "s"),
         Column("data", "MB = 10⁶ B"),
@@ -167,7 +172,10 @@ def nodes_table(analysis: Analysis) -> Table:
     nodes = analysis.results.lab.nodes
     keys = list(dict.fromkeys(key for node in nodes.values() for key in node if key != "packages"))
     rows = [
-        [Cell(key.replace("_", " ")), *(Cell(_value(key, node.get(key))) for node in nodes.values())]
+        [
+            Cell(key.removesuffix("_bytes").replace("_", " ")),
+            *(Cell(_value(key, node.get(key))) for node in nodes.values()),
+        ]
         for key in keys
     ]
     return Table("nodes", "Nodes", (label(""), *(label(name) for name in nodes)), rows)
@@ -236,7 +244,10 @@ def _run_row(run: RunResult, run_link: Mapping[str, str]) -> list[Cell]:
     record, figures = run.record, run.figures
     tone = "good" if run.counted else None if record.outcome == "not_converged" else "bad"
     reason = record.cause_detail if record.outcome == "failed" else run.excluded_because
-    head = [Cell(run.path, href=run_link.get(run.path)), Cell(outcome_words(run), reason, tone=tone)]
+    head = [
+        Cell(run.path.rsplit("/", 1)[-1], href=run_link.get(run.path)),
+        Cell(outcome_words(run), reason, tone=tone),
+    ]
     if figures is None:
         return [*head, *(missing() for _ in range(9)), _guest_cell(record.integrity)]
     phases = (
@@ -296,7 +307,7 @@ def _case_text(case: CaseSummary) -> str:
     spec = case.spec
     guest = f"{spec.vcpus} vCPU, {spec.ram_bytes / GIB:g} GiB RAM"
     done = f"{len(case.runs)} of {case.planned} planned runs"
-    return f"{done}. {guest}, link {spec.link_rate}, limit {spec.limit_seconds:g} s."
+    return f"In runs/{case.case}/: {done}. {guest}, link {spec.link_rate}, limit {spec.limit_seconds:g} s."
 
 
 def _value(key: str, value: Any) -> str:

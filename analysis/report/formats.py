@@ -44,12 +44,12 @@ def bounds_text(bounds: Bounds, factor: float = 1.0) -> str:
     return f"{significant(bounds.low * factor)} to {significant(bounds.high * factor)}"
 
 
-def interval_text(interval: Interval) -> str:
+def interval_text(interval: Interval, digits: int = 2) -> str:
     """An outage: 0 when no ping was lost, else its two bounds in seconds."""
     if interval.high == 0:
         return "0"
-    low = "0" if interval.low == 0 else f"{interval.low:.2f}"
-    return f"{low} to {interval.high:.2f}"
+    low = "0" if interval.low == 0 else f"{interval.low:.{digits}f}"
+    return f"{low} to {interval.high:.{digits}f}"
 
 
 def bit_rate(bits_per_second: float) -> str:
