@@ -53,8 +53,10 @@ def find_results(project: Project, inventory: Inventory, target: str | None) -> 
                 "make some with `postcopy-lab study quick`"
             )
         return max(states.values(), key=lambda path: path.stat().st_mtime).parent
-    if target in states:
-        return states[target].parent
+    # A study may be given as its file, as to the verb `study`: its name is the file's.
+    study = Path(target).stem if Path(target).suffix == ".yml" else target
+    if study in states:
+        return states[study].parent
     if Path(target).is_dir():
         return Path(target).resolve()
     raise InputError(

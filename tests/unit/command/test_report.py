@@ -17,7 +17,7 @@ RECORDED = ROOT / "tests" / "data" / "results"
 
 
 def test_the_report_is_written_and_its_summary_printed(call: Call, checkout: Project) -> None:
-    shutil.copytree(RECORDED / "quick" / "loop", checkout.root / "results" / "quick" / "tiny")
+    shutil.copytree(RECORDED / "quick" / "local", checkout.root / "results" / "quick" / "tiny")
     code, out, err = call("report", "quick")
     assert (code, err) == (0, "")
     assert "hybrid-s-stress-1x256mib" in out
@@ -28,12 +28,14 @@ def test_the_report_is_written_and_its_summary_printed(call: Call, checkout: Pro
 
 def test_results_are_found_by_study_by_path_and_by_age(checkout: Project) -> None:
     inventory = load_inventory(checkout, "local")
-    folders = {name: checkout.root / "results" / name / "tiny" for name in ("modes", "quick")}
+    labs = {"modes": "loop", "quick": "local"}
+    folders = {name: checkout.root / "results" / name / "tiny" for name in labs}
     for age, (name, folder) in enumerate(folders.items()):
-        shutil.copytree(RECORDED / name / "loop", folder)
+        shutil.copytree(RECORDED / name / labs[name], folder)
         os.utime(folder / "study.json", (1_000_000_000 - age, 1_000_000_000 - age))
     assert find_results(checkout, inventory, None) == folders["modes"]
     assert find_results(checkout, inventory, "quick") == folders["quick"]
+    assert find_results(checkout, inventory, "studies/quick.yml") == folders["quick"]
     assert find_results(checkout, inventory, "results/quick/tiny") == folders["quick"]
     assert find_results(checkout, inventory, str(Path.cwd() / "results/modes/tiny")) == folders["modes"]
 
