@@ -96,7 +96,6 @@ from ansible_collections.postcopy.lab.plugins.module_utils import agent_client
 
 POLL_SECONDS = 0.1
 MOST_HOLD_SECONDS = 10.0
-SETTLED_SECONDS = 10.0
 
 
 class Asker:
@@ -144,27 +143,22 @@ class Asker:
         """Wait until each worker has held all of its memory once.
 
         stress frees and takes its memory again and again, so that several workers hardly ever hold all of it
-        at the same moment. An agent that does not tell the workers' peaks is believed when the most that they
-        held together has not grown for a while.
+        at the same moment: what counts is the most that each of them ever held.
         """
         deadline = time.time() + self.timeout_seconds
-        most_bytes, grown_at = 0, time.time()
         while True:
             answer = agent_client.ask(self.address, self.port, "status", self.timeout_seconds)
             self.note_status(answer)
             stressor = answer["stressor"]
-            held = stressor.get("peak_resident_bytes", stressor["resident_bytes"])
-            if held > most_bytes:
-                most_bytes, grown_at = held, time.time()
-            settled = "peak_resident_bytes" not in stressor and time.time() - grown_at > SETTLED_SECONDS
-            if held >= wanted_bytes or (settled and most_bytes >= wanted_bytes / 2):
+            held_bytes = stressor["peak_resident_bytes"]
+            if held_bytes >= wanted_bytes:
                 return
             if not stressor["running"]:
                 raise agent_client.AgentError("the stressor ended by itself")
             if time.time() > deadline:
                 raise agent_client.AgentError(
                     "the stressor held %d bytes of %d after %g s"
-                    % (most_bytes, wanted_bytes, self.timeout_seconds)
+                    % (held_bytes, wanted_bytes, self.timeout_seconds)
                 )
             time.sleep(POLL_SECONDS)
 
