@@ -20,9 +20,8 @@ help: ## Print the targets
 	@echo "Variables: STUDY=$(STUDY) INVENTORY=$(INVENTORY)"
 
 study: tools ## Everything from nothing: tools, lab, study, report (again: only what is missing)
-	@postcopy-lab provision --inventory $(INVENTORY)
 	@# Exit code 3: the study is through, some of its runs failed. That is a result, so the report follows.
-	@postcopy-lab study $(STUDY) --inventory $(INVENTORY) --resume || [ $$? -eq 3 ]
+	@postcopy-lab study $(STUDY) --inventory $(INVENTORY) --provision || [ $$? -eq 3 ]
 	@postcopy-lab report $(STUDY) --inventory $(INVENTORY)
 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration

@@ -182,6 +182,14 @@ def study(
             "Either way a finished run is never repeated or overwritten.",
         ),
     ] = True,
+    provision: Annotated[
+        bool,
+        typer.Option(
+            "--provision/--no-provision",
+            help="Provision the lab first where it does not answer or is not as its files say "
+            "(default: refuse).",
+        ),
+    ] = False,
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
 ) -> None:
@@ -196,6 +204,7 @@ def study(
             repetitions=repetitions,
             only=only,
             resume=resume,
+            provision=provision,
             release=release,
             plain_strategy=plain_strategy,
         )

@@ -47,6 +47,7 @@ class Failure:
     place: str
     message: str
     unreachable: bool
+    unprovisioned: bool = False
 
     @property
     def refused(self) -> bool:
@@ -104,6 +105,7 @@ def failure_of(event: Event) -> Failure | None:
         place=str(data.get("task_path") or ""),
         message=failure_message(data.get("res") or {}),
         unreachable=kind == "runner_on_unreachable",
+        unprovisioned=bool((data.get("res") or {}).get("unprovisioned")),
     )
 
 

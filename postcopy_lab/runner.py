@@ -49,6 +49,7 @@ class Outcome:
     cancelled: bool
     failure: str | None
     exit_code: ExitCode
+    needs_provisioning: bool = False
 
     def raise_for_failure(self) -> None:
         """Raise the failure as an error of the command.
@@ -121,7 +122,7 @@ def run_playbook(
         playbook=str(invocation.playbook),
         inventory=str(inventory.source),
         extravars=dict(invocation.extra_vars),
-        envvars=_environment(project, name, invocation.plain_strategy),
+        envvars=_environment(project, inventory, name, invocation.plain_strategy),
         # Facts are cached where ansible.cfg says, as without this command.
         fact_cache_type="as-configured",
         # Its env/ files would outlive this invocation and win over the next one's variables.
@@ -144,7 +145,11 @@ def run_playbook(
     failure, code = explain(recorder, int(runner.rc or 0), project.root, invocation.playbook.name)
     if failure is not None:
         failure = f"{failure}. Log: {project.shown(log)}"
-    return Outcome(cancelled=False, failure=failure, exit_code=code)
+    cause = recorder.cause()
+    needs_provisioning = (
+        failure is not None and cause is not None and (cause.unprovisioned or cause.unreachable)
+    )
+    return Outcome(False, failure, code, needs_provisioning)
 
 
 def explain(recorder: Recorder, exit_status: int, root: Path, playbook: str) -> tuple[str | None, ExitCode]:
@@ -185,13 +190,15 @@ def describe(failure: Failure, hosts: Sequence[str], root: Path) -> str:
     return one_line(f"{failure.host}: {where}{failure.task}: {failure.message} ({place})")
 
 
-def _environment(project: Project, name: str, plain_strategy: bool) -> dict[str, str]:
+def _environment(project: Project, inventory: Inventory, name: str, plain_strategy: bool) -> dict[str, str]:
     """What the invocation adds to the caller's environment."""
     tools = str(Path(sys.executable).parent)
     env = {
         "ANSIBLE_CONFIG": os.environ.get("ANSIBLE_CONFIG", str(project.ansible_config)),
         "ANSIBLE_NOCOLOR": "1",
         "PATH": f"{tools}:{os.environ.get('PATH', os.defpath)}",
+        # Labs have hosts of the same names; their facts must not mix.
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(inventory.state_dir / "facts"),
         INVOCATION_VARIABLE: name,
     }
     env["ANSIBLE_FORCE_COLOR"] = "0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from postcopy_lab.board import clock, make_console
-from postcopy_lab.lab import open_lab, run_steps
+from postcopy_lab.lab import Lab, open_lab, run_steps
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.steps import write_durations
 
@@ -16,7 +16,15 @@ def provision(inventory: str, *, release: str | None, plain_strategy: bool) -> N
     Raises:
         CommandError: a step failed, or bad input.
     """
-    lab = open_lab(inventory, release, plain_strategy)
+    provision_lab(open_lab(inventory, release, plain_strategy))
+
+
+def provision_lab(lab: Lab) -> None:
+    """Make an opened lab ready.
+
+    Raises:
+        CommandError: a step failed.
+    """
     console = make_console()
     console.print(f"Provisioning {lab.title}", style="bold", soft_wrap=True)
     with lab_lock(lab.inventory.state_dir):

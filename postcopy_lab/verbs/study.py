@@ -10,8 +10,11 @@ from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedB
 from postcopy_lab.journal import RunRecord, read_journal
 from postcopy_lab.lab import Lab, clean_up, open_lab, run
 from postcopy_lab.lock import lab_lock
+from postcopy_lab.runner import Outcome
+from postcopy_lab.status import answering
 from postcopy_lab.studies import Plan, RunKey, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
+from postcopy_lab.verbs.provision import provision_lab
 
 
 def study(
@@ -22,6 +25,7 @@ def study(
     repetitions: int | None,
     only: str | None,
     resume: bool,
+    provision: bool,
     release: str | None,
     plain_strategy: bool,
 ) -> ExitCode:
@@ -59,7 +63,14 @@ def study(
         extra_vars = {**lab.extra_vars, "study": study_variable(lab.project, plan)}
         optional = {"repetitions": repetitions, "only": only, "lab_backend": backend}
         extra_vars.update({key: value for key, value in optional.items() if value is not None})
-        _make_runs(lab, plan, finished, extra_vars)
+        if provision and len(answering(lab.inventory.nodes)) < len(lab.inventory.nodes):
+            provision_lab(lab)
+        outcome = _make_runs(lab, plan, finished, extra_vars)
+        if provision and outcome.needs_provisioning:
+            console.print(str(outcome.failure), style="yellow", soft_wrap=True)
+            provision_lab(lab)
+            outcome = _make_runs(lab, plan, finished, extra_vars)
+        outcome.raise_for_failure()
     records = read_journal(plan.results, plan.wanted)
     console.print(describe_totals(list(records.values())), soft_wrap=True)
     if len(records) < len(plan.wanted):
@@ -78,7 +89,12 @@ def study(
 
 def _make_runs(
     lab: Lab, plan: Plan, finished: Mapping[RunKey, RunRecord], extra_vars: dict[str, Any]
-) -> None:
+) -> Outcome:
+    """Run the playbook of the study to its end.
+
+    Raises:
+        InterruptedByUserError: Ctrl-C.
+    """
     with lab_lock(lab.inventory.state_dir), open_board(make_console()) as board:
         progress = StudyProgress(board, plan.specs, plan.wanted, finished)
         outcome = run(lab, board, "study", extra_vars, progress)
@@ -89,4 +105,4 @@ def _make_runs(
         raise InterruptedByUserError(
             f"{done} of {count(len(plan.wanted), 'run')} done and kept; the same command makes the rest"
         )
-    outcome.raise_for_failure()
+    return outcome

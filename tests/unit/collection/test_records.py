@@ -6,6 +6,7 @@ import socket
 import subprocess
 import tarfile
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
     item = next(item for item in items if item["case"] == "hybrid-s-stress-2x256mib-1gbit")
     assert item["label"].endswith(f"/12 hybrid-s-stress-2x256mib-1gbit {item['repetition']:02d}")
     assert item["requests"] == ["stressor start stress 2 268435456", "pattern start 33554432"]
-    assert item["guest"]["address"] == "10.91.2.100"
+    assert item["guest"]["address"] in ("10.91.2.100", "10.91.2.101")
     assert (item["source"], item["destination"]) == ("compute1", "compute2")
     unloaded = next(item for item in items if "unloaded" in item["case"])
     assert unloaded["requests"] == ["pattern start 4194304"]
@@ -210,8 +211,19 @@ def test_finished_runs_keep_their_number_and_are_not_planned_again(tmp_path: Pat
     plan = planned(tmp_path / "elsewhere")["plan"]
     document = study_plan.rules.plan_document(plan["study"], plan["cases"], plan["order"])
     (tmp_path / "quick" / "local" / "study.json").write_text(json.dumps(document))
-    assert planned(tmp_path)["items"][0] == second
+    again = planned(tmp_path)["items"]
+    assert len(again) == 11
+    assert again[0]["label"] == second["label"]
     assert second["label"].startswith("Run 2/12 ")
+
+
+def test_the_next_guest_boots_beside_the_last_one(tmp_path: Path) -> None:
+    items = planned(tmp_path)["items"]
+    for item, following in pairwise(items):
+        assert item["next_guest"] == following["guest"]
+        for key in ("name", "address", "mac"):
+            assert item["guest"][key] != following["guest"][key]
+    assert items[-1]["next_guest"] is None
 
 
 def test_pairs_share_the_cases_without_overlap(tmp_path: Path) -> None:
@@ -221,7 +233,8 @@ def test_pairs_share_the_cases_without_overlap(tmp_path: Path) -> None:
     assert cases[0] & cases[1] == set()
     assert len(cases[0] | cases[1]) == 6
     assert shares[1][0]["source"] == "c3"
-    assert shares[1][0]["guest"]["address"] == "10.91.2.101"
+    addresses = [{item["guest"]["address"] for item in share} for share in shares]
+    assert addresses == [{"10.91.2.100", "10.91.2.101"}, {"10.91.2.102", "10.91.2.103"}]
 
 
 @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ RETURN = r"""
 node:
   description:
     - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, boot_id (the same on nodes of one
-      machine),
-      python_version, qemu_version, libvirt_version, packages (name and version of those that matter) and
-      local_facts (those of this kit's roles).
+      machine), provisioned (the fingerprint that C(playbooks/provision.yml) left; null if it has not come to
+      its end since the node's start), python_version, qemu_version, libvirt_version, packages (name and
+      version of those that matter) and local_facts (those of this kit's roles).
   returned: always
   type: dict
 """
@@ -54,6 +54,7 @@ try:
 except ImportError:
     libvirt = None
 
+PROVISIONED = "/run/postcopy-lab/provisioned"
 FACTS = "/etc/ansible/facts.d/postcopy_lab_*.fact"
 PACKAGES = (
     "qemu*",
@@ -121,6 +122,8 @@ def main():
         "python_version": platform.python_version(),
         "packages": packages(),
         "local_facts": local_facts(),
+        # The folder is empty again after the node's next start.
+        "provisioned": read(PROVISIONED).strip() or None,
         "qemu_version": None,
         "libvirt_version": None,
     }

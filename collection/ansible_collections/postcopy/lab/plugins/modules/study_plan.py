@@ -66,6 +66,12 @@ options:
     description: What M(postcopy.lab.node_facts) says of each compute; without it, memory is not checked.
     type: dict
     default: {}
+  fingerprint:
+    description:
+      - What each node must have been provisioned from, as O(nodes) say; not checked when empty. It fails
+        with the names of those that differ in C(unprovisioned) then.
+    type: str
+    default: ""
 attributes:
   check_mode:
     description: Says what is pending and writes nothing.
@@ -163,12 +169,35 @@ def check_requests(spec):
     return ["status"] + verify + ["kernel-log", "progress", "status"]
 
 
+class NotProvisioned(rules.StudyError):
+    """Nodes are not as the project's files say."""
+
+    def __init__(self, names):
+        super(NotProvisioned, self).__init__(
+            "%s: not provisioned since its start, or from other files than this project's roles, release and "
+            "inventory are now; run playbooks/provision.yml (postcopy-lab provision) first" % ", ".join(names)
+        )
+        self.names = names
+
+
+def check_provisioned(params):
+    if params["fingerprint"]:
+        names = [
+            name
+            for name, node in sorted(params["nodes"].items())
+            if node.get("provisioned") != params["fingerprint"]
+        ]
+        if names:
+            raise NotProvisioned(names)
+
+
 def run_items(plan, params, source, destination):
     """The pending runs as the playbook needs them."""
     items = []
-    for case, repetition in plan["pending"]:
+    for place, (case, repetition) in enumerate(plan["pending"]):
         number = plan["order"].index([case, repetition]) + 1
-        address = "%s.%d" % (params["guest_network"], 100 + params["pair"])
+        # The next guest boots while this one is removed: two addresses, by turns.
+        guest_number = 2 * params["pair"] + place % 2
         items.append(
             {
                 "study": plan["study"]["name"],
@@ -188,11 +217,15 @@ def run_items(plan, params, source, destination):
                 "deadline_seconds": deadline_seconds(plan["specs"][case]),
                 "guest": {
                     "name": "postcopy-lab-%s-%02d" % (case, repetition),
-                    "address": address,
-                    "mac": "52:54:00:91:02:%02x" % params["pair"],
+                    "address": "%s.%d" % (params["guest_network"], 100 + guest_number),
+                    "mac": "52:54:00:91:02:%02x" % guest_number,
+                    "vcpus": plan["specs"][case]["vcpus"],
+                    "memory_bytes": plan["specs"][case]["ram_bytes"],
                 },
             }
         )
+    for place, item in enumerate(items):
+        item["next_guest"] = items[place + 1]["guest"] if place + 1 < len(items) else None
     return items
 
 
@@ -255,12 +288,16 @@ def main():
             "pairs": {"type": "int", "default": 1},
             "guest_network": {"type": "str", "default": "10.91.2"},
             "nodes": {"type": "dict", "default": {}},
+            "fingerprint": {"type": "str", "default": ""},
         },
         supports_check_mode=True,
     )
     try:
         source, destination = pair_of(module.params)
         plan = make_plan(module.params)
+        check_provisioned(module.params)
+    except NotProvisioned as error:
+        module.fail_json(msg=str(error), unprovisioned=error.names)
     except rules.StudyError as error:
         module.fail_json(msg=str(error))
     changed = False
