@@ -34,7 +34,8 @@ class Lab:
 
     def command(self, *words: str) -> str:
         """A call of this command on the same lab, for messages."""
-        option = ["-i", self.inventory_option] if self.inventory_option != DEFAULT_INVENTORY else []
+        usual = self.inventory.source == self.project.inventories / DEFAULT_INVENTORY
+        option = [] if usual else ["-i", self.inventory_option]
         return shlex.join(["postcopy-lab", *words, *option])
 
     @property
