@@ -8,6 +8,7 @@ import pytest
 
 from analysis.measure import RunFigures
 from analysis.report import write_report
+from analysis.report.overview import summarise
 from analysis.results import RunResult, load_measured, load_results
 from analysis.study import Analysis, analyse
 
@@ -20,7 +21,8 @@ HYBRIDS = (
 PRECOPY = "runs/precopy-s-stress-2x256mib-1gbit/02"
 POSTCOPY = "runs/postcopy-s-stress-1x512mib-1gbit/01"
 FAILED = "runs/precopy-s-stress-2x256mib-1gbit/01"
-STUDIES = ("quick/local", "modes/loop", "failed/loop")
+DAMAGED = "runs/hybrid-tiny-stress-1x256mib-1gbit/03"
+STUDIES = ("quick/local", "modes/loop", "failed/loop", "caught/zed")
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +157,21 @@ def test_report_of_real_runs(data: Path, tmp_path: Path) -> None:
     assert "5 of 12 planned runs have a result: 4 completed, 1 not converged." in text
     assert "Guest integrity: all 5 migrated guests were shown intact" in text
     assert "The reverse traffic shows it in 3 of 4 hybrid runs" in text
+
+
+def test_a_damaged_guest_is_measured_but_counts_nowhere(runs: dict[str, RunResult], data: Path) -> None:
+    run = runs[DAMAGED]
+    assert run.not_intact and not run.counted
+    assert run.excluded_because is not None
+    assert run.excluded_because.startswith("failed, guest_corrupted: kernel: [ 10.754803] WARNING")
+    figures = figures_of(runs, DAMAGED)
+    assert figures.converged and figures.forward_bytes > 600e6
+    (case,) = analyse(data / "caught" / "zed").cases
+    assert [counted.path for counted in case.counted] == ["runs/hybrid-tiny-stress-1x256mib-1gbit/01"]
+
+
+def test_the_report_says_first_that_a_guest_was_damaged(data: Path, tmp_path: Path) -> None:
+    paths = write_report(data / "caught" / "zed", tmp_path)
+    said = "Guest integrity: 1 of 2 migrated guests were not shown intact (1 guest corrupted; "
+    assert said in paths.html.read_text(encoding="utf-8")
+    assert summarise(analyse(data / "caught" / "zed")).headline[1].startswith(said)

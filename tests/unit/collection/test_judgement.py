@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ def test_a_damaged_kernel_is_a_corrupted_guest_wherever_it_says_so(hybrid: dict[
     outcome, cause, detail = judged(hybrid, **{log: ["all is well", line]})
     assert (outcome, cause) == ("failed", "guest_corrupted")
     assert detail is not None and "Bad page map" in detail
+
+
+def test_a_long_complaint_is_quoted_by_its_first_two_lines(hybrid: dict[str, Any]) -> None:
+    console = (DATA.parent / "consoles/corrupted-oops-panic.log").read_text().splitlines()
+    outcome, cause, detail = judged(hybrid, destination=console)
+    assert (outcome, cause) == ("failed", "guest_corrupted")
+    assert detail is not None and re.search(r"^kernel: \[.*; \[.* \(and \d+ more\)$", detail), detail
 
 
 def test_what_the_agent_itself_saw_in_the_kernel_log_counts(hybrid: dict[str, Any]) -> None:
@@ -196,9 +204,15 @@ def test_a_measuring_process_that_ended_early_is_a_warning(hybrid: dict[str, Any
 
 
 def test_missing_evidence_is_a_warning_once_there_was_a_migration(hybrid: dict[str, Any]) -> None:
-    results = hybrid["results"]
-    assert run_document.warnings(results, ["prober/ping.log"]) == ["missing evidence: prober/ping.log"]
-    assert run_document.warnings({**results, "migration": {"skipped": True}}, ["prober/ping.log"]) == []
+    results, spec, lost = hybrid["results"], hybrid["run"]["spec"], ["prober/ping.log"]
+    assert run_document.warnings(spec, results, lost) == ["missing evidence: prober/ping.log"]
+    assert run_document.warnings(spec, {**results, "migration": {"skipped": True}}, lost) == []
+
+
+def test_a_guest_without_pattern_has_no_progress_to_miss(hybrid: dict[str, Any]) -> None:
+    results, spec, lost = hybrid["results"], hybrid["run"]["spec"], ["guest/progress.jsonl"]
+    assert run_document.warnings(spec, results, lost) == ["missing evidence: guest/progress.jsonl"]
+    assert run_document.warnings({**spec, "pattern_bytes": 0}, results, lost) == []
 
 
 def test_the_switch_tolerance_is_around_one() -> None:

@@ -131,8 +131,14 @@ def guest_fault(evidence, integrity, home):
     for found, cause, detail in rules:
         if found:
             lines = found if isinstance(found, list) else []
-            return cause, detail % ", ".join(lines[:3]) if "%s" in detail else detail
+            return cause, detail % _shortened(lines) if "%s" in detail else detail
     return None, None
+
+
+def _shortened(lines):
+    """The first two, which tell what happened; a broken kernel goes on complaining about itself."""
+    more = len(lines) - 2
+    return "; ".join(lines[:2]) + (" (and %d more)" % more if more > 0 else "")
 
 
 DAMAGED_PAGES = ("bad_pages", "stale_pages", "torn_pages")
