@@ -24,7 +24,6 @@ NOT_INTACT_CAUSES = (
     "guest_left_behind",
     "guest_unreachable",
     "guest_unchecked",
-    "stressor_stalled",
 )
 
 

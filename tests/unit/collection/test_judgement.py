@@ -114,10 +114,10 @@ def test_a_dead_or_idle_stressor_is_no_success(hybrid: dict[str, Any]) -> None:
     stressor = answer(hybrid, "status")["stressor"]
     cpu_seconds = stressor["cpu_seconds"]
     stressor["cpu_seconds"] = 0
-    assert judged(hybrid)[:2] == ("failed", "stressor_stalled")
+    assert judged(hybrid) == ("failed", "guest_corrupted", "the stressor stood still")
     stressor["cpu_seconds"] = cpu_seconds
     stressor["workers_alive"] = 0
-    assert judged(hybrid)[:2] == ("failed", "guest_corrupted")
+    assert judged(hybrid) == ("failed", "guest_corrupted", "the stressor died")
 
 
 def test_an_unanswered_pattern_is_no_success(hybrid: dict[str, Any]) -> None:

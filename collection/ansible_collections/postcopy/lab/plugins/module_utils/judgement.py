@@ -125,7 +125,7 @@ def guest_fault(evidence, integrity, home):
         (not integrity["checked"], "guest_unreachable", check.get("error") or "the agent does not answer"),
         (_pattern_missing(evidence, pattern), "guest_unchecked", "no answer about the memory pattern"),
         (integrity["stressor_alive"] is False, "guest_corrupted", "the stressor died"),
-        (integrity["stressor_progressing"] is False, "stressor_stalled", "it used no processor time"),
+        (integrity["stressor_progressing"] is False, "guest_corrupted", "the stressor stood still"),
         (_stressor_missing(evidence, integrity), "guest_unchecked", "no answer about the stressor"),
     )
     for found, cause, detail in rules:
