@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,8 @@ def run_cells(arguments: argparse.Namespace) -> None:
                 "finished_at": round(time.time(), 1),
                 "guest_kernel": kernel,
                 "bandwidth_bytes_per_second": workload.bandwidth_bytes_per_second,
+                # What else the machine did: it stretches a migration, and with it the chance of damage.
+                "load_average": round(os.getloadavg()[0], 2),
                 **outcome.as_dict(),
             }
             arguments.results.mkdir(parents=True, exist_ok=True)
