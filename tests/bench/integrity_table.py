@@ -72,8 +72,10 @@ def markdown_table(rows: list[dict[str, Any]]) -> str:
         [
             *_summary(rows),
             "",
-            f"Builds: {packages}. Of all {corrupted} damaged guests {silent} were silent: not one line of the kernel,"
-            " only a stressor that stood still or was gone, or an agent that no longer answered.",
+            f"Builds: {packages}.",
+            "",
+            f"Of all {corrupted} damaged guests {silent} were silent: not one line of the kernel, only"
+            " a stressor that stood still or was gone, or an agent that no longer answered.",
             "",
             "<details>",
             f"<summary>All {judged + unjudged} runs, every variant and guest kernel</summary>",
@@ -105,7 +107,8 @@ def _summary(rows: list[dict[str, Any]]) -> list[str]:
     for (qemu, accelerator), found in cells.items():
         counts = " | ".join(_damaged(found.get(column), column[1] == "stressed") for column in columns)
         lines.append(f"| {_build(qemu)} | {_thread(accelerator)} | {counts} |")
-    return [f"Damaged guests of those judged, variant `{SUMMARY_VARIANT}`, guest kernel {_short(kernel)}:", "", *lines]
+    title = f"Damaged guests of those judged, variant `{SUMMARY_VARIANT}`, guest kernel {_short(kernel)}:"
+    return [title, "", *lines]
 
 
 def _damaged(row: dict[str, Any] | None, with_interval: bool) -> str:
