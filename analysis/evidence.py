@@ -12,6 +12,7 @@ from analysis.parsers.checksums import verify_checksums
 from analysis.parsers.events import Event, parse_events
 from analysis.parsers.job import JobLog, parse_job
 from analysis.parsers.nic import NicLog, busiest, parse_nic
+from analysis.parsers.nova_log import NovaLog, parse_nova_log, patterns_of
 from analysis.parsers.ping import PingLog, parse_ping
 from analysis.parsers.progress import ProgressLog, parse_progress
 
@@ -30,10 +31,15 @@ class Evidence:
     ping: PingLog
     ping_fine: PingLog | None
     progress: ProgressLog | None
+    source_nova: NovaLog | None = None
+    destination_nova: NovaLog | None = None
 
 
-def read_evidence(run_dir: Path) -> Evidence:
-    """Verify and parse the logs of a run that migrated; EvidenceError names the first bad file and line."""
+def read_evidence(run_dir: Path, release: str | None = None, instance: str | None = None) -> Evidence:
+    """Verify and parse the logs of a run that migrated; EvidenceError names the first bad file and line.
+
+    nova's logs are read by the patterns of the release; without patterns for it they are left out.
+    """
     verify_checksums(run_dir)
     return Evidence(
         source_job=_parse(run_dir, "source/job.jsonl", parse_job),
@@ -44,7 +50,15 @@ def read_evidence(run_dir: Path) -> Evidence:
         ping=_parse(run_dir, "prober/ping.log", parse_ping),
         ping_fine=_parse_if_there(run_dir, "prober/ping_fine.log", parse_ping),
         progress=_parse_if_there(run_dir, "guest/progress.jsonl", parse_progress),
+        source_nova=_nova_log(run_dir, "source/nova-compute.log", release, instance),
+        destination_nova=_nova_log(run_dir, "destination/nova-compute.log", release, instance),
     )
+
+
+def _nova_log(run_dir: Path, file: str, release: str | None, instance: str | None) -> NovaLog | None:
+    if release is None or patterns_of(release) is None:
+        return None
+    return _parse_if_there(run_dir, file, lambda lines, _file: parse_nova_log(lines, release, instance))
 
 
 def _parse(run_dir: Path, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T:

@@ -39,6 +39,9 @@ class RunFigures:
     migration_seconds_libvirt: float | None
     migration_seconds_events: float | None
     migration_seconds_wire: float | None
+    migration_seconds_nova_logs: float | None
+    migration_seconds_nova_record: float | None
+    nova_share_seconds: float | None
     setup_seconds: float | None
     precopy_seconds: float | None
     switch_seconds: float | None
@@ -128,6 +131,19 @@ def readings(figures: RunFigures) -> tuple[Reading, ...]:
             "s",
         ),
         ("migration time", "wire (first to last byte)", figures.migration_seconds_wire, "s"),
+        (
+            "migration time",
+            "nova's logs (destination's first line to source's last)",
+            figures.migration_seconds_nova_logs,
+            "s",
+        ),
+        (
+            "migration time",
+            "nova's migration record (whole seconds)",
+            figures.migration_seconds_nova_record,
+            "s",
+        ),
+        ("nova's share", "driver less libvirt", figures.nova_share_seconds, "s"),
         ("transferred forward", "wire, source sent", figures.forward_bytes, "bytes"),
         ("transferred forward", "wire, destination received", figures.forward_bytes_received, "bytes"),
         ("transferred forward", "QEMU (RAM processed)", figures.forward_bytes_libvirt, "bytes"),
@@ -187,6 +203,9 @@ def _figures(
         migration_seconds_libvirt=_scaled(job, "time_elapsed", 1e-3) if timeline.converged else None,
         migration_seconds_events=stopped_for_good - timeline.requested if stopped_for_good else None,
         migration_seconds_wire=active_seconds,
+        migration_seconds_nova_logs=_nova_log_seconds(evidence, run, lab),
+        migration_seconds_nova_record=run.nova_record_seconds,
+        nova_share_seconds=_nova_share(run, job, timeline),
         setup_seconds=timeline.seconds_of("setup"),
         precopy_seconds=timeline.seconds_of("precopy"),
         switch_seconds=timeline.seconds_of("switch"),
@@ -296,3 +315,20 @@ def _scaled(job: Mapping[str, Any], key: str, factor: float) -> float | None:
 
 def _since(moment: float | None, start: float) -> float | None:
     return None if moment is None else moment - start
+
+
+def _nova_log_seconds(evidence: Evidence, run: RunRecord, lab: LabRecord) -> float | None:
+    """As the article measured: from the destination's first line of the migration to the source's last."""
+    begins = evidence.destination_nova.marks.get("destination_begins") if evidence.destination_nova else None
+    ends = evidence.source_nova.marks.get("source_ends") if evidence.source_nova else None
+    if begins is None or ends is None:
+        return None
+    return (ends - lab.offset_seconds(run.source)) - (begins - lab.offset_seconds(run.destination))
+
+
+def _nova_share(run: RunRecord, job: Mapping[str, Any], timeline: Timeline) -> float | None:
+    """What nova adds: from its API's answer to its record's end, less libvirt's own time of the migration."""
+    libvirt_seconds = _scaled(job, "time_elapsed", 1e-3)
+    if run.nova_ended_at is None or run.driver is None or libvirt_seconds is None or not timeline.converged:
+        return None
+    return run.nova_ended_at - run.driver.requested_at - libvirt_seconds

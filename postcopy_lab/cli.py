@@ -114,6 +114,13 @@ InventoryOption = Annotated[
         show_envvar=False,
     ),
 ]
+BackendOption = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="Who is asked to migrate: libvirt, or nova, whose lab is a cloud (default: the inventory's).",
+    ),
+]
 ReleaseOption = Annotated[
     str | None,
     typer.Option("--release", help="What runs on the nodes: a name in releases/ (default: the inventory's)."),
@@ -149,13 +156,14 @@ def _options(
 @app.command()
 def provision(
     inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
 ) -> None:
-    """Make the lab ready: nodes, networks, QEMU, libvirt, guest image. Does only what is missing."""
+    """Make the lab ready: nodes, networks, QEMU, libvirt, guest image, cloud. Does only what is missing."""
     from postcopy_lab.verbs import provision as verb
 
-    verb.provision(inventory, release=release, plain_strategy=plain_strategy)
+    verb.provision(inventory, release=release, plain_strategy=plain_strategy, backend=backend)
 
 
 @app.command()
@@ -164,9 +172,7 @@ def study(
         str, typer.Argument(metavar="STUDY", help="A name in studies/, or the path of a study file.")
     ],
     inventory: InventoryOption = DEFAULT_INVENTORY,
-    backend: Annotated[
-        str | None, typer.Option(help="Who is asked to migrate: libvirt (default: the inventory's).")
-    ] = None,
+    backend: BackendOption = None,
     repetitions: Annotated[
         int | None, typer.Option(min=1, max=999, help="Runs of each case (default: the study's).")
     ] = None,
@@ -221,36 +227,39 @@ def report(
         ),
     ] = None,
     inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
 ) -> None:
     """Write report.html from the evidence of a study, and print its summary."""
     from postcopy_lab.verbs import report as verb
 
-    verb.report(inventory, target)
+    verb.report(inventory, target, backend=backend)
 
 
 @app.command()
-def status(inventory: InventoryOption = DEFAULT_INVENTORY) -> None:
+def status(inventory: InventoryOption = DEFAULT_INVENTORY, backend: BackendOption = None) -> None:
     """Show the lab's nodes, the measured link, and how far each study is."""
     from postcopy_lab.verbs import status as verb
 
-    verb.status(inventory)
+    verb.status(inventory, backend=backend)
 
 
 @app.command()
 def check(
     inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
 ) -> None:
     """Check the lab by one small real migration; leaves nothing behind."""
     from postcopy_lab.verbs import check as verb
 
-    verb.check(inventory, release=release, plain_strategy=plain_strategy)
+    verb.check(inventory, release=release, plain_strategy=plain_strategy, backend=backend)
 
 
 @app.command()
 def destroy(
     inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
     images: Annotated[bool, typer.Option("--images", help="Remove the nodes' image too.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     plain_strategy: StrategyOption = False,
@@ -258,7 +267,7 @@ def destroy(
     """Remove the lab: containers, networks, keys, logs. Results are never removed."""
     from postcopy_lab.verbs import destroy as verb
 
-    verb.destroy(inventory, images=images, yes=yes, plain_strategy=plain_strategy)
+    verb.destroy(inventory, images=images, yes=yes, plain_strategy=plain_strategy, backend=backend)
 
 
 def main() -> None:

@@ -81,8 +81,8 @@ def find_inventory(project: Project, text: str) -> Path:
     return path
 
 
-def load_inventory(project: Project, text: str) -> Inventory:
-    """Parse and check an inventory.
+def load_inventory(project: Project, text: str, backend: str | None = None) -> Inventory:
+    """Parse and check an inventory; `backend` wins over its own lab_backend, as an extra variable does.
 
     Raises:
         InputError: unknown path, unreadable file, missing group or too few hosts in one.
@@ -111,6 +111,8 @@ def load_inventory(project: Project, text: str) -> Inventory:
                 known.update(
                     ansible_config_file=str(project.ansible_config), playbook_dir=str(project.playbooks)
                 )
+                if backend:
+                    known["lab_backend"] = backend
                 if name not in known:
                     return default
                 return Templar(loader=loader, variables=known).template(known[name])

@@ -15,6 +15,7 @@ from postcopy_lab.inventory import Inventory, load_inventory
 from postcopy_lab.project import DEFAULT_INVENTORY, Project, find_project
 from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
 from postcopy_lab.steps import StepProgress, read_durations
+from postcopy_lab.studies import check_backend
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,20 @@ class Lab:
     inventory_option: str
     release: str | None = None
     plain_strategy: bool = False
+    backend: str | None = None
 
     @property
     def extra_vars(self) -> dict[str, Any]:
         """Extra variables that every playbook of this call gets."""
-        return {"lab_release": self.release} if self.release else {}
+        given = {"lab_release": self.release, "lab_backend": self.backend}
+        return {name: value for name, value in given.items() if value}
 
     def command(self, *words: str) -> str:
         """A call of this command on the same lab, for messages."""
         usual = self.inventory.source == self.project.inventories / DEFAULT_INVENTORY
         option = [] if usual else ["-i", self.inventory_option]
-        return shlex.join(["postcopy-lab", *words, *option])
+        backend = ["--backend", self.backend] if self.backend else []
+        return shlex.join(["postcopy-lab", *words, *option, *backend])
 
     @property
     def title(self) -> str:
@@ -44,16 +48,23 @@ class Lab:
         return f"lab {self.inventory.lab} (release {self.release or self.inventory.release}): {names}"
 
 
-def open_lab(inventory: str, release: str | None = None, plain_strategy: bool = False) -> Lab:
+def open_lab(
+    inventory: str,
+    release: str | None = None,
+    plain_strategy: bool = False,
+    backend: str | None = None,
+) -> Lab:
     """Check what every verb needs, before anything is changed.
 
     Raises:
-        InputError: unknown or unfit inventory, unknown release.
+        InputError: unknown or unfit inventory, unknown release or backend.
     """
     project = find_project()
-    loaded = load_inventory(project, inventory)
+    if backend is not None:
+        check_backend(project, backend)
+    loaded = load_inventory(project, inventory, backend)
     project.release(release or loaded.release)
-    return Lab(project, loaded, inventory, release, plain_strategy)
+    return Lab(project, loaded, inventory, release, plain_strategy, backend)
 
 
 def run(

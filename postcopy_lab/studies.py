@@ -52,12 +52,22 @@ def find_study(project: Project, text: str) -> Path:
     )
 
 
+def check_backend(project: Project, backend: str) -> None:
+    """Refuse a backend that does not exist.
+
+    Raises:
+        InputError: with those that exist.
+    """
+    rules, _files = _collection(project)
+    if backend not in rules.BACKENDS:
+        raise InputError(f"backend '{backend}' is not allowed (allowed: {', '.join(rules.BACKENDS)})")
+
+
 def load_plan(
     project: Project,
     inventory: Inventory,
     text: str,
     *,
-    backend: str | None = None,
     repetitions: int | None = None,
     only: str | None = None,
     release: str | None = None,
@@ -73,10 +83,7 @@ def load_plan(
         study = files.read_study(str(path))
         if repetitions is not None:
             study["repetitions"] = repetitions
-        backend = backend or inventory.backend
-        if backend not in rules.BACKENDS:
-            raise InputError(f"backend '{backend}' is not allowed (allowed: {', '.join(rules.BACKENDS)})")
-        cases = rules.resolve_cases(study, project.shown(path), backend)
+        cases = rules.resolve_cases(study, project.shown(path), inventory.backend)
         names = [case["case"] for case in cases]
         selected = rules.select_cases(names, only, "--only")
         results = inventory.results_dir / study["name"] / inventory.lab

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,9 @@ class RunRecord:
     accelerator: str | None
     qemu_version: str | None
     libvirt_version: str | None
+    nova_server_id: str | None
+    nova_ended_at: float | None
+    nova_record_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,7 @@ def read_run(path: Path, file: str = "run.json") -> RunRecord:
     nodes = run.child_or_none("nodes")
     guest = run.child_or_none("guest")
     driver = _driver(run.child_or_none("driver"))
+    nova = run.child_or_none("nova")
     if driver is None and outcome in ("completed", "not_converged"):
         raise EvidenceError(file, None, f'"driver.requested_at" missing although the run is {outcome}')
     return RunRecord(
@@ -219,7 +224,19 @@ def read_run(path: Path, file: str = "run.json") -> RunRecord:
         accelerator=run.text_or_none("accelerator"),
         qemu_version=run.text_or_none("qemu_version"),
         libvirt_version=run.text_or_none("libvirt_version"),
+        nova_server_id=nova.text_or_none("server_id") if nova else None,
+        nova_ended_at=nova.number_or_none("ended_at") if nova else None,
+        nova_record_seconds=_nova_record_seconds(nova.child_or_none("migration") if nova else None),
     )
+
+
+def _nova_record_seconds(migration: Fields | None) -> float | None:
+    """nova's own record: made and last changed, in whole seconds."""
+    times = [migration.text_or_none(key) for key in ("created_at", "updated_at")] if migration else [None]
+    if None in times:
+        return None
+    created, updated = (datetime.fromisoformat(str(time)) for time in times)
+    return (updated - created).total_seconds()
 
 
 def read_study(path: Path, file: str = "study.json") -> StudyRecord:

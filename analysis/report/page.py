@@ -13,6 +13,7 @@ from analysis.report import comparisons, evidence_tables
 from analysis.report.cells import Cell
 from analysis.report.overview import Summary
 from analysis.report.pictures import ArticleSection, TimelinePicture
+from analysis.statistics import median_estimate
 from analysis.study import Analysis
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -79,6 +80,10 @@ def _tiles(analysis: Analysis) -> list[Cell]:
             tone="bad" if damaged else "good" if migrated else None,
         ),
     ]
+    shares = [run.figures.nova_share_seconds for run in analysis.results.runs if run.counted and run.figures]
+    share = median_estimate([seconds for seconds in shares if seconds is not None])
+    if share:
+        tiles.append(Cell(f"{share.median:.1f} s", "nova's share of a migration's time (median)"))
     if analysis.verdicts:
         tiles.append(Cell(f"{reproduced} of {tested}", "testable claims reproduced"))
     return [*tiles, Cell(comparisons.link_text(analysis), "migration link, measured")]

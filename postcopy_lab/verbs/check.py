@@ -9,13 +9,13 @@ from postcopy_lab.lab import clean_up, open_lab, raise_if_stopped, run
 from postcopy_lab.lock import lab_lock
 
 
-def check(inventory: str, *, release: str | None, plain_strategy: bool) -> None:
+def check(inventory: str, *, release: str | None, plain_strategy: bool, backend: str | None) -> None:
     """Run all checks of the lab.
 
     Raises:
         CommandError: a check failed, or bad input.
     """
-    lab = open_lab(inventory, release, plain_strategy)
+    lab = open_lab(inventory, release, plain_strategy, backend)
     console = make_console()
     console.print(f"Checking {lab.title}", style="bold", soft_wrap=True)
     with lab_lock(lab.inventory.state_dir), open_board(console) as board:

@@ -13,13 +13,13 @@ from postcopy_lab.lab import open_lab, run_steps
 from postcopy_lab.lock import lab_lock
 
 
-def destroy(inventory: str, *, images: bool, yes: bool, plain_strategy: bool) -> None:
+def destroy(inventory: str, *, images: bool, yes: bool, plain_strategy: bool, backend: str | None) -> None:
     """Remove the lab; results stay.
 
     Raises:
         CommandError: a step failed, not confirmed, or bad input.
     """
-    lab = open_lab(inventory, plain_strategy=plain_strategy)
+    lab = open_lab(inventory, plain_strategy=plain_strategy, backend=backend)
     console = make_console()
     what = f"{lab.title}, its keys and logs in {lab.project.shown(lab.inventory.state_dir)}"
     if images:

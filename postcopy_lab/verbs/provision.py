@@ -10,13 +10,13 @@ from postcopy_lab.lock import lab_lock
 from postcopy_lab.steps import write_durations
 
 
-def provision(inventory: str, *, release: str | None, plain_strategy: bool) -> None:
+def provision(inventory: str, *, release: str | None, plain_strategy: bool, backend: str | None) -> None:
     """Make the lab ready.
 
     Raises:
         CommandError: a step failed, or bad input.
     """
-    provision_lab(open_lab(inventory, release, plain_strategy))
+    provision_lab(open_lab(inventory, release, plain_strategy, backend))
 
 
 def provision_lab(lab: Lab) -> None:

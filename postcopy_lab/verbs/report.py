@@ -7,18 +7,20 @@ from pathlib import Path
 
 from postcopy_lab.board import clock, make_console
 from postcopy_lab.errors import InputError
-from postcopy_lab.inventory import Inventory, load_inventory
-from postcopy_lab.project import Project, find_project
+from postcopy_lab.inventory import Inventory
+from postcopy_lab.lab import open_lab
+from postcopy_lab.project import Project
 
 
-def report(inventory: str, target: str | None) -> None:
+def report(inventory: str, target: str | None, *, backend: str | None) -> None:
     """Write the report of a results directory and print its summary.
 
     Raises:
         InputError: there is no such study or results directory, or it cannot be analysed.
     """
-    project = find_project()
-    results = find_results(project, load_inventory(project, inventory), target)
+    lab = open_lab(inventory, backend=backend)
+    project = lab.project
+    results = find_results(project, lab.inventory, target)
     console = make_console()
     from analysis.report import InputError as AnalysisInputError
     from analysis.report import summary_table, write_report

@@ -17,13 +17,13 @@ from postcopy_lab.status import (
 from postcopy_lab.studies import known_studies
 
 
-def status(inventory: str) -> None:
+def status(inventory: str, *, backend: str | None) -> None:
     """Print nodes, link and studies of a lab.
 
     Raises:
         InputError: unknown or unfit inventory.
     """
-    lab = open_lab(inventory)
+    lab = open_lab(inventory, backend=backend)
     console = make_console()
     collector = FactsCollector()
     up = answering(lab.inventory.nodes)
@@ -34,7 +34,7 @@ def status(inventory: str) -> None:
     console.print(node_table(lab.inventory, up, collector.nodes))
     if not up:
         console.print(
-            "No node answers: there is no lab. Make it with `postcopy-lab provision`.", style="yellow"
+            f"No node answers: there is no lab. Make it with `{lab.command('provision')}`.", style="yellow"
         )
     for line in shared_machines(collector.nodes):
         console.print(line)

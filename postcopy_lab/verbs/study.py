@@ -34,12 +34,11 @@ def study(
     Raises:
         CommandError: the playbook failed, it was interrupted, or bad input.
     """
-    lab = open_lab(inventory, release, plain_strategy)
+    lab = open_lab(inventory, release, plain_strategy, backend)
     plan = load_plan(
         lab.project,
         lab.inventory,
         name,
-        backend=backend,
         repetitions=repetitions,
         only=only,
         release=release,
@@ -61,7 +60,7 @@ def study(
     )
     if missing:
         extra_vars = {**lab.extra_vars, "study": study_variable(lab.project, plan)}
-        optional = {"repetitions": repetitions, "only": only, "lab_backend": backend}
+        optional = {"repetitions": repetitions, "only": only}
         extra_vars.update({key: value for key, value in optional.items() if value is not None})
         if provision and len(answering(lab.inventory.nodes)) < len(lab.inventory.nodes):
             provision_lab(lab)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from tests.conftest import PROJECT, run_tool
 
 
-def run_scenario(role: str) -> None:
-    done = run_tool("molecule", "test", cwd=PROJECT / "roles" / role, timeout_seconds=1500)
+def run_cloud_scenario(role: str) -> None:
+    """As run_scenario(), on nodes of the release that has OpenStack."""
+    run_scenario(role, {"LAB_RELEASE": "zed-backports", "LAB_BACKEND": "nova"})
+
+
+def run_scenario(role: str, settings: Mapping[str, str] | None = None) -> None:
+    done = run_tool(
+        "molecule", "test", cwd=PROJECT / "roles" / role, timeout_seconds=1500, extra_env=settings
+    )
     # The end of the log names the failing task; the whole of it is too long to read in a report.
     assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-120:])

@@ -218,3 +218,35 @@ def test_a_guest_without_pattern_has_no_progress_to_miss(hybrid: dict[str, Any])
 def test_the_switch_tolerance_is_around_one() -> None:
     low, high = judgement.SWITCH_RATIO_RANGE
     assert 0 < low < 1 < high < 2
+
+
+NOVA_ERROR = (
+    "2026-11-24 12:00:00.000 1922 ERROR nova.virt.libvirt.driver [-] [instance: 0e73e074] "
+    "Live Migration failure: operation failed: lost connection to destination host"
+)
+
+
+def by_nova(recorded: dict[str, Any], **migration: Any) -> dict[str, Any]:
+    recorded["run"]["spec"]["backend"] = "nova"
+    recorded["results"]["boot"]["server_id"] = "0e73e074-3f4f-447b-a668-674b4eda5719"
+    recorded["results"]["migration"].update(migration)
+    return recorded
+
+
+def test_novas_own_record_goes_into_the_run(hybrid: dict[str, Any]) -> None:
+    record = {"id": 5, "status": "completed", "created_at": "2026-11-24T13:15:13.000000"}
+    run = document(by_nova(hybrid, nova_migration=record, nova_ended_at=1795526126.3))
+    assert run["nova"]["server_id"] == "0e73e074-3f4f-447b-a668-674b4eda5719"
+    assert run["nova"]["migration"] == record
+    assert run["outcome"] == "completed"
+
+
+def test_a_migration_that_nova_failed_quotes_its_log(hybrid: dict[str, Any]) -> None:
+    run = document(by_nova(hybrid, outcome="failed", error="nova: the migration is error"), nova=[NOVA_ERROR])
+    assert (run["outcome"], run["cause"]) == ("failed", "migration_failed")
+    assert run["cause_detail"].startswith("nova: the migration is error; nova-compute.log: nova.virt.libvirt")
+    assert "lost connection to destination host" in run["cause_detail"]
+
+
+def test_a_run_without_nova_says_nothing_of_it(hybrid: dict[str, Any]) -> None:
+    assert "nova" not in document(hybrid)

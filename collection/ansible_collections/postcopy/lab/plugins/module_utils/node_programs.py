@@ -55,8 +55,10 @@ def start_detached(name, settings, log_path, patience_seconds):
     return process.pid
 
 
-def run(name, settings):
+def run(name, settings, secrets=None):
     """Run a program to its end; returns the JSON object that it printed.
+
+    :param secrets: more variables of its environment, which other users of the node cannot see
 
     :raises ProgramError: it failed; the last line that it printed is the reason
     """
@@ -65,6 +67,7 @@ def run(name, settings):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=PROGRAM_DIRECTORY,
+        env=dict(os.environ, **(secrets or {})),
         close_fds=True,
     )
     output, errors = process.communicate()

@@ -91,8 +91,32 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
         "libvirt_version": migration.get("libvirt_version"),
     }
     document.update(judgement.judge(evidence))
+    if run["spec"]["backend"] == "nova":
+        document["nova"] = nova_of(boot, migration)
+        error = nova_error(logs.get("nova") or [])
+        if document["outcome"] == "failed" and error:
+            document["cause_detail"] = ("%s; nova-compute.log: %s" % (document["cause_detail"], error))[:600]
     document["warnings"] = warnings(run["spec"], results, missing)
     return document
+
+
+def nova_of(boot, migration):
+    """What nova itself says: its record of the migration, the instance afterwards, when the end was seen."""
+    return {
+        "server_id": boot.get("server_id"),
+        "migration": migration.get("nova_migration"),
+        "instance": migration.get("nova_instance"),
+        "ended_at": migration.get("nova_ended_at"),
+    }
+
+
+def nova_error(lines):
+    """The first error that nova-compute logged, in its own words; None if there is none."""
+    for line in lines:
+        words = line.split(" ERROR ", 1)
+        if len(words) == 2:
+            return " ".join(words[1].split())[:250]
+    return None
 
 
 def difference(later, earlier):

@@ -19,7 +19,7 @@ import re
 SCHEMA = 1
 MODES = ("precopy", "hybrid", "postcopy")
 STRESSORS = ("stress", "stress-ng")
-BACKENDS = ("libvirt",)
+BACKENDS = ("libvirt", "nova")
 MIB = 1024 * 1024
 
 STUDY_KEYS = (

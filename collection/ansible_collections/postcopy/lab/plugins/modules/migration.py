@@ -31,11 +31,9 @@ options:
   destination_uri:
     description: libvirt's URI of the destination, for example V(qemu+tls://compute2-migration/system).
     type: str
-    required: true
   migrate_uri:
     description: Where QEMU sends the guest's memory, for example V(tcp://10.91.1.12).
     type: str
-    required: true
   limit_seconds:
     description: How long a migration may stay in pre-copy.
     type: float
@@ -49,6 +47,29 @@ options:
     description: Where the records go, on the source.
     type: path
     required: true
+  nova:
+    description: Asks nova instead of libvirt, for which O(destination_uri) and O(migrate_uri) are not needed.
+    type: dict
+    suboptions:
+      url:
+        description: The URL of nova's API.
+        type: str
+        required: true
+      token:
+        description: An administrator's token.
+        type: str
+        required: true
+      server_id:
+        description: The instance.
+        type: str
+        required: true
+      destination:
+        description: nova's name of the host to migrate to.
+        type: str
+        required: true
+      console:
+        description: File with the instance's console on the source, which nova cuts when an instance moves.
+        type: path
 author:
   - postcopy-lab contributors
 """
@@ -102,6 +123,18 @@ job_before_switch:
   description: libvirt's job statistics immediately before post-copy was asked for; null without a switch.
   returned: always
   type: dict
+nova_migration:
+  description: nova's record of the migration, when it had ended; null if there is none.
+  returned: with O(nova)
+  type: dict
+nova_instance:
+  description: Status and host of the instance after that, as nova has them.
+  returned: with O(nova)
+  type: dict
+nova_ended_at:
+  description: When nova's record was first seen to have ended.
+  returned: with O(nova)
+  type: float
 job_completed:
   description: The statistics of libvirt's job-completed event; null if there was none.
   returned: always
@@ -117,15 +150,35 @@ def main():
         argument_spec={
             "name": {"type": "str", "required": True},
             "mode": {"choices": ["precopy", "hybrid", "postcopy"], "required": True},
-            "destination_uri": {"type": "str", "required": True},
-            "migrate_uri": {"type": "str", "required": True},
+            "destination_uri": {"type": "str"},
+            "migrate_uri": {"type": "str"},
             "limit_seconds": {"type": "float", "default": 120},
             "stuck_seconds": {"type": "float", "default": 600},
             "run_directory": {"type": "path", "required": True},
+            "nova": {
+                "type": "dict",
+                "options": {
+                    "url": {"type": "str", "required": True},
+                    "token": {"type": "str", "required": True, "no_log": True},
+                    "server_id": {"type": "str", "required": True},
+                    "destination": {"type": "str", "required": True},
+                    "console": {"type": "path"},
+                },
+            },
         },
+        required_one_of=[("destination_uri", "nova")],
+        required_together=[("destination_uri", "migrate_uri")],
     )
+    settings = dict(module.params)
+    nova = settings.pop("nova")
     try:
-        result = node_programs.run("migrate", module.params)
+        if nova is None:
+            result = node_programs.run("migrate", settings)
+        else:
+            settings.update(
+                {key: nova[key] for key in ("server_id", "destination", "console")}, nova_url=nova["url"]
+            )
+            result = node_programs.run("nova_migrate", settings, {"POSTCOPY_LAB_TOKEN": nova["token"]})
     except node_programs.ProgramError as error:
         module.fail_json(msg=str(error))
     module.exit_json(changed=True, waited_seconds=module.params["stuck_seconds"], **result)

@@ -44,6 +44,14 @@ options:
   guest:
     description: Name of the guest; on a compute.
     type: str
+  console:
+    description: File with the guest's console on this host, where it is not the kit's own. It is copied.
+    type: path
+  logs:
+    description: Logs of this node. What they get from the start to the stop goes into the run's directory.
+    type: list
+    elements: path
+    default: []
   guest_address:
     description: Address of the guest; for the pings.
     type: str
@@ -94,6 +102,7 @@ finished_at:
   type: float
 """
 
+import json
 import os
 import shutil
 import tarfile
@@ -117,9 +126,37 @@ RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
 START_PATIENCE_SECONDS = 10
 
 
+LOG_MARKS_FILE = "/var/lib/postcopy-lab/log_marks.json"
+
+
+def mark_logs(paths):
+    """Remember where the logs end now."""
+    marks = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+    with open(LOG_MARKS_FILE, "w") as stream:
+        json.dump(marks, stream)
+
+
+def keep_logs(directory):
+    """What the logs got since then; a log that was rotated meanwhile is shorter, and is taken whole."""
+    if not os.path.exists(LOG_MARKS_FILE):
+        return
+    with open(LOG_MARKS_FILE) as stream:
+        marks = json.load(stream)
+    os.unlink(LOG_MARKS_FILE)
+    for path, mark in sorted(marks.items()):
+        if not os.path.exists(path):
+            continue
+        with open(path, "rb") as log:
+            log.seek(mark if os.path.getsize(path) >= mark else 0)
+            content = log.read()
+        with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
+            stream.write(content)
+
+
 def start(params):
     for name in ("probe", "migrate"):
         processes.stop(name)
+    mark_logs(params["logs"])
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
     os.makedirs(params["run_directory"])
@@ -149,7 +186,8 @@ def stop(params):
     if os.path.exists(log) and os.path.getsize(log) == 0:
         os.unlink(log)
     if removal:
-        keep_console(params["guest"], directory)
+        keep_console(params["guest"], params["console"], directory)
+    keep_logs(directory)
     archive = pack(directory)
     state = removal.wait() if removal else None
     return {"archive": archive, "guest_state": state, "was_running": was_running}
@@ -182,12 +220,15 @@ class Removal:
         return self.state
 
 
-def keep_console(name, directory):
-    """The guest's console goes into the run's directory."""
-    console = guest_domain.console_path(name)
-    if os.path.exists(console):
-        shutil.copyfile(console, os.path.join(directory, "console.log"))
-        os.unlink(console)
+def keep_console(name, other_console, directory):
+    """The guest's console goes into the run's directory, unless one was put there before the migration."""
+    target = os.path.join(directory, "console.log")
+    own = guest_domain.console_path(name)
+    if os.path.exists(own):
+        shutil.copyfile(own, target)
+        os.unlink(own)
+    elif other_console and os.path.exists(other_console) and not os.path.exists(target):
+        shutil.copyfile(other_console, target)
 
 
 def pack(directory):
@@ -215,6 +256,8 @@ def main():
             },
             "interfaces": {"type": "list", "elements": "str", "default": []},
             "guest": {"type": "str"},
+            "console": {"type": "path"},
+            "logs": {"type": "list", "elements": "path", "default": []},
             "guest_address": {"type": "str"},
             "guest_port": {"type": "int", "default": 7300},
             "deadline_seconds": {"type": "float", "default": 3600},

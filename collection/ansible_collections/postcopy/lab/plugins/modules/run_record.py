@@ -96,6 +96,11 @@ def record(params):
         "source": run_files.read_lines(os.path.join(directory, "source", "console.log")),
         "destination": run_files.read_lines(os.path.join(directory, "destination", "console.log")),
         "guest": run_files.read_lines(os.path.join(directory, "guest", "kernel_log.txt")),
+        "nova": [
+            line
+            for role in ("source", "destination")
+            for line in run_files.read_lines(os.path.join(directory, role, "nova-compute.log"))
+        ],
     }
     names = {"source": run["source"], "destination": run["destination"], "prober": params["prober"]}
     run_files.write_checksums(directory)

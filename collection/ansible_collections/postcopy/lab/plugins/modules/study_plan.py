@@ -36,7 +36,7 @@ options:
   backend:
     description: Who is asked to migrate.
     type: str
-    choices: [libvirt]
+    choices: [libvirt, nova]
     default: libvirt
   repetitions:
     description: Repetitions of each case; the study's own by default.
@@ -169,6 +169,14 @@ def check_requests(spec):
     return ["status"] + verify + ["kernel-log", "progress", "status"]
 
 
+def mac_address(backend, guest_network, guest_number):
+    """An instance of the cloud takes its address from the last four bytes."""
+    if backend == "nova":
+        numbers = [int(number) for number in guest_network.split(".")] + [100 + guest_number]
+        return "52:54:%02x:%02x:%02x:%02x" % tuple(numbers)
+    return "52:54:00:91:02:%02x" % guest_number
+
+
 class NotProvisioned(rules.StudyError):
     """Nodes are not as the project's files say."""
 
@@ -218,7 +226,7 @@ def run_items(plan, params, source, destination):
                 "guest": {
                     "name": "postcopy-lab-%s-%02d" % (case, repetition),
                     "address": "%s.%d" % (params["guest_network"], 100 + guest_number),
-                    "mac": "52:54:00:91:02:%02x" % guest_number,
+                    "mac": mac_address(params["backend"], params["guest_network"], guest_number),
                     "vcpus": plan["specs"][case]["vcpus"],
                     "memory_bytes": plan["specs"][case]["ram_bytes"],
                 },
@@ -280,7 +288,7 @@ def main():
             "results_directory": {"type": "path", "required": True},
             "lab": {"type": "str", "required": True},
             "release": {"type": "str", "required": True},
-            "backend": {"choices": ["libvirt"], "default": "libvirt"},
+            "backend": {"choices": ["libvirt", "nova"], "default": "libvirt"},
             "repetitions": {"type": "int"},
             "only": {"type": "str", "default": ""},
             "computes": {"type": "list", "elements": "str", "required": True},

@@ -154,6 +154,15 @@ class Migration:
             return True
         return False
 
+    def switch_was_lost(self):
+        """Whether an accepted request to switch came to nothing, and has to be made again."""
+        return False
+
+    def prepare(self):
+        """What is to be done before the migration."""
+        if self.settings["mode"] in SWITCH_ITERATION:
+            self.domain.migrateSetMaxDowntime(SWITCH_DOWNTIME_MILLISECONDS, 0)
+
     def abort(self):
         self.note("abort-requested")
         self.result["aborted"] = self.call("abort", self.domain.abortJob)
@@ -171,8 +180,7 @@ class Migration:
     def run(self):
         """Migrate; returns the outcome: migrated, aborted, failed or stuck."""
         settings = self.settings
-        if settings["mode"] in SWITCH_ITERATION:
-            self.domain.migrateSetMaxDowntime(SWITCH_DOWNTIME_MILLISECONDS, 0)
+        self.prepare()
         started = self.result["requested_at"] = self.note("requested", settings["mode"])
         self.start(self.migrate)
         self.start(self.sample)
@@ -194,6 +202,8 @@ class Migration:
                 break
             if action == "switch":
                 switch_accepted = self.switch()
+            elif switch_accepted and self.switch_was_lost():
+                switch_accepted = False
             elif action == "abort":
                 self.abort()
             elif action == "give-up":
@@ -236,13 +246,13 @@ def versions(connection):
     }
 
 
-def main(settings):
+def main(settings, kind=Migration):
     import libvirt
 
     processes.write_pid("migrate")
     try:
         try:
-            migration = Migration(libvirt, settings)
+            migration = kind(libvirt, settings)
             outcome = migration.run()
             result = dict(migration.result, outcome=outcome, error=migration.error)
             result["job_completed"] = migration.job_completed

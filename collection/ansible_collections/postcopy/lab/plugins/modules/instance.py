@@ -1,0 +1,213 @@
+#!/usr/bin/python
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Boot or delete an instance of the cloud for a run."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+DOCUMENTATION = r"""
+module: instance
+short_description: Boot or delete an instance of the cloud
+description:
+  - Runs on the control machine. Makes the flavor if it is missing, a port with the guest's address, and the
+    instance on the host that is asked for, and waits until nova calls it active. Whether the guest answers is
+    seen by M(postcopy.lab.guest_agent).
+  - An instance that cannot be booted is a result, not a failure of the task.
+  - Instances and ports of other names than C(postcopy-lab-*) are never touched.
+options:
+  state:
+    description: Whether the instance runs.
+    type: str
+    choices: [running, absent]
+    default: running
+  cloud:
+    description: Name of the cloud in C(clouds.yaml).
+    type: str
+    required: true
+  name:
+    description: Name of the instance, beginning with C(postcopy-lab-). Without a name V(absent) deletes all
+      of them.
+    type: str
+  host:
+    description: nova's name of the host to boot on.
+    type: str
+  vcpus:
+    description: Number of virtual processors.
+    type: int
+    default: 1
+  memory_bytes:
+    description: Memory of the instance, in bytes.
+    type: int
+  address:
+    description: Address of the guest.
+    type: str
+  mac:
+    description: Hardware address of the guest's interface; the guest takes its address from it.
+    type: str
+  image:
+    description: Name of the image.
+    type: str
+    default: postcopy-lab-guest
+  network:
+    description: Name of the network.
+    type: str
+    default: guest
+  timeout_seconds:
+    description: How long nova may take.
+    type: int
+    default: 180
+author:
+  - postcopy-lab contributors
+"""
+
+EXAMPLES = r"""
+- name: Boot an instance
+  postcopy.lab.instance:
+    cloud: cloud
+    name: postcopy-lab-example
+    host: compute1
+    memory_bytes: 2147483648
+    address: 10.95.2.100
+    mac: "52:54:0a:5f:02:64"
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+started_at:
+  description: When the instance was asked for, UTC epoch seconds of the control machine.
+  returned: when one was booted
+  type: float
+active_at:
+  description: When nova called it active.
+  returned: when one was booted
+  type: float
+server_id:
+  description: The instance.
+  returned: when one was booted
+  type: str
+domain:
+  description: libvirt's name of the instance.
+  returned: when one was booted
+  type: str
+error:
+  description: Why the instance could not be booted, nova's own words in one line; null if it was.
+  returned: V(running)
+  type: str
+removed:
+  description: Names of the instances that were deleted.
+  returned: V(absent)
+  type: list
+  elements: str
+"""
+
+import time
+
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+
+try:
+    import openstack
+except ImportError:
+    openstack = None
+
+NAME_PREFIX = "postcopy-lab-"
+MIB = 1024 * 1024
+
+
+def one_line(error):
+    return " ".join(str(error).split())
+
+
+def remove(cloud, name, timeout_seconds):
+    """Delete the instances of this kit, or the one of that name, and their ports; returns their names."""
+    servers = [
+        server
+        for server in cloud.compute.servers()
+        if server.name.startswith(NAME_PREFIX) and name in (None, server.name)
+    ]
+    for server in servers:
+        cloud.compute.delete_server(server, ignore_missing=True)
+    for server in servers:
+        cloud.compute.wait_for_delete(server, interval=0.5, wait=timeout_seconds)
+    for port in cloud.network.ports():
+        if port.name.startswith(NAME_PREFIX) and name in (None, port.name):
+            cloud.network.delete_port(port, ignore_missing=True)
+    return [server.name for server in servers]
+
+
+def flavor_id(cloud, params):
+    """The flavor of that size, made when it is first needed. Its only disk is the image."""
+    ram_mib = params["memory_bytes"] // MIB
+    name = "%s%d-%d" % (NAME_PREFIX, params["vcpus"], ram_mib)
+    found = cloud.compute.find_flavor(name)
+    return (found or cloud.compute.create_flavor(name=name, vcpus=params["vcpus"], ram=ram_mib, disk=0)).id
+
+
+def boot(cloud, params):
+    remove(cloud, params["name"], params["timeout_seconds"])
+    image = cloud.image.find_image(params["image"], ignore_missing=False)
+    network = cloud.network.find_network(params["network"], ignore_missing=False)
+    flavor = flavor_id(cloud, params)
+    port = cloud.network.create_port(
+        name=params["name"],
+        network_id=network.id,
+        mac_address=params["mac"],
+        fixed_ips=[{"ip_address": params["address"]}],
+    )
+    started_at = time.time()
+    server = cloud.compute.create_server(
+        name=params["name"],
+        image_id=image.id,
+        flavor_id=flavor,
+        networks=[{"port": port.id}],
+        availability_zone="nova:" + params["host"],
+    )
+    result = {"started_at": started_at, "server_id": server.id, "error": None}
+    try:
+        server = cloud.compute.wait_for_server(server, interval=0.5, wait=params["timeout_seconds"])
+    except openstack.exceptions.SDKException as error:
+        server = cloud.compute.get_server(server.id)
+        result["error"] = one_line((server.fault or {}).get("message") or error)
+    result.update(active_at=time.time(), domain=server.instance_name)
+    return result
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "state": {"choices": ["running", "absent"], "default": "running"},
+            "cloud": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "host": {"type": "str"},
+            "vcpus": {"type": "int", "default": 1},
+            "memory_bytes": {"type": "int"},
+            "address": {"type": "str"},
+            "mac": {"type": "str"},
+            "image": {"type": "str", "default": "postcopy-lab-guest"},
+            "network": {"type": "str", "default": "guest"},
+            "timeout_seconds": {"type": "int", "default": 180},
+        },
+        required_if=[("state", "running", ("name", "host", "memory_bytes", "address", "mac"))],
+    )
+    params = module.params
+    if openstack is None:
+        module.fail_json(msg=missing_required_lib("openstacksdk"))
+    if params["name"] is not None and not params["name"].startswith(NAME_PREFIX):
+        module.fail_json(msg="name: %r must begin with %s" % (params["name"], NAME_PREFIX))
+    try:
+        cloud = openstack.connect(cloud=params["cloud"])
+        if params["state"] == "running":
+            try:
+                result = boot(cloud, params)
+            except openstack.exceptions.SDKException as error:
+                result = {"started_at": time.time(), "error": one_line(error)}
+            module.exit_json(changed=True, **result)
+        removed = remove(cloud, params["name"], params["timeout_seconds"])
+        module.exit_json(changed=bool(removed), removed=removed)
+    except openstack.exceptions.SDKException as error:
+        module.fail_json(msg="cloud %s: %s" % (params["cloud"], one_line(error)))
+
+
+if __name__ == "__main__":
+    main()

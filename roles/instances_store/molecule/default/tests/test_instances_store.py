@@ -1,0 +1,29 @@
+"""The folder of the instances on two compute nodes, seen from outside."""
+
+from __future__ import annotations
+
+import os
+
+from testinfra.host import Host
+
+FOLDER = "/var/lib/nova/instances"
+
+
+def node(name: str) -> Host:
+    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
+    return Host.get_host(f"ansible://{name}?ansible_inventory={inventory}&force_ansible=true")
+
+
+def test_what_one_node_writes_the_other_reads() -> None:
+    one, other = node("store1"), node("store2")
+    one.check_output(f"echo a word > {FOLDER}/tried")
+    try:
+        assert other.check_output(f"cat {FOLDER}/tried") == "a word"
+    finally:
+        other.check_output(f"rm {FOLDER}/tried")
+
+
+def test_it_belongs_to_nova_on_both() -> None:
+    for name in ("store1", "store2"):
+        folder = node(name).file(FOLDER)
+        assert (folder.uid, folder.gid, folder.mode) == (64060, 64060, 0o755)

@@ -1,0 +1,23 @@
+"""The cache of tokens, seen from outside."""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://controller"]
+
+STORE_AND_READ = """
+import sys, memcache
+client = memcache.Client([sys.argv[1] + ":11211"], socket_timeout=2)
+client.set("tried", "a word")
+print(client.get("tried"))
+"""
+
+
+def test_it_keeps_what_it_is_given(host: Host) -> None:
+    address = host.check_output("ip -4 -brief address show dev mgmt0").split()[2].split("/")[0]
+    assert host.check_output(f"python3 -c '{STORE_AND_READ}' {address}") == "a word"
+
+
+def test_it_listens_on_the_management_network_only(host: Host) -> None:
+    assert host.check_output(f"python3 -c '{STORE_AND_READ}' 127.0.0.1") == "None"

@@ -1,0 +1,46 @@
+"""Networks, seen from outside: from the control machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import openstack
+import pytest
+
+PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
+CLOUDS = PROJECT / ".lab/m-neutron/clouds.yaml"
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[openstack.connection.Connection]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
+        yield openstack.connect(cloud="m-neutron")
+
+
+def test_the_agent_of_the_compute_node_is_alive(cloud: openstack.connection.Connection) -> None:
+    def alive() -> list[str]:
+        return [agent.host for agent in cloud.network.agents() if agent.is_alive]
+
+    assert any(alive() == ["neutron2"] or time.sleep(1) for _ in range(60)), alive()
+
+
+def test_the_guest_network_is_flat_and_without_dhcp(cloud: openstack.connection.Connection) -> None:
+    network = cloud.network.find_network("guest")
+    assert (network.provider_network_type, network.is_port_security_enabled) == ("flat", False)
+    (subnet,) = cloud.network.subnets(network_id=network.id)
+    assert not subnet.is_dhcp_enabled
+
+
+def test_a_port_gets_the_address_that_it_is_given(cloud: openstack.connection.Connection) -> None:
+    network = cloud.network.find_network("guest")
+    (subnet,) = cloud.network.subnets(network_id=network.id)
+    address = subnet.allocation_pools[0]["start"]
+    port = cloud.network.create_port(network_id=network.id, fixed_ips=[{"ip_address": address}])
+    try:
+        assert [fixed["ip_address"] for fixed in port.fixed_ips] == [address]
+    finally:
+        cloud.network.delete_port(port)

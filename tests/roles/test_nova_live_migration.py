@@ -1,0 +1,7 @@
+"""The role nova_live_migration on real nodes."""
+
+from tests.roles.scenario import run_cloud_scenario
+
+
+def test_nova_live_migration() -> None:
+    run_cloud_scenario("nova_live_migration")
