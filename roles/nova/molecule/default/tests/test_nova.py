@@ -87,9 +87,9 @@ def delete(cloud: openstack.connection.Connection) -> None:
 def server_id(cloud: openstack.connection.Connection, address: str) -> Iterator[str]:
     """The instance after its migration.
 
-    neutron 21 sometimes answers 500 to nova's second request to activate a port's binding, on a busy machine
-    more often (sqlalchemy's UnmappedInstanceError in neutron-api.log); the instance is on the destination then,
-    and nova calls it ERROR. That race is neutron's and not this role's: it is tried again with another one.
+    neutron 21 sometimes answers 500 to nova's second request to activate a port's binding, more often on a
+    busy machine (sqlalchemy's UnmappedInstanceError in neutron-api.log). The instance is on the destination
+    then, and nova calls it ERROR. That race is neutron's and not this role's: it is tried with another one.
     """
     up = wait_until(90, lambda: len(list(cloud.compute.hypervisors())) == 2)
     assert up, "the scheduler did not take up both compute nodes"
