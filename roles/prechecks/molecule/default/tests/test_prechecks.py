@@ -35,8 +35,8 @@ def refusals(*options: str, inventories: tuple[Path, ...] = (INVENTORY,)) -> lis
     ("option", "line"),
     [
         ("lab_name=My_Lab", "lab_name is 'My_Lab'; allowed are 1 to 20 lower case letters"),
-        ("lab_release=folsom", "lab_release is 'folsom'; allowed are epoxy, zed (files of releases/)"),
-        ("lab_backend=nova", "lab_backend is 'nova'; allowed is libvirt"),
+        ("lab_release=folsom", "lab_release is 'folsom'; allowed are epoxy, zed, zed-backports ("),
+        ("lab_backend=nova", "lab_backend is 'nova'; allowed with release epoxy is libvirt"),
         ("lab_network_link_rate=0", "lab_network_link_rate is '0'; allowed is a number above 0 with kbit"),
         ("lab_network_link_rate=fast", "lab_network_link_rate is 'fast'; allowed is a number above 0 with"),
         ("lab_network_link_rate=0gbit", "lab_network_link_rate is '0gbit'; allowed is a number above 0 with"),
