@@ -1,4 +1,4 @@
-"""nova-compute.log: recorded of one hybrid migration on Zed, and Icehouse's texts from its source."""
+"""nova-compute.log: recorded of one hybrid migration on Zed, and Icehouse's texts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ def test_the_source_tells_of_its_part(recorded: dict[str, list[bytes]]) -> None:
     marks = parse_nova_log(recorded["source"], "zed", INSTANCE).marks
     order = ["source_prepared", "source_switches", "source_operation_ends", "source_ends"]
     assert sorted(marks, key=lambda mark: marks[mark]) == order
-    # 13:15:21.997 in the log: nova writes UTC, as the nodes keep it.
     assert marks["source_ends"] - marks["source_prepared"] == pytest.approx(9.2, abs=0.1)
 
 

@@ -1,4 +1,4 @@
-"""nova's API as the driver speaks it: answers as a real nova gave them."""
+"""nova's API as the driver speaks it; the refusal is written by hand, in the form that nova's have."""
 
 from ansible_collections.postcopy.lab.plugins.module_utils.node import nova_api
 

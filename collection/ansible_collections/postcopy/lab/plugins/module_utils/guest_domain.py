@@ -46,6 +46,18 @@ DOMAIN = """<domain type=%(type)s xmlns:qemu='http://libvirt.org/schemas/domain/
 """
 
 
+def name_error(name):
+    """Why a guest of this name is none of this kit's, one line; None if it is one, or no name is given."""
+    if name is None or name.startswith(NAME_PREFIX):
+        return None
+    return "name: %r must begin with %s" % (name, NAME_PREFIX)
+
+
+def address_in_mac(address):
+    """The hardware address of a guest that takes its IPv4 address from the last four bytes of it."""
+    return "52:54:%02x:%02x:%02x:%02x" % tuple(int(number) for number in address.split("."))
+
+
 def console_path(name):
     return os.path.join(CONSOLE_DIRECTORY, name + ".log")
 

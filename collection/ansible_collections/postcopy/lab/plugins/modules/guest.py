@@ -189,9 +189,9 @@ def main():
     )
     if libvirt is None:
         module.fail_json(msg=missing_required_lib("libvirt"))
-    name = module.params["name"]
-    if name is not None and not name.startswith(guest_domain.NAME_PREFIX):
-        module.fail_json(msg="name: %r must begin with %s" % (name, guest_domain.NAME_PREFIX))
+    unfit = guest_domain.name_error(module.params["name"])
+    if unfit:
+        module.fail_json(msg=unfit)
     try:
         connection = guest_domain.connect(libvirt)
         try:

@@ -44,7 +44,8 @@ options:
     description: Address of the guest.
     type: str
   mac:
-    description: Hardware address of the guest's interface; the guest takes its address from it.
+    description: Hardware address of the guest's interface. The guest takes its address from the last four
+      bytes, so they are O(address) where it is not given.
     type: str
   image:
     description: Name of the image.
@@ -70,7 +71,6 @@ EXAMPLES = r"""
     host: compute1
     memory_bytes: 2147483648
     address: 10.95.2.100
-    mac: "52:54:0a:5f:02:64"
   delegate_to: localhost
 """
 
@@ -105,13 +105,13 @@ removed:
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain
 
 try:
     import openstack
 except ImportError:
     openstack = None
 
-NAME_PREFIX = "postcopy-lab-"
 MIB = 1024 * 1024
 
 
@@ -121,17 +121,17 @@ def one_line(error):
 
 def remove(cloud, name, timeout_seconds):
     """Delete the instances of this kit, or the one of that name, and their ports; returns their names."""
-    servers = [
-        server
-        for server in cloud.compute.servers()
-        if server.name.startswith(NAME_PREFIX) and name in (None, server.name)
-    ]
+
+    def ours(item):
+        return item.name.startswith(guest_domain.NAME_PREFIX) and name in (None, item.name)
+
+    servers = [server for server in cloud.compute.servers() if ours(server)]
     for server in servers:
         cloud.compute.delete_server(server, ignore_missing=True)
     for server in servers:
         cloud.compute.wait_for_delete(server, interval=0.5, wait=timeout_seconds)
     for port in cloud.network.ports():
-        if port.name.startswith(NAME_PREFIX) and name in (None, port.name):
+        if ours(port):
             cloud.network.delete_port(port, ignore_missing=True)
     return [server.name for server in servers]
 
@@ -139,7 +139,7 @@ def remove(cloud, name, timeout_seconds):
 def flavor_id(cloud, params):
     """The flavor of that size, made when it is first needed. Its only disk is the image."""
     ram_mib = params["memory_bytes"] // MIB
-    name = "%s%d-%d" % (NAME_PREFIX, params["vcpus"], ram_mib)
+    name = "%s%d-%d" % (guest_domain.NAME_PREFIX, params["vcpus"], ram_mib)
     found = cloud.compute.find_flavor(name)
     return (found or cloud.compute.create_flavor(name=name, vcpus=params["vcpus"], ram=ram_mib, disk=0)).id
 
@@ -152,7 +152,7 @@ def boot(cloud, params):
     port = cloud.network.create_port(
         name=params["name"],
         network_id=network.id,
-        mac_address=params["mac"],
+        mac_address=params["mac"] or guest_domain.address_in_mac(params["address"]),
         fixed_ips=[{"ip_address": params["address"]}],
     )
     started_at = time.time()
@@ -188,13 +188,14 @@ def main():
             "network": {"type": "str", "default": "guest"},
             "timeout_seconds": {"type": "int", "default": 180},
         },
-        required_if=[("state", "running", ("name", "host", "memory_bytes", "address", "mac"))],
+        required_if=[("state", "running", ("name", "host", "memory_bytes", "address"))],
     )
     params = module.params
     if openstack is None:
         module.fail_json(msg=missing_required_lib("openstacksdk"))
-    if params["name"] is not None and not params["name"].startswith(NAME_PREFIX):
-        module.fail_json(msg="name: %r must begin with %s" % (params["name"], NAME_PREFIX))
+    unfit = guest_domain.name_error(params["name"])
+    if unfit:
+        module.fail_json(msg=unfit)
     try:
         cloud = openstack.connect(cloud=params["cloud"])
         if params["state"] == "running":

@@ -115,8 +115,8 @@ pending:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, study_files
 from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
-from ansible_collections.postcopy.lab.plugins.module_utils import study_files
 
 NODE_RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
 BOOT_PATIENCE_SECONDS = 180
@@ -169,14 +169,6 @@ def check_requests(spec):
     return ["status"] + verify + ["kernel-log", "progress", "status"]
 
 
-def mac_address(backend, guest_network, guest_number):
-    """An instance of the cloud takes its address from the last four bytes."""
-    if backend == "nova":
-        numbers = [int(number) for number in guest_network.split(".")] + [100 + guest_number]
-        return "52:54:%02x:%02x:%02x:%02x" % tuple(numbers)
-    return "52:54:00:91:02:%02x" % guest_number
-
-
 class NotProvisioned(rules.StudyError):
     """Nodes are not as the project's files say."""
 
@@ -206,6 +198,7 @@ def run_items(plan, params, source, destination):
         number = plan["order"].index([case, repetition]) + 1
         # The next guest boots while this one is removed: two addresses, by turns.
         guest_number = 2 * params["pair"] + place % 2
+        address = "%s.%d" % (params["guest_network"], 100 + guest_number)
         items.append(
             {
                 "study": plan["study"]["name"],
@@ -225,8 +218,10 @@ def run_items(plan, params, source, destination):
                 "deadline_seconds": deadline_seconds(plan["specs"][case]),
                 "guest": {
                     "name": "postcopy-lab-%s-%02d" % (case, repetition),
-                    "address": "%s.%d" % (params["guest_network"], 100 + guest_number),
-                    "mac": mac_address(params["backend"], params["guest_network"], guest_number),
+                    "address": address,
+                    "mac": guest_domain.address_in_mac(address)
+                    if params["backend"] == "nova"
+                    else "52:54:00:91:02:%02x" % guest_number,
                     "vcpus": plan["specs"][case]["vcpus"],
                     "memory_bytes": plan["specs"][case]["ram_bytes"],
                 },

@@ -64,6 +64,8 @@ class Migration:
 
     def __init__(self, libvirt, settings):
         self.libvirt = libvirt
+        # What is raised when a request is refused.
+        self.refusal = libvirt.libvirtError
         self.settings = settings
         directory = settings["run_directory"]
         self.jobs = JsonLines(os.path.join(directory, "job.jsonl"))
@@ -122,16 +124,20 @@ class Migration:
         return flags
 
     def migrate(self):
-        """The migration itself: one blocking call, in a thread of its own."""
-        parameters = {self.libvirt.VIR_MIGRATE_PARAM_URI: self.settings["migrate_uri"]}
+        """The migration from the request to its end, in a thread of its own."""
         try:
-            self.domain.migrateToURI3(self.settings["destination_uri"], parameters, self.flags())
-        except self.libvirt.libvirtError as error:
+            self.carry_out()
+        except self.refusal as error:
             self.error = one_line(error)
         self.result["finished_at"] = self.note("finished", self.error)
         with self.changed:
             self.ended.set()
             self.changed.notify_all()
+
+    def carry_out(self):
+        """One blocking call; raises `refusal`."""
+        parameters = {self.libvirt.VIR_MIGRATE_PARAM_URI: self.settings["migrate_uri"]}
+        self.domain.migrateToURI3(self.settings["destination_uri"], parameters, self.flags())
 
     def sample(self):
         for _tick in ticks(HERTZ, self.ended):
@@ -165,14 +171,16 @@ class Migration:
 
     def abort(self):
         self.note("abort-requested")
-        self.result["aborted"] = self.call("abort", self.domain.abortJob)
-        return self.result["aborted"]
+        self.result["aborted"] = self.call("abort", self.ask_to_abort)
+
+    def ask_to_abort(self):
+        self.domain.abortJob()
 
     def call(self, name, function, *arguments):
-        """Whether libvirt did it. It refuses what comes too early or too late: the next tick tries again."""
+        """Whether it was done. What comes too early or too late is refused: the next tick tries again."""
         try:
             function(*arguments)
-        except self.libvirt.libvirtError as error:
+        except self.refusal as error:
             self.note(name + "-refused", one_line(error))
             return False
         return True

@@ -32,6 +32,7 @@ class NovaMigration(migrate.Migration):
 
     def __init__(self, libvirt, settings):
         super(NovaMigration, self).__init__(libvirt, settings)
+        self.refusal = NovaError
         self.nova = NovaApi(settings["nova_url"], os.environ["POSTCOPY_LAB_TOKEN"], settings["server_id"])
         self.last_job = None
         self.switch_asked_at = None
@@ -55,16 +56,9 @@ class NovaMigration(migrate.Migration):
             self.last_job = job
         return job
 
-    def migrate(self):
-        try:
-            self.nova.live_migrate(self.settings["destination"])
-            self.wait_for_the_end()
-        except NovaError as error:
-            self.error = migrate.one_line(error)
-        self.result["finished_at"] = self.note("finished", self.error)
-        with self.changed:
-            self.ended.set()
-            self.changed.notify_all()
+    def carry_out(self):
+        self.nova.live_migrate(self.settings["destination"])
+        self.wait_for_the_end()
 
     def wait_for_the_end(self):
         record = None
@@ -87,7 +81,7 @@ class NovaMigration(migrate.Migration):
         if self.result["switched"]:
             return True
         at = self.note("switch-requested")
-        if self.ask("switch", self.nova.force_complete):
+        if self.call("switch", self.nova.force_complete):
             self.switch_asked_at = time.time()
             self.result["switch_requested_at"] = self.result["switch_requested_at"] or at
             return True
@@ -96,19 +90,8 @@ class NovaMigration(migrate.Migration):
     def switch_was_lost(self):
         return not self.result["switched"] and time.time() - self.switch_asked_at > SWITCH_PATIENCE_SECONDS
 
-    def abort(self):
-        self.note("abort-requested")
-        self.result["aborted"] = self.ask("abort", self.nova.abort)
-        return self.result["aborted"]
-
-    def ask(self, name, function):
-        """Whether nova took it. It refuses what comes too early or too late: the next tick tries again."""
-        try:
-            function()
-        except NovaError as error:
-            self.note(name + "-refused", migrate.one_line(error))
-            return False
-        return True
+    def ask_to_abort(self):
+        self.nova.abort()
 
 
 if __name__ == "__main__":
