@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import openstack
 import pytest
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-CLOUDS = PROJECT / ".lab/m-glance/clouds.yaml"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[openstack.connection.Connection]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
-        yield openstack.connect(cloud="m-glance")
+pytest_plugins = ["tests.roles.outside"]
 
 
 def test_an_image_is_kept_as_it_was_given(cloud: openstack.connection.Connection) -> None:

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from testinfra.host import Host
+from tests.roles.outside import node
 
 FOLDER = "/var/lib/nova/instances"
-
-
-def node(name: str) -> Host:
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    return Host.get_host(f"ansible://{name}?ansible_inventory={inventory}&force_ansible=true")
 
 
 def test_what_one_node_writes_the_other_reads() -> None:

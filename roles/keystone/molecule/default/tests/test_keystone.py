@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from pathlib import Path
 
 import openstack
 import pytest
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-CLOUDS = PROJECT / ".lab/m-keystone/clouds.yaml"
+from tests.roles.outside import LAB_FOLDER
 
-
-@pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> openstack.connection.Connection:
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
-    return openstack.connect(cloud="m-keystone")
+pytest_plugins = ["tests.roles.outside"]
 
 
 def test_the_administrator_gets_a_token(cloud: openstack.connection.Connection) -> None:
@@ -40,4 +33,4 @@ def test_keystone_is_in_its_own_catalogue(cloud: openstack.connection.Connection
 
 
 def test_the_administrators_password_is_private() -> None:
-    assert stat.S_IMODE(CLOUDS.stat().st_mode) == 0o600
+    assert stat.S_IMODE((LAB_FOLDER / "clouds.yaml").stat().st_mode) == 0o600

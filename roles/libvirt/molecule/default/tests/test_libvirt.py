@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from testinfra.host import Host
 
+from tests.conftest import PROJECT
+from tests.roles.outside import LAB_FOLDER, address, node
+
 testinfra_hosts = ["ansible://compute"]
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
 RELEASE: dict[str, Any] = yaml.safe_load(
     (PROJECT / "releases" / f"{os.environ.get('LAB_RELEASE', 'epoxy')}.yml").read_text()
 )
-AUTHORITY = PROJECT / ".lab/m-libvirt/ca"
+AUTHORITY = LAB_FOLDER / "ca"
 DISKLESS = """<domain type="qemu"><name>tiny</name><memory unit="MiB">64</memory>
 <os><type arch="x86_64" machine="pc">hvm</type></os>
 <devices><serial type="file"><source path="/var/log/postcopy-lab/console/tiny.log" append="on"/></serial>
@@ -32,15 +33,6 @@ def name(host: Host) -> str:
 @pytest.fixture
 def peer(name: str) -> str:
     return {"virt1": "virt2", "virt2": "virt1"}[name]
-
-
-def node(name: str) -> Host:
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    return Host.get_host(f"ansible://{name}?ansible_inventory={inventory}&force_ansible=true")
-
-
-def address(host: Host) -> str:
-    return host.check_output("ip -4 -brief address show dev migration0").split()[2].split("/")[0]
 
 
 def test_the_release_runs(host: Host) -> None:
@@ -59,7 +51,9 @@ def test_nodes_reach_each_other_by_tls(host: Host, peer: str) -> None:
 
 
 def test_a_name_that_the_certificate_does_not_have_is_refused(host: Host, peer: str) -> None:
-    host.check_output(f"grep -q impostor /etc/hosts || echo {address(node(peer))} impostor >> /etc/hosts")
+    host.check_output(
+        f"grep -q impostor /etc/hosts || echo {address(node(peer), 'migration0')} impostor >> /etc/hosts"
+    )
     refused = host.run("virsh -c qemu+tls://impostor/system hostname")
     assert refused.rc != 0
     assert "impostor" in refused.stderr
@@ -80,7 +74,7 @@ def test_a_stranger_is_refused(host: Host, peer: str) -> None:
 def test_only_tls_listens_and_only_on_the_migration_network(host: Host, peer: str) -> None:
     listening = {line.split()[3] for line in host.check_output("ss -Hlnt").splitlines()}
     libvirt = {one for one in listening if one.endswith((":16509", ":16514"))}
-    assert libvirt == {f"{address(host)}:16514"}
+    assert libvirt == {f"{address(host, 'migration0')}:16514"}
     assert host.run(f"virsh -c qemu+tcp://{peer}-migration/system hostname").rc != 0
     assert host.check_output("systemctl is-enabled libvirtd-tcp.socket || true") == "masked"
 

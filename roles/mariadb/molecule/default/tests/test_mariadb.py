@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import stat
-from pathlib import Path
 
 from testinfra.host import Host
 
+from tests.roles.outside import LAB_FOLDER, address
+
 testinfra_hosts = ["ansible://controller"]
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-PASSWORD = PROJECT / ".lab/m-mariadb/secrets/database"
+PASSWORD = LAB_FOLDER / "secrets/database"
 
 
 def client(host: Host, user: str, password: str) -> str:
-    address = host.check_output("ip -4 -brief address show dev mgmt0").split()[2].split("/")[0]
-    return (
-        f"mariadb --host {address} --user {user} --password={password} --batch --skip-column-names --execute"
-    )
+    server = f"--host {address(host, 'mgmt0')} --user {user} --password={password}"
+    return f"mariadb {server} --batch --skip-column-names --execute"
 
 
 def test_a_service_reaches_its_own_databases_over_the_network(host: Host) -> None:

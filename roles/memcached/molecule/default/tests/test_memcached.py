@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
+from tests.roles.outside import address
+
 testinfra_hosts = ["ansible://controller"]
 
 STORE_AND_READ = """
@@ -15,8 +17,8 @@ print(client.get("tried"))
 
 
 def test_it_keeps_what_it_is_given(host: Host) -> None:
-    address = host.check_output("ip -4 -brief address show dev mgmt0").split()[2].split("/")[0]
-    assert host.check_output(f"python3 -c '{STORE_AND_READ}' {address}") == "a word"
+    mgmt_address = address(host, "mgmt0")
+    assert host.check_output(f"python3 -c '{STORE_AND_READ}' {mgmt_address}") == "a word"
 
 
 def test_it_listens_on_the_management_network_only(host: Host) -> None:

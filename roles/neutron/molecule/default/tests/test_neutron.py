@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import openstack
-import pytest
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-CLOUDS = PROJECT / ".lab/m-neutron/clouds.yaml"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[openstack.connection.Connection]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
-        yield openstack.connect(cloud="m-neutron")
+pytest_plugins = ["tests.roles.outside"]
 
 
 def test_the_agent_of_the_compute_node_is_alive(cloud: openstack.connection.Connection) -> None:

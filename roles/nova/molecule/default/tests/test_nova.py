@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import openstack
 import pytest
+from ansible_collections.postcopy.lab.plugins.module_utils.guest_domain import address_in_mac
 from openstack.exceptions import SDKException
-from testinfra.host import Host
 
 from analysis.parsers.nova_log import parse_nova_log
+from tests.roles.outside import node
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-CLOUDS = PROJECT / ".lab/m-nova/clouds.yaml"
+pytest_plugins = ["tests.roles.outside"]
+
 SOURCE, DESTINATION, PROBER = "nova1", "nova2", "nova0"
 LOG = "/var/log/nova/nova-compute.log"
 STRESSED_BYTES = 256 << 20
@@ -26,11 +25,6 @@ with socket.create_connection((sys.argv[1], 7300), timeout=10) as agent:
     agent.sendall(sys.argv[2].encode() + b"\\n")
     print(agent.makefile().readline())
 """
-
-
-def node(name: str) -> Host:
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    return Host.get_host(f"ansible://{name}?ansible_inventory={inventory}&force_ansible=true")
 
 
 def wait_until(seconds: float, true: Callable[[], bool]) -> bool:
@@ -43,13 +37,6 @@ def wait_until(seconds: float, true: Callable[[], bool]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[openstack.connection.Connection]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
-        yield openstack.connect(cloud="m-nova")
-
-
-@pytest.fixture(scope="module")
 def address(cloud: openstack.connection.Connection) -> str:
     (subnet,) = cloud.network.subnets(name="guest")
     return str(subnet.allocation_pools[0]["start"])
@@ -57,10 +44,12 @@ def address(cloud: openstack.connection.Connection) -> str:
 
 def boot(cloud: openstack.connection.Connection, address: str) -> str:
     """An instance on the source, its address in the last bytes of its hardware address; returns its UUID."""
-    mac = "52:54:" + ":".join(f"{int(number):02x}" for number in address.split("."))
     network = cloud.network.find_network("guest")
     port = cloud.network.create_port(
-        name="tried", network_id=network.id, mac_address=mac, fixed_ips=[{"ip_address": address}]
+        name="tried",
+        network_id=network.id,
+        mac_address=address_in_mac(address),
+        fixed_ips=[{"ip_address": address}],
     )
     flavor = cloud.compute.find_flavor("tried") or cloud.compute.create_flavor(
         name="tried", vcpus=1, ram=512, disk=0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
+from tests.roles.outside import address
+
 testinfra_hosts = ["ansible://compute"]
 
 # As nova-compute starts: Debian's start script names these two files.
@@ -34,8 +36,8 @@ def test_nova_reads_it(host: Host, option: str, value: str) -> None:
 
 
 def test_migrations_come_in_on_the_migration_network(host: Host) -> None:
-    address = host.check_output("ip -4 -brief address show dev migration0").split()[2].split("/")[0]
-    assert host.check_output(f"python3 -c '{READ}' live_migration_inbound_addr").splitlines()[-1] == address
+    read = host.check_output(f"python3 -c '{READ}' live_migration_inbound_addr").splitlines()[-1]
+    assert read == address(host, "migration0")
 
 
 def test_postcopy_is_open_to_qemu(host: Host) -> None:

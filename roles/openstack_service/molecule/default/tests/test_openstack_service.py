@@ -9,8 +9,7 @@ testinfra_hosts = ["ansible://controller"]
 
 def test_the_service_answers(host: Host) -> None:
     answer = host.check_output(
-        "for i in $(seq 60); do curl --silent --fail http://localhost:9292/versions && break; sleep 1; done"
-        " || python3 -c 'import urllib.request as r; print(r.urlopen(\"http://localhost:9292/versions\").read())'"
+        "curl --silent --fail --retry 60 --retry-delay 1 --retry-connrefused http://localhost:9292/versions"
     )
     assert "v2" in answer
 

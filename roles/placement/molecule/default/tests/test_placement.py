@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
-
 import openstack
-import pytest
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-CLOUDS = PROJECT / ".lab/m-placement/clouds.yaml"
-
-
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[openstack.connection.Connection]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("OS_CLIENT_CONFIG_FILE", str(CLOUDS))
-        yield openstack.connect(cloud="m-placement")
+pytest_plugins = ["tests.roles.outside"]
 
 
 def test_a_provider_of_resources_can_be_made_and_asked(cloud: openstack.connection.Connection) -> None:

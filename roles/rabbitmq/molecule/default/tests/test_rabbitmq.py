@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from testinfra.host import Host
+
+from tests.roles.outside import LAB_FOLDER, address
 
 testinfra_hosts = ["ansible://controller"]
 
-PROJECT = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"]).parents[3]
-PASSWORD = PROJECT / ".lab/m-rabbitmq/secrets/rabbitmq"
+PASSWORD = LAB_FOLDER / "secrets/rabbitmq"
 # The library that the services of OpenStack use, as they are installed.
 PUBLISH_AND_READ = """
 import sys, kombu
@@ -22,14 +20,14 @@ with kombu.Connection(sys.argv[1], connect_timeout=5) as connection:
 
 
 def test_a_message_goes_through(host: Host) -> None:
-    address = host.check_output("ip -4 -brief address show dev mgmt0").split()[2].split("/")[0]
-    url = f"amqp://openstack:{PASSWORD.read_text().strip()}@{address}:5672//"
+    mgmt_address = address(host, "mgmt0")
+    url = f"amqp://openstack:{PASSWORD.read_text().strip()}@{mgmt_address}:5672//"
     assert host.check_output(f"python3 -c '{PUBLISH_AND_READ}' {url}") == "a word"
 
 
 def test_a_wrong_password_is_refused(host: Host) -> None:
-    address = host.check_output("ip -4 -brief address show dev mgmt0").split()[2].split("/")[0]
-    url = f"amqp://openstack:wrong@{address}:5672//"
+    mgmt_address = address(host, "mgmt0")
+    url = f"amqp://openstack:wrong@{mgmt_address}:5672//"
     assert "AccessRefused" in host.run(f"python3 -c '{PUBLISH_AND_READ}' {url}").stderr
 
 
