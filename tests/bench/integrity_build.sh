@@ -50,7 +50,7 @@ BUILD
 for build in built tlb-reset; do
   root=$cache/root-bookworm-$build
   rm -rf "$root"
-  cp -a "$cache/root-bookworm-builder" "$root"
+  cp -a "$builder" "$root"
   rm -rf "$root/source"
   install "$builder/source/$build" "$root/usr/bin/qemu-system-x86_64"
   chroot "$root" qemu-system-x86_64 --version
