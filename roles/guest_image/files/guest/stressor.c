@@ -174,7 +174,10 @@ static void execute(const char *program, uint64_t threads, uint64_t bytes)
     /* Its last words belong on the console, where the run keeps them. */
     dup2(console >= 0 ? console : null, STDOUT_FILENO);
     dup2(console >= 0 ? console : null, STDERR_FILENO);
-    closefrom(STDERR_FILENO + 1); /* the asker's connection among them */
+    /* The asker's connection among them. closefrom() came with glibc 2.34 only. */
+    for (int file = STDERR_FILENO + 1; file < getdtablesize(); file++) {
+        close(file);
+    }
     if (strcmp(program, "rewrite") == 0) {
         execute_rewriters(threads, bytes);
     }

@@ -15,6 +15,7 @@ SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 INVENTORY = Path(os.environ["MOLECULE_INVENTORY_FILE"])
 PROJECT = SCENARIO.parents[3]
 RELEASE_FILE = PROJECT / "releases" / f"{os.environ.get('LAB_RELEASE', 'epoxy')}.yml"
+RELEASES = ", ".join(sorted(path.stem for path in (PROJECT / "releases").glob("*.yml")))
 
 
 def refusals(*options: str, inventories: tuple[Path, ...] = (INVENTORY,)) -> list[str]:
@@ -35,7 +36,7 @@ def refusals(*options: str, inventories: tuple[Path, ...] = (INVENTORY,)) -> lis
     ("option", "line"),
     [
         ("lab_name=My_Lab", "lab_name is 'My_Lab'; allowed are 1 to 20 lower case letters"),
-        ("lab_release=folsom", "lab_release is 'folsom'; allowed are epoxy, zed, zed-backports ("),
+        ("lab_release=folsom", f"lab_release is 'folsom'; allowed are {RELEASES} ("),
         ("lab_backend=nova", "lab_backend is 'nova'; allowed with release epoxy is libvirt"),
         ("lab_network_link_rate=0", "lab_network_link_rate is '0'; allowed is a number above 0 with kbit"),
         ("lab_network_link_rate=fast", "lab_network_link_rate is 'fast'; allowed is a number above 0 with"),
