@@ -86,6 +86,8 @@ def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[s
         "accelerator",
         "QEMU",
         "libvirt",
+        "services",
+        "guests",
         "memory used",
     ):
         table.add_column(title)
@@ -102,10 +104,26 @@ def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[s
             str(qemu.get("accelerator") or ""),
             str(known.get("qemu_version") or ""),
             str(known.get("libvirt_version") or ""),
+            gib_words(known.get("services_bytes")),
+            gib_words(known.get("guests_bytes")),
             memory_words(known),
             style=None if state == "up" else "red",
         )
     return table
+
+
+def gib_words(size_bytes: int | None) -> str:
+    """A size in GiB; empty if not known."""
+    return f"{size_bytes / GIB:.2f} GiB" if size_bytes is not None else ""
+
+
+def lab_memory_lines(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """One sentence about the memory of all nodes' processes; none where a node did not tell."""
+    if not facts or not all(known.get("services_bytes") for known in facts.values()):
+        return []
+    services = sum(known["services_bytes"] for known in facts.values())
+    guests = sum(known["guests_bytes"] for known in facts.values())
+    return [f"The lab's services take {gib_words(services)} of memory, its guests {gib_words(guests)}."]
 
 
 def memory_words(facts: Mapping[str, Any]) -> str:

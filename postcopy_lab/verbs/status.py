@@ -8,6 +8,7 @@ from postcopy_lab.status import (
     FactsCollector,
     answering,
     failure_words,
+    lab_memory_lines,
     link_lines,
     node_table,
     shared_machines,
@@ -36,8 +37,8 @@ def status(inventory: str, *, backend: str | None) -> None:
         console.print(
             f"No node answers: there is no lab. Make it with `{lab.command('provision')}`.", style="yellow"
         )
-    for line in shared_machines(collector.nodes):
-        console.print(line)
+    for line in lab_memory_lines(collector.nodes) + shared_machines(collector.nodes):
+        console.print(line, soft_wrap=True)
     for line in link_lines(lab.inventory.state_dir) or ["link: not measured yet"]:
         console.print(line, soft_wrap=True)
     states = study_states(lab.inventory)

@@ -159,6 +159,9 @@ def test_facts_of_this_very_machine() -> None:
     assert node_texts.processors(Path("/proc/cpuinfo").read_text())["cpus"] >= 1
     memory = node_texts.memory(Path("/proc/meminfo").read_text())
     assert 0 < memory["memory_available_bytes"] < memory["memory_bytes"]
+    mine = node_texts.proportional_bytes(Path("/proc/self/smaps_rollup").read_text())
+    assert 1024 * 1024 < mine < memory["memory_bytes"]
+    assert node_texts.proportional_bytes("") == 0
     assert (
         node_texts.os_name('PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nID=debian\n')
         == "Debian GNU/Linux 13 (trixie)"

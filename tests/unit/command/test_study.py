@@ -15,7 +15,7 @@ from postcopy_lab.estimate import run_seconds
 from postcopy_lab.inventory import load_inventory
 from postcopy_lab.journal import RunRecord, read_journal, read_run, record_of
 from postcopy_lab.project import Project
-from postcopy_lab.status import failure_words, study_states
+from postcopy_lab.status import failure_words, lab_memory_lines, study_states
 from postcopy_lab.studies import Plan, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
 from tests.unit.command.conftest import STREAMS, events_of, files_below
@@ -168,6 +168,16 @@ def test_status_counts_the_runs(call: Call, checkout: Project, results: Path) ->
     (state,) = study_states(load_inventory(checkout, "local"))
     assert (state.name, state.total, state.good, state.failed, state.report) == ("quick", 6, 2, 2, None)
     assert failure_words([state]) == ["quick: 2 failed: fill failed"]
+
+
+def test_status_adds_the_memory_of_all_nodes() -> None:
+    nodes = {
+        "a": {"services_bytes": 2**30, "guests_bytes": 0},
+        "b": {"services_bytes": 2**29, "guests_bytes": 2**31},
+    }
+    assert lab_memory_lines(nodes) == ["The lab's services take 1.50 GiB of memory, its guests 2.00 GiB."]
+    # A node with an old kernel does not know it, and a sum without it would be wrong.
+    assert lab_memory_lines({**nodes, "c": {"services_bytes": 0, "guests_bytes": 0}}) == []
 
 
 def test_status_says_that_there_is_no_lab(call: Call, checkout: Project, results: Path) -> None:

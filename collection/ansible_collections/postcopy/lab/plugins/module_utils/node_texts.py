@@ -33,6 +33,12 @@ def memory(meminfo):
     }
 
 
+def proportional_bytes(smaps_rollup):
+    """Memory of one process from /proc/<pid>/smaps_rollup (Linux 4.14), what it shares counted in shares; else 0."""
+    match = re.search(r"^Pss:\s+(\d+) kB$", smaps_rollup, re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else 0
+
+
 def installed_packages(text):
     """{name: version} from lines of status, name and version; only what is installed."""
     found = {}

@@ -109,6 +109,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain
 
 try:
     import openstack
+    from keystoneauth1.exceptions import ClientException
 except ImportError:
     openstack = None
 
@@ -206,7 +207,7 @@ def main():
             module.exit_json(changed=True, **result)
         removed = remove(cloud, params["name"], params["timeout_seconds"])
         module.exit_json(changed=bool(removed), removed=removed)
-    except openstack.exceptions.SDKException as error:
+    except (openstack.exceptions.SDKException, ClientException) as error:
         module.fail_json(msg="cloud %s: %s" % (params["cloud"], one_line(error)))
 
 

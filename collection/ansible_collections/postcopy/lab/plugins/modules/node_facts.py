@@ -31,8 +31,9 @@ EXAMPLES = r"""
 RETURN = r"""
 node:
   description:
-    - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, boot_id (the same on nodes of one
-      machine), provisioned (the fingerprint that C(playbooks/provision.yml) left; null if it has not come to
+    - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, services_bytes and guests_bytes (memory of
+      the node's own processes, shared memory in shares; QEMU's counts as the guests'; 0 before Linux 4.14),
+      boot_id (the same on nodes of one machine), provisioned (the fingerprint that C(playbooks/provision.yml) left; null if it has not come to
       its end since the node's start), python_version, qemu_version, libvirt_version, packages (name and
       version of those that matter) and local_facts (those of this kit's roles).
   returned: always
@@ -91,6 +92,15 @@ def running_versions():
         connection.close()
 
 
+def process_memory():
+    """services_bytes and guests_bytes. On nodes that share a machine /proc/meminfo is the machine's, this is not."""
+    used = {"services_bytes": 0, "guests_bytes": 0}
+    for directory in glob.glob("/proc/[0-9]*"):
+        whose = "guests_bytes" if read(directory + "/comm").startswith("qemu-system") else "services_bytes"
+        used[whose] += node_texts.proportional_bytes(read(directory + "/smaps_rollup"))
+    return used
+
+
 def packages():
     try:
         process = subprocess.Popen(
@@ -129,6 +139,7 @@ def main():
     }
     node.update(node_texts.processors(read("/proc/cpuinfo")))
     node.update(node_texts.memory(read("/proc/meminfo")))
+    node.update(process_memory())
     node.update(running_versions())
     module.exit_json(changed=False, node=node)
 

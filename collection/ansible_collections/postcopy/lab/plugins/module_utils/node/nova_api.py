@@ -2,8 +2,8 @@
 # Apache License 2.0 (see LICENSE)
 """nova's API, as much of it as one live migration needs. Standard library only: it runs on compute nodes.
 
-https://docs.openstack.org/api-ref/compute/ has the requests; 2.68 is the first version without "force", which
-would pass the scheduler by.
+https://docs.openstack.org/api-ref/compute/ has the requests. From version 2.68 on there is no "force", which would
+pass the scheduler by; 2.84 is the first to say why an action failed.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -17,7 +17,7 @@ import sys
 # One of the two, by the node's Python.
 urllib_request = importlib.import_module("urllib.request" if sys.version_info[0] >= 3 else "urllib2")
 
-VERSION = "2.68"
+VERSION = "2.84"
 ANSWER_SECONDS = 30
 
 
@@ -29,9 +29,22 @@ def message_of(body):
     """nova's own words: {"badRequest": {"message": ...}} and the like."""
     try:
         (answer,) = json.loads(body).values()
-        return " ".join(str(answer["message"]).split())
+        # Not str(): in Python 2 that is for ASCII only.
+        return " ".join(("%s" % answer["message"]).split())
     except (ValueError, KeyError, TypeError, AttributeError):
         return " ".join(body.split())[:300]
+
+
+def newest_migration_request(actions):
+    """The request that asked for the newest live migration, of os-instance-actions' answer; None without one."""
+    asked = [(one["start_time"], one["request_id"]) for one in actions if one["action"] == "live-migration"]
+    return max(asked)[1] if asked else None
+
+
+def failure_of(events):
+    """What nova says of the first event of an action that failed; None where it says nothing."""
+    words = [one["details"] for one in events if one["result"] == "Error" and one["details"]]
+    return " ".join(words[0].split()) if words else None
 
 
 class NovaApi:
@@ -58,6 +71,14 @@ class NovaApi:
 
     def server(self):
         return self.request("GET", "/servers/" + self.server_id)["server"]
+
+    def migration_failure(self):
+        """Why the instance's newest live migration failed, in nova's words; None where it says nothing."""
+        actions = "/servers/%s/os-instance-actions" % self.server_id
+        request_id = newest_migration_request(self.request("GET", actions)["instanceActions"])
+        if request_id is None:
+            return None
+        return failure_of(self.request("GET", "%s/%s" % (actions, request_id))["instanceAction"]["events"])
 
     def running_migration(self):
         """The path of the migration. newest_migration() has its number: no time is lost with asking."""

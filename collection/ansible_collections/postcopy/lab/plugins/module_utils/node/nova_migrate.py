@@ -73,7 +73,9 @@ class NovaMigration(migrate.Migration):
         server = self.nova.server()
         self.result["nova_instance"] = {"status": server["status"], "host": server["OS-EXT-SRV-ATTR:host"]}
         if record["status"] != "completed":
-            self.error = "nova: the migration is %s" % record["status"]
+            self.error = "nova: the migration is %s" % ": ".join(
+                word for word in (record["status"], self.nova.migration_failure()) if word
+            )
         elif (server["status"], server["OS-EXT-SRV-ATTR:host"]) != ("ACTIVE", self.settings["destination"]):
             self.error = "nova: the instance is %s on %s" % (server["status"], server["OS-EXT-SRV-ATTR:host"])
 
