@@ -12,9 +12,15 @@ def run_cloud_scenario(role: str) -> None:
     run_scenario(role, {"LAB_RELEASE": "zed-backports", "LAB_BACKEND": "nova"})
 
 
-def run_scenario(role: str, settings: Mapping[str, str] | None = None) -> None:
+def run_scenario(role: str, settings: Mapping[str, str] | None = None, scenario: str = "default") -> None:
     done = run_tool(
-        "molecule", "test", cwd=PROJECT / "roles" / role, timeout_seconds=1500, extra_env=settings
+        "molecule",
+        "test",
+        "--scenario-name",
+        scenario,
+        cwd=PROJECT / "roles" / role,
+        timeout_seconds=1500,
+        extra_env=settings,
     )
     # The end of the log names the failing task; the whole of it is too long to read in a report.
     assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-120:])

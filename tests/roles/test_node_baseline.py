@@ -5,3 +5,7 @@ from tests.roles.scenario import run_scenario
 
 def test_node_baseline() -> None:
     run_scenario("node_baseline")
+
+
+def test_python27() -> None:
+    run_scenario("node_baseline", {"LAB_RELEASE": "bullseye"}, scenario="python27")

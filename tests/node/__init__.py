@@ -1,0 +1,1 @@
+"""Tests that run on a node, under the node's own Python."""

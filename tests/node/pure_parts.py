@@ -1,0 +1,159 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""The pure parts of what runs on nodes, for Python 2.7 and 3 alike. Standard library only.
+
+tests/unit/collection looks closer, with pytest, which is not to be had for Python 2.7 any more. The scenario
+python27 of the role node_baseline runs this file on a node under both interpreters.
+"""
+
+import json
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import unittest
+from xml.etree import ElementTree
+
+from ansible_collections.postcopy.lab.plugins.module_utils import (
+    agent_client,
+    boot_probe,
+    guest_domain,
+    node_programs,
+    node_texts,
+)
+from ansible_collections.postcopy.lab.plugins.module_utils.node import (
+    jsonl,
+    libvirt_events,
+    migrate,
+    nova_api,
+    nova_migrate,
+    probe,
+    processes,
+    ticks,
+)
+
+# Not an ASCII letter, as text in both Pythons.
+UMLAUT = b"\xc3\xb6".decode("utf-8")
+GUEST = {
+    "name": "postcopy-lab-x",
+    "vcpus": 2,
+    "memory_bytes": 2**31,
+    "address": "10.91.2.100/24",
+    "mac": "52:54:00:91:02:00",
+    "bridge": "br-guest",
+    "accelerator": "kvm",
+    "machine": "pc",
+    "emulator": "/usr/bin/qemu-system-x86_64",
+    "kernel": "/k&r/vmlinuz",
+    "initrd": "/initrd.img",
+    "qemu_arguments": ["-x", "a b"],
+}
+
+
+def read(path):
+    with open(path) as stream:
+        return stream.read()
+
+
+class Deciding(unittest.TestCase):
+    def test_when_a_migration_switches_and_gives_up(self):
+        self.assertEqual(migrate.next_action("hybrid", 1, 1, 30, 150, False, False), None)
+        self.assertEqual(migrate.next_action("hybrid", 2, 1, 30, 150, False, False), "switch")
+        self.assertEqual(migrate.next_action("precopy", 9, 31, 30, 150, False, False), "abort")
+        self.assertEqual(migrate.next_action("hybrid", 3, 151, 30, 150, True, False), "give-up")
+        self.assertTrue(issubclass(nova_migrate.NovaMigration, migrate.Migration))
+
+    def test_words_for_libvirts_numbers(self):
+        # A whole number divided by a whole number is none in Python 3.
+        self.assertEqual(migrate.version_text(1002013), "1.2.13")
+        self.assertEqual(libvirt_events.lifecycle_names(3, 7), ("SUSPENDED", "POSTCOPY"))
+
+    def test_an_error_of_novas_in_one_line(self):
+        body = '{"badRequest": {"message": "no\\n such h\\u00f6st"}}'
+        self.assertEqual(nova_api.message_of(body), "no such h%sst" % UMLAUT)
+
+
+class Reading(unittest.TestCase):
+    def test_this_nodes_own_files(self):
+        self.assertTrue(node_texts.processors(read("/proc/cpuinfo"))["cpus"] >= 1)
+        memory = node_texts.memory(read("/proc/meminfo"))
+        self.assertTrue(0 < memory["memory_available_bytes"] < memory["memory_bytes"])
+        (record,) = probe.read_counters(read("/proc/net/dev"), ["lo"])
+        self.assertEqual(record["rx_bytes"], record["tx_bytes"])
+        self.assertEqual(node_texts.installed_packages("ii a 1:2-3\nrc b 1\n"), {"a": "1:2-3"})
+
+    def test_the_guest_is_xml_that_can_be_read_again(self):
+        domain = ElementTree.fromstring(guest_domain.domain_xml(GUEST))
+        self.assertEqual(domain.findtext("os/kernel"), "/k&r/vmlinuz")
+        self.assertEqual(guest_domain.address_in_mac("10.91.2.100"), "52:54:0a:5b:02:64")
+        self.assertEqual(guest_domain.name_error("other"), "name: 'other' must begin with postcopy-lab-")
+
+    def test_what_is_booted_to_try_an_accelerator(self):
+        self.assertEqual(len(boot_probe.boot_sector()), 512)
+        self.assertEqual(boot_probe.boot_sector()[:3], b"\xba\xf4\x00")
+        self.assertTrue(boot_probe.init_program().startswith(b"\x7fELF"))
+
+
+class Running(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.directory)
+
+    def test_lines_are_whole_json(self):
+        path = os.path.join(self.directory, "x.jsonl")
+        lines = jsonl.JsonLines(path)
+        threads = [
+            threading.Thread(target=lambda: [lines.write({"a": UMLAUT}) for _ in range(50)]) for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        lines.write({"event": "given"}, at=12.5)
+        lines.close()
+        records = [json.loads(line) for line in read(path).splitlines()]
+        self.assertEqual(len(records), 201)
+        self.assertEqual(records[0]["a"], UMLAUT)
+        self.assertEqual(records[-1], {"event": "given", "t": 12.5})
+
+    def test_ticks_keep_their_rate(self):
+        stop = threading.Event()
+        count = 0
+        for _tick in ticks.ticks(100, stop):
+            count += 1
+            if count == 5:
+                stop.set()
+        self.assertEqual(count, 5)
+
+    def test_a_pid_file_of_another_program_is_none_of_ours(self):
+        processes.PID_DIRECTORY = os.path.join(self.directory, "pids")
+        processes.write_pid("probe")
+        self.assertEqual(processes.running_pid("probe"), None)
+        self.assertEqual(processes.stop("probe"), False)
+
+    def test_a_program_that_is_not_there(self):
+        node_programs.PROGRAM_DIRECTORY = self.directory
+        self.assertRaises(node_programs.ProgramError, node_programs.run, "migrate", {})
+
+    def test_an_agent_is_asked(self):
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        port = listener.getsockname()[1]
+
+        def answer():
+            connection = listener.accept()[0]
+            connection.sendall(b'{"ok": true, "asked": "' + connection.recv(99).strip() + b'"}')
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        self.assertEqual(agent_client.ask("127.0.0.1", port, "status", 5)["asked"], "status")
+        thread.join()
+        listener.close()
+        self.assertRaises(agent_client.AgentError, agent_client.ask, "127.0.0.1", port, "status", 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
