@@ -4,6 +4,7 @@ import itertools
 import json
 import threading
 import time
+import types
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,54 @@ def test_what_a_migration_does_when(
     mode: str, iteration: int, elapsed: float, switched: bool, aborted: bool, action: str | None
 ) -> None:
     assert migrate.next_action(mode, iteration, elapsed, 30, 150, switched, aborted) == action
+
+
+# Values of wp3's libvirt-domain.h; it has no VIR_MIGRATE_POSTCOPY and no event of iterations.
+WP3 = {
+    "VIR_MIGRATE_LIVE": 1,
+    "VIR_MIGRATE_PEER2PEER": 2,
+    "VIR_MIGRATE_ENABLE_POSTCOPY": 1 << 15,
+    "VIR_MIGRATE_POSTCOPY_AFTER_PRECOPY": 1 << 16,
+    "VIR_DOMAIN_JOB_BOUNDED": 1,
+}
+UPSTREAM = {"VIR_MIGRATE_LIVE": 1, "VIR_MIGRATE_PEER2PEER": 2, "VIR_MIGRATE_POSTCOPY": 1 << 15}
+
+
+def bare_migration(constants: dict[str, int], mode: str) -> migrate.Migration:
+    """A migration that is connected to nothing."""
+    migration = object.__new__(migrate.Migration)
+    migration.libvirt = types.SimpleNamespace(**constants)
+    migration.settings = {"mode": mode}
+    migration.changed = threading.Condition()
+    migration.iteration = 0
+    migration.result = {"switched": False, "job_before_switch": None, "iteration_at_switch": None}
+    return migration
+
+
+@pytest.mark.parametrize(
+    ("constants", "mode", "flags"),
+    [
+        (UPSTREAM, "precopy", 3),
+        (UPSTREAM, "hybrid", 3 | 1 << 15),
+        (UPSTREAM, "postcopy", 3 | 1 << 15),
+        (WP3, "precopy", 3),
+        (WP3, "hybrid", 3 | 1 << 15 | 1 << 16),
+        (WP3, "postcopy", 3 | 1 << 15),
+    ],
+)
+def test_flags_are_those_that_the_binding_has(constants: dict[str, int], mode: str, flags: int) -> None:
+    assert bare_migration(constants, mode).flags() == flags
+
+
+def test_without_events_the_switch_is_seen_in_the_kind_of_job() -> None:
+    migration = bare_migration(WP3, "hybrid")
+    first, last = {"type": 2, "memory_processed": 1}, {"type": 2, "memory_processed": 9}
+    for job in (first, last):
+        migration.infer_events(job)
+    # Iteration 1: the mode postcopy may ask for the switch; the mode hybrid leaves it to libvirt.
+    assert (migration.iteration, migration.result["switched"]) == (1, False)
+    migration.infer_events({"type": 1, "memory_processed": 10})
+    assert migration.result == {"switched": True, "job_before_switch": last, "iteration_at_switch": 1}
 
 
 def test_libvirts_versions_are_numbers() -> None:

@@ -33,6 +33,9 @@ SWITCH_ITERATION = {"hybrid": 2, "postcopy": 1}
 # of being switched. The smallest value makes the first pass a whole one and the switch certain.
 SWITCH_DOWNTIME_MILLISECONDS = 1
 
+# libvirt's binding has it since 1.3.2.
+ITERATION_EVENT = "VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION"
+
 # How long the events that belong to the end of a migration may take to arrive after the call has returned.
 EVENT_PATIENCE_SECONDS = 0.5
 
@@ -121,6 +124,9 @@ class Migration:
             # Upstream's name since 1.3.3, and that of the wp3 tree before it.
             name = "VIR_MIGRATE_POSTCOPY"
             flags |= getattr(libvirt, name, None) or libvirt.VIR_MIGRATE_ENABLE_POSTCOPY
+        if self.settings["mode"] == "hybrid":
+            # wp3's libvirt has no event of iterations and goes over by itself after the first pass.
+            flags |= getattr(libvirt, "VIR_MIGRATE_POSTCOPY_AFTER_PRECOPY", 0)
         return flags
 
     def migrate(self):
@@ -144,6 +150,22 @@ class Migration:
             job = self.job()
             if job is not None and job.get("type"):
                 self.jobs.write({"job": job})
+                if not hasattr(self.libvirt, ITERATION_EVENT):
+                    self.infer_events(job)
+
+    def infer_events(self, job):
+        """What wp3's libvirt has no events for, from its job statistics.
+
+        A migration under way is an unbounded job there, and a bounded one from the switch to post-copy on.
+        """
+        with self.changed:
+            self.iteration = max(self.iteration, 1)
+            if job["type"] == self.libvirt.VIR_DOMAIN_JOB_BOUNDED:
+                self.result["switched"] = True
+            elif not self.result["switched"]:
+                self.result["job_before_switch"] = job
+                self.result["iteration_at_switch"] = self.iteration
+            self.changed.notify_all()
 
     def job(self):
         try:
@@ -203,7 +225,7 @@ class Migration:
                     time.time() - started,
                     settings["limit_seconds"],
                     settings["stuck_seconds"],
-                    switch_accepted,
+                    switch_accepted or self.result["switched"],
                     self.result["aborted"],
                 )
             if self.ended.is_set():
