@@ -145,7 +145,7 @@ def test_containers_of_one_machine_share_a_clock_and_deviate_from_the_article() 
     deviations = {deviation["what"]: deviation for deviation in document["deviations"]}
     assert {"nodes", "processor virtualization", "who migrates", "hypervisor"} <= set(deviations)
     assert deviations["hypervisor"]["here"] == "QEMU 10.0.13 and libvirt 11.3.0"
-    assert deviations["dirty page tracking"]["here"].endswith("QEMU 10.0.13 0 of 79")
+    assert deviations["dirty page tracking"]["here"].endswith("QEMU 10.0.13 0 of 80")
     assert all(
         set(deviation) == {"what", "article", "here", "effect"} for deviation in document["deviations"]
     )

@@ -69,7 +69,7 @@ def clock_offsets(nodes, reference_node):
 
 # Damaged of migrated guests under TCG, stressed, in pre-copy and hybrid mode: docs/guest-integrity.md. A test
 # holds them against the kept runs.
-DAMAGE_COUNTED = {"7.2": "44 of 80", "10.0": "0 of 79", "11.1": "10 of 80"}
+DAMAGE_COUNTED = {"7.2": "44 of 80", "10.0": "0 of 80", "11.1": "10 of 80"}
 
 
 def _damage_counted(facts):
