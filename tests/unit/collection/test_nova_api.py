@@ -1,7 +1,7 @@
 """nova's API as the driver speaks it.
 
-The refusal is written by hand, in the form that nova's have; the actions are a real nova's, of an instance whose
-destination had no nova-compute.
+The refusal is written by hand, in the form that nova's have; the actions are a real nova's, of an instance
+whose destination had no nova-compute.
 """
 
 import json
