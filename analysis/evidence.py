@@ -35,10 +35,10 @@ class Evidence:
     destination_nova: NovaLog | None = None
 
 
-def read_evidence(run_dir: Path, release: str | None = None, instance: str | None = None) -> Evidence:
+def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str | None = None) -> Evidence:
     """Verify and parse the logs of a run that migrated; EvidenceError names the first bad file and line.
 
-    nova's logs are read by the patterns of the release; without patterns for it they are left out.
+    nova's logs are read by the patterns of that name; where there are none they are left out.
     """
     verify_checksums(run_dir)
     return Evidence(
@@ -50,15 +50,15 @@ def read_evidence(run_dir: Path, release: str | None = None, instance: str | Non
         ping=_parse(run_dir, "prober/ping.log", parse_ping),
         ping_fine=_parse_if_there(run_dir, "prober/ping_fine.log", parse_ping),
         progress=_parse_if_there(run_dir, "guest/progress.jsonl", parse_progress),
-        source_nova=_nova_log(run_dir, "source/nova-compute.log", release, instance),
-        destination_nova=_nova_log(run_dir, "destination/nova-compute.log", release, instance),
+        source_nova=_nova_log(run_dir, "source/nova-compute.log", log_patterns, instance),
+        destination_nova=_nova_log(run_dir, "destination/nova-compute.log", log_patterns, instance),
     )
 
 
-def _nova_log(run_dir: Path, file: str, release: str | None, instance: str | None) -> NovaLog | None:
-    if release is None or patterns_of(release) is None:
+def _nova_log(run_dir: Path, file: str, log_patterns: str | None, instance: str | None) -> NovaLog | None:
+    if log_patterns is None or patterns_of(log_patterns) is None:
         return None
-    return _parse_if_there(run_dir, file, lambda lines, _file: parse_nova_log(lines, release, instance))
+    return _parse_if_there(run_dir, file, lambda lines, _file: parse_nova_log(lines, log_patterns, instance))
 
 
 def _parse(run_dir: Path, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T:

@@ -43,6 +43,7 @@ class Published:
     title: str
     authors: str
     year: int
+    release: str
     link_rate_bits_per_second: float
     ram_gb: Mapping[str, float]
     unloaded: tuple[Unloaded, ...]
@@ -67,6 +68,7 @@ def load_published(name: str) -> Published:
         title=source["title"],
         authors=source["authors"],
         year=source["year"],
+        release=source["release"],
         link_rate_bits_per_second=float(source["link_rate_bits_per_second"]),
         ram_gb={row["flavor"]: float(row["ram_gb"]) for row in tables["table1"]},
         unloaded=tuple(

@@ -103,7 +103,7 @@ def load_results(directory: Path) -> Results:
 def load_measured(directory: Path, path: str, lab: LabRecord) -> Measured:
     """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
     record = read_run(directory / path / "run.json")
-    return measure_run(record, read_evidence(directory / path, lab.release, record.nova_server_id), lab)
+    return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova_server_id), lab)
 
 
 def _read_record(run_dir: Path, study: StudyRecord) -> RunRecord:
@@ -123,7 +123,7 @@ def _load_run(run_dir: Path, path: str, record: RunRecord, lab: LabRecord) -> tu
     if failure is not None and not RunResult(path, record, None, failure).not_intact:
         return RunResult(path, record, None, failure), notices
     try:
-        measured = measure_run(record, read_evidence(run_dir, lab.release, record.nova_server_id), lab)
+        measured = measure_run(record, read_evidence(run_dir, lab.log_patterns, record.nova_server_id), lab)
     except EvidenceError as error:
         return RunResult(path, record, None, failure or str(error)), [*notices, _notice(path, error)]
     excluded = failure

@@ -1,8 +1,8 @@
-"""Write docs/roles/ and docs/modules/ from what roles and modules say of themselves.
+"""Write what is generated of docs/: pages of roles, of modules, and of the deviations from the article.
 
-The one source is a role's meta/argument_specs.yml and a module's DOCUMENTATION. `--check` writes nothing and
-fails, with one line for each file, when a page is missing, old or of something that is gone, or when a role's
-defaults/main.yml and its argument specs disagree.
+The one source is a role's meta/argument_specs.yml, a module's DOCUMENTATION, playbooks/vars/deviations.yml.
+`--check` writes nothing and fails, with one line for each file, when a page is missing, old or of something
+that is gone, or when a role's defaults/main.yml and its argument specs disagree.
 """
 
 from __future__ import annotations
@@ -90,6 +90,9 @@ MODULE_PAGE = (
 {% endif %}
 """
 )
+
+DEVIATIONS = Path("playbooks/vars/deviations.yml")
+DEVIATIONS_PAGE = PROJECT / "tools/deviations.md.j2"
 
 
 def paragraphs(text: str | list[str] | None) -> list[str]:
@@ -181,11 +184,21 @@ def module_page(source: Path) -> str:
     )
 
 
+def deviations_page() -> str:
+    """Return the page of the deviations from the article."""
+    deviations = yaml.safe_load((PROJECT / DEVIATIONS).read_text())["study_deviations"]
+    note = SOURCE_NOTE.format(source=DEVIATIONS)
+    return tidy(
+        environment().from_string(DEVIATIONS_PAGE.read_text()).render(note=note, deviations=deviations)
+    )
+
+
 def pages() -> dict[Path, str]:
     """Return every page that there should be, by its path."""
     roles = sorted(path.parents[1] for path in PROJECT.glob("roles/*/meta/argument_specs.yml"))
     modules = sorted(path for path in (PROJECT / MODULES).glob("*.py") if path.name != "__init__.py")
     return {
+        PROJECT / "docs/deviations.md": deviations_page(),
         **{PROJECT / f"docs/roles/{role.name}.md": role_page(role) for role in roles},
         **{PROJECT / f"docs/modules/{module.stem}.md": module_page(module) for module in modules},
     }
@@ -218,13 +231,14 @@ def disagreements() -> list[str]:
 
 def main() -> int:
     """Write or check the pages; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write docs/roles/ and docs/modules/.")
+    parser = argparse.ArgumentParser(description="Write what is generated of docs/.")
     parser.add_argument(
         "--check", action="store_true", help="write nothing; fail when something is out of date"
     )
     check = parser.parse_args().check
     wanted = pages()
     existing = {path for folder in ("roles", "modules") for path in (PROJECT / "docs" / folder).glob("*.md")}
+    existing |= {path for path in wanted if path.exists()}
     lines = disagreements()
     for path, text in wanted.items():
         if path in existing and path.read_text() == text:

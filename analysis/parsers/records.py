@@ -148,6 +148,7 @@ class Deviation:
 
     what: str
     article: str
+    pinned: str
     here: str
     effect: str
 
@@ -159,6 +160,7 @@ class LabRecord:
     lab: str
     release: str
     backend: str
+    log_patterns: str
     kit_commit: str | None
     nodes: Mapping[str, Mapping[str, Any]]
     links: tuple[LinkRate, ...]
@@ -277,6 +279,8 @@ def read_lab(path: Path, file: str = "lab.json") -> LabRecord:
         lab=lab.text("lab"),
         release=lab.text("release"),
         backend=lab.text("backend"),
+        # Labs of before this key was written are read by their release's name.
+        log_patterns=lab.text_or_none("log_patterns") or lab.text("release"),
         kit_commit=lab.text_or_none("kit_commit"),
         nodes={name: nodes.child(name).values for name in nodes.values},
         links=tuple(
@@ -293,6 +297,7 @@ def read_lab(path: Path, file: str = "lab.json") -> LabRecord:
             Deviation(
                 what=item.text("what"),
                 article=item.text_or_none("article") or "",
+                pinned=item.text_or_none("pinned") or "",
                 here=item.text_or_none("here") or "",
                 effect=item.text_or_none("effect") or "",
             )

@@ -10,6 +10,7 @@ from analysis.measure import readings
 from analysis.parsers.records import Integrity
 from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing, outage_cell
 from analysis.report.formats import EMPTY, bit_rate, significant
+from analysis.report.overview import other_release
 from analysis.results import EXCLUDED, RunResult
 from analysis.statistics import median_estimate
 from analysis.study import Analysis
@@ -41,7 +42,7 @@ def claims_table(analysis: Analysis) -> Table:
             ]
         )
     columns = (label("verdict"), label("the article says"), label("measured here"))
-    return Table("claims", "Claims of the article", columns, rows)
+    return Table("claims", "Claims of the article", columns, rows, other_release(analysis))
 
 
 def cases_table(analysis: Analysis) -> Table:
@@ -220,10 +221,16 @@ def clocks_table(analysis: Analysis) -> Table:
 def deviations_table(analysis: Analysis) -> Table:
     """Where this lab is not the article's."""
     rows = [
-        [Cell(item.what), Cell(item.article), Cell(item.here), Cell(item.effect)]
+        [Cell(item.what), Cell(item.article), Cell(item.pinned), Cell(item.here), Cell(item.effect)]
         for item in analysis.results.lab.deviations
     ]
-    columns = (label("what"), label("article"), label("here"), label("effect on the figures"))
+    columns = (
+        label("what"),
+        label("article"),
+        label("pinned by the release icehouse, and why"),
+        label("here"),
+        label("effect on the figures"),
+    )
     return Table("deviations", "Deviations from the article", columns, rows)
 
 

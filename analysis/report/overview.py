@@ -146,6 +146,17 @@ def _outcome_line(analysis: Analysis) -> str:
     return f"{done} of {analysis.planned} planned runs have a result: {outcomes or 'none'}."
 
 
+def other_release(analysis: Analysis) -> str | None:
+    """One sentence where the claims were measured on something else than the article's stack."""
+    release, published = analysis.results.lab.release, analysis.published
+    if published is None or release == published.release:
+        return None
+    return (
+        f"Measured on the release {release}, not on the article's ({published.release}): "
+        "a claim that holds is shown for what ran here. What differs is in the deviations."
+    )
+
+
 def _claims_line(analysis: Analysis) -> str | None:
     if not analysis.verdicts:
         return None
@@ -154,7 +165,14 @@ def _claims_line(analysis: Analysis) -> str | None:
         found = [item.identifier for item in analysis.verdicts if item.verdict == verdict]
         if found:
             parts.append(f"{len(found)} {verdict} ({', '.join(found)})")
-    return f"Of {len(analysis.verdicts)} claims of the article: {'; '.join(parts)}."
+    return " ".join(
+        line
+        for line in (
+            f"Of {len(analysis.verdicts)} claims of the article: {'; '.join(parts)}.",
+            other_release(analysis),
+        )
+        if line
+    )
 
 
 def _exclusions(analysis: Analysis) -> str | None:

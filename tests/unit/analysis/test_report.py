@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -185,3 +186,13 @@ def test_a_study_with_nothing_done_yet(tmp_path: Path) -> None:
     (results / "runs" / Model().case / "01" / "run.json").unlink()
     text = write_report(results).html.read_text(encoding="utf-8")
     assert "0 of 1 planned runs have a result: none." in text
+
+
+def test_claims_of_another_release_say_so(tmp_path: Path, paths: ReportPaths) -> None:
+    said = "Measured on the release epoxy, not on the article's (icehouse)"
+    assert any(said in line for line in paths.summary.headline)
+    assert said in paths.html.read_text(encoding="utf-8").replace("&#39;", "'")
+    directory = write_study(tmp_path / "made" / "local", [(Model(), 1)])
+    lab = json.loads((directory / "lab.json").read_text())
+    (directory / "lab.json").write_text(json.dumps({**lab, "release": "icehouse"}))
+    assert not any("Measured on the release" in line for line in summary(directory).headline)

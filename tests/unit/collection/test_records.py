@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from ansible_collections.postcopy.lab.plugins.module_utils import agent_client, lab_description, run_files
 from ansible_collections.postcopy.lab.plugins.modules import study_plan
 
@@ -129,10 +130,26 @@ def node(**changes: Any) -> dict[str, Any]:
     }
 
 
+WORDS = yaml.safe_load((PROJECT / "playbooks/vars/deviations.yml").read_text())["study_deviations"]
+
+
+def test_every_deviation_in_words_is_looked_up_and_the_other_way_round() -> None:
+    nodes, groups = {"compute1": node()}, {"compute1": ["compute"]}
+    for backend in ("libvirt", "nova"):
+        here = lab_description.found_here(backend, nodes, groups)
+        assert [one["id"] for one in WORDS] == list(here)
+
+
+def test_novas_version_is_the_packages() -> None:
+    facts = node(packages={"nova-compute": "2:26.2.2-1~deb12u3"})
+    here = lab_description.found_here("nova", {"compute1": facts}, {"compute1": ["compute"]})
+    assert here["cloud"] == "nova 26.2.2"
+
+
 def lab(nodes: dict[str, Any]) -> dict[str, Any]:
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     result: dict[str, Any] = lab_description.lab_document(
-        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0
+        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy"
     )
     return result
 
@@ -143,11 +160,14 @@ def test_containers_of_one_machine_share_a_clock_and_deviate_from_the_article() 
     assert document["nodes"]["compute1"]["accelerator"] == "tcg"
     assert document["nodes"]["compute1"]["accelerator_reason"] == "kvm did not boot"
     deviations = {deviation["what"]: deviation for deviation in document["deviations"]}
-    assert {"nodes", "processor virtualization", "who migrates", "hypervisor"} <= set(deviations)
-    assert deviations["hypervisor"]["here"] == "QEMU 10.0.13 and libvirt 11.3.0"
+    assert {"nodes", "processor virtualization", "who migrates"} <= set(deviations)
+    assert deviations["QEMU"]["here"] == "QEMU 10.0.13"
+    assert deviations["libvirt"]["here"] == "libvirt 11.3.0"
+    assert deviations["operating system"]["article"] == "Ubuntu 14.04"
     assert deviations["dirty page tracking"]["here"].endswith("QEMU 10.0.13 0 of 80")
     assert all(
-        set(deviation) == {"what", "article", "here", "effect"} for deviation in document["deviations"]
+        set(deviation) == {"what", "article", "pinned", "here", "effect"}
+        for deviation in document["deviations"]
     )
 
 

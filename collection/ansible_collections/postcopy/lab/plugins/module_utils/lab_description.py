@@ -20,7 +20,9 @@ NODE_KEYS = (
 )
 
 
-def lab_document(lab, release, backend, kit_commit, nodes, groups, link, reference_node, written_at):
+def lab_document(
+    lab, release, backend, kit_commit, nodes, groups, link, reference_node, written_at, words, log_patterns
+):
     """The whole of lab.json.
 
     :param nodes: {name: what node_facts returned}
@@ -28,18 +30,21 @@ def lab_document(lab, release, backend, kit_commit, nodes, groups, link, referen
     :param link: parsed link.json, or None
     :param reference_node: the node whose clock the others are compared with
     :param written_at: UTC epoch seconds
+    :param words: study_deviations of playbooks/vars/deviations.yml
+    :param log_patterns: name of the patterns by which nova's logs are read
     """
     return {
         "schema": SCHEMA,
         "lab": lab,
         "release": release,
         "backend": backend,
+        "log_patterns": log_patterns,
         "kit_commit": kit_commit,
         "written_at": written_at,
         "nodes": {name: node_document(facts, groups[name]) for name, facts in nodes.items()},
         "link": link,
         "clock_offsets_seconds": clock_offsets(nodes, reference_node),
-        "deviations": deviations(backend, nodes, groups),
+        "deviations": deviations(words, backend, nodes, groups),
     }
 
 
@@ -77,79 +82,55 @@ def _damage_counted(facts):
     return "QEMU %s %s" % (version, DAMAGE_COUNTED.get(".".join(version.split(".")[:2]), "was never counted"))
 
 
-def deviations(backend, nodes, groups):
-    """Where this lab differs from the article's: what, the article's, this lab's, and the effect."""
-    computes = [nodes[name] for name in sorted(nodes) if "compute" in groups[name]]
-    found = []
-
-    def differ(what, article, here, effect):
-        found.append({"what": what, "article": article, "here": here, "effect": effect})
-
-    differ(
-        "hypervisor",
-        "QEMU 2.1.5 and libvirt 1.2.11, branches wp3-postcopy",
-        "QEMU %s and libvirt %s" % (_values(computes, "qemu_version"), _values(computes, "libvirt_version")),
-        "other defaults and page handling; modes mean the same",
-    )
-    if backend == "libvirt":
-        differ(
-            "who migrates",
-            "nova",
-            "libvirt, asked by this kit",
-            "nova's own share of a migration's time (about a second) is absent",
-        )
-        differ(
-            "the switch to post-copy",
-            "libvirt's flag POSTCOPY_AFTER_PRECOPY",
-            "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms until then",
-            "exactly one whole pass of pre-copy, and never an end before the switch",
-        )
-    if len({facts.get("boot_id") for facts in nodes.values()}) < len(nodes):
-        differ(
-            "nodes",
-            "three IBM x3550 M4",
-            "containers on one machine",
-            "nodes compete for its processors; the link is shaped, not built",
-        )
-    accelerators = sorted({str(accelerator_of(facts)[0]) for facts in computes})
-    if accelerators != ["kvm"]:
-        differ(
-            "processor virtualization",
-            "KVM",
-            " and ".join(accelerators),
-            "guests run several times slower and dirty memory more slowly",
-        )
-        differ(
-            "dirty page tracking",
-            "by the processor, under KVM",
-            "by QEMU's emulation, which damaged stressed guests in pre-copy and hybrid mode: "
-            + " and ".join(sorted({_damage_counted(facts) for facts in computes})),
-            "no guest is sound because of its QEMU's version; what was shown of each is in its run",
-        )
-    differ(
-        "guest",
-        "Ubuntu 14.04 cloud image with a disk",
-        "Debian kernel with an initial ramdisk, no disk",
-        "less memory in use at rest: the intercepts of time and data are smaller",
-    )
-    differ(
-        "guest's own load",
-        "none but the stressor",
-        "a pattern of the study's pattern_mib is rewritten at 8 MiB/s to prove the memory intact",
-        "about as much more data as the pattern is large",
-    )
-    differ(
-        "pinger",
-        "a machine outside the network",
-        "the prober, on the guest network",
-        "no router's or switch's share in lost pings",
-    )
+def deviations(words, backend, nodes, groups):
+    """Where this lab differs: what, the article's, what is pinned, this lab's, the effect."""
+    here = found_here(backend, nodes, groups)
+    keys = ("what", "article", "pinned", "effect")
+    found = [dict({key: one[key] for key in keys}, here=here[one["id"]]) for one in words if here[one["id"]]]
     for name in sorted(nodes):
         for fact in (nodes[name].get("local_facts") or {}).values():
             for deviation in (fact.get("deviations") or []) if isinstance(fact, dict) else []:
                 if deviation not in found:
                     found.append(deviation)
     return found
+
+
+def found_here(backend, nodes, groups):
+    """What this lab has in place of the article's, by the deviations' ids; None where it does not differ."""
+    computes = [nodes[name] for name in sorted(nodes) if "compute" in groups[name]]
+    one_machine = len({facts.get("boot_id") for facts in nodes.values()}) < len(nodes)
+    accelerators = sorted({str(accelerator_of(facts)[0]) for facts in computes})
+    emulated = accelerators != ["kvm"]
+    novas = sorted({version for facts in computes for version in nova_versions(facts)})
+    return {
+        "operating_system": "%s, Linux %s" % (_values(computes, "os"), _values(computes, "kernel")),
+        "hypervisor": "QEMU " + _values(computes, "qemu_version"),
+        "libvirt": "libvirt " + _values(computes, "libvirt_version"),
+        "cloud": {
+            "libvirt": "libvirt, asked by this kit",
+            "nova": "nova %s" % (" and ".join(novas) or "of an unknown version"),
+        }[backend],
+        "switch": {
+            "libvirt": "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms until "
+            "then; where libvirt has no such event, by its own flag",
+            "nova": "nova's force_complete, asked for on libvirt's event of iteration 2",
+        }[backend],
+        "nodes": "containers on one machine" if one_machine else None,
+        "virtualization": " and ".join(accelerators) if emulated else None,
+        "dirty_tracking": "by QEMU's emulation, which damaged stressed guests in pre-copy and hybrid mode: "
+        + " and ".join(sorted({_damage_counted(facts) for facts in computes}))
+        if emulated
+        else None,
+        "guest": "Debian kernel with an initial ramdisk, no disk",
+        "guest_load": "a pattern of the study's pattern_mib is rewritten at 8 MiB/s",
+        "pinger": "the prober, on the guest network",
+    }
+
+
+def nova_versions(facts):
+    """Versions of the package nova-compute, without the distribution's part."""
+    version = (facts.get("packages") or {}).get("nova-compute")
+    return [version.split(":")[-1].split("-")[0]] if version else []
 
 
 def _values(nodes, key):

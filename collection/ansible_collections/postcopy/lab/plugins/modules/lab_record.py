@@ -49,6 +49,14 @@ options:
     description: The kit's own folder, whose commit is recorded.
     type: path
     required: true
+  article:
+    description: What a lab may differ in from the article's (C(playbooks/vars/deviations.yml)).
+    type: list
+    elements: dict
+    required: true
+  log_patterns:
+    description: Patterns by which nova's logs are read. The release's name where it is not given.
+    type: str
 author:
   - postcopy-lab contributors
 """
@@ -64,6 +72,7 @@ EXAMPLES = r"""
     reference_node: compute1
     link_file: .lab/local/link.json
     project_directory: .
+    article: "{{ study_deviations }}"
   delegate_to: localhost
 """
 
@@ -117,6 +126,8 @@ def main():
             "reference_node": {"type": "str", "required": True},
             "link_file": {"type": "path", "required": True},
             "project_directory": {"type": "path", "required": True},
+            "article": {"type": "list", "elements": "dict", "required": True},
+            "log_patterns": {"type": "str"},
         },
     )
     params = module.params
@@ -130,6 +141,8 @@ def main():
         read_link(params["link_file"]),
         params["reference_node"],
         time.time(),
+        params["article"],
+        params["log_patterns"] or params["release"],
     )
     path = os.path.join(params["directory"], study_files.LAB_FILE)
     module.exit_json(changed=study_files.write_json(path, document), path=path)
