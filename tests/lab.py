@@ -2,13 +2,58 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, run_tool
+
+COMMAND_SECONDS = 1800
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A lab that was provisioned, and the folders that it writes to."""
+
+    name: str
+    inventory: Path
+    results_dir: Path
+    state_dir: Path
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return run_tool(
+            "postcopy-lab",
+            *arguments,
+            "--inventory",
+            os.fspath(self.inventory),
+            timeout_seconds=COMMAND_SECONDS,
+        )
+
+    def succeed(self, *arguments: str) -> str:
+        """What a command printed that must not fail."""
+        done = self.command(*arguments)
+        assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+    def results(self, study: str) -> Path:
+        return self.results_dir / study / self.name
+
+
+@contextmanager
+def provisioned_lab(directory: Path, name: str, settings: Mapping[str, object]) -> Iterator[Lab]:
+    """A lab on containers of its own, gone again afterwards; `settings` are inventory variables."""
+    lab = Lab(name, directory / "inventory", directory / "results", directory / "state")
+    folders = {"lab_results_dir": os.fspath(lab.results_dir), "lab_state_dir": os.fspath(lab.state_dir)}
+    write_inventory(directory, {"lab_name": name, **folders, **settings})
+    lab.succeed("provision")
+    yield lab
+    lab.succeed("destroy", "--yes")
 
 
 def write_inventory(directory: Path, settings: Mapping[str, object]) -> Path:

@@ -7,14 +7,13 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import PROJECT, run_tool
-from tests.lab import write_inventory
+from tests.lab import Lab, provisioned_lab
 
 LAB = "ci"
 STUDY = "tests/integration/study.yml"
@@ -35,55 +34,32 @@ RAW_FILES = {
 }
 
 
-@dataclass(frozen=True)
-class Lab:
-    inventory: Path
-    results: Path
-    state: Path
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return run_tool(
-            "postcopy-lab", *arguments, "--inventory", os.fspath(self.inventory), timeout_seconds=1200
-        )
-
-
 def podman(*arguments: str) -> str:
     return subprocess.run(["podman", *arguments], text=True, capture_output=True, check=True).stdout
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    directory = tmp_path_factory.mktemp("lab")
-    settings = {
-        "lab_name": LAB,
-        "local_nodes_address_prefix": "10.94",
-        "lab_network_link_rate": "200mbit",
-        "lab_results_dir": os.fspath(directory / "results"),
-        "lab_state_dir": os.fspath(directory / "state"),
-    }
-    made = Lab(
-        write_inventory(directory, settings), directory / "results" / "study" / LAB, directory / "state"
-    )
-    provisioned = made.command("provision")
-    assert provisioned.returncode == 0, provisioned.stdout[-6000:]
-    yield made
-    destroyed = made.command("destroy", "--yes")
-    assert destroyed.returncode == 0, destroyed.stdout[-6000:]
+    settings = {"local_nodes_address_prefix": "10.94", "lab_network_link_rate": "200mbit"}
+    with provisioned_lab(tmp_path_factory.mktemp("lab"), LAB, settings) as made:
+        yield made
     left = podman("ps", "--all", "--format", "{{.Names}}") + podman("network", "ls", "--format", "{{.Name}}")
     assert f"postcopy-lab-{LAB}-" not in left
-    assert made.results.is_dir(), "destroy must never remove results"
+    assert results(made).is_dir(), "destroy must never remove results"
+
+
+def results(lab: Lab) -> Path:
+    return lab.results("study")
 
 
 @pytest.fixture(scope="module")
 def study_output(lab: Lab) -> str:
-    done = lab.command("study", STUDY)
-    assert done.returncode == 0, done.stdout[-6000:]
-    return done.stdout
+    return lab.succeed("study", STUDY)
 
 
 @pytest.fixture(scope="module")
 def run_directory(lab: Lab, study_output: str) -> Path:
-    (found,) = lab.results.glob("runs/*/*/run.json")
+    (found,) = results(lab).glob("runs/*/*/run.json")
     return found.parent
 
 
@@ -145,26 +121,24 @@ def test_the_wire_carried_the_guest_at_the_shaped_rate(run_directory: Path, run:
 
 
 def test_the_lab_and_the_study_are_described(lab: Lab, run: Any) -> None:
-    described = json.loads((lab.results / "lab.json").read_text(encoding="utf-8"))
+    described = json.loads((results(lab) / "lab.json").read_text(encoding="utf-8"))
     assert set(described["nodes"]) == {"controller", "compute1", "compute2"}
     assert described["nodes"]["compute1"]["qemu_version"].startswith(run["qemu_version"])
     for link in described["link"]["measured"]:
         assert 0.85 <= link["measured_bits_per_second"] / RATE_BITS_PER_SECOND <= 1.05
-    study = json.loads((lab.results / "study.json").read_text(encoding="utf-8"))
+    study = json.loads((results(lab) / "study.json").read_text(encoding="utf-8"))
     assert study["order"] == [[run["case"], 1]]
 
 
 def test_a_second_study_makes_no_run_again(lab: Lab, run_directory: Path) -> None:
     before = (run_directory / "run.json").stat().st_mtime_ns
-    done = lab.command("study", STUDY, "--resume")
-    assert done.returncode == 0, done.stdout[-6000:]
+    lab.succeed("study", STUDY, "--resume")
     assert (run_directory / "run.json").stat().st_mtime_ns == before
 
 
 def test_the_report_is_one_file(lab: Lab, study_output: str) -> None:
-    done = lab.command("report", STUDY)
-    assert done.returncode == 0, done.stdout[-6000:]
-    page = (lab.results / "report/report.html").read_text(encoding="utf-8")
+    lab.succeed("report", STUDY)
+    page = (results(lab) / "report/report.html").read_text(encoding="utf-8")
     assert "hybrid-s-stress-1x64mib-200mbit" in page
     assert 'src="http' not in page and 'href="http://' not in page.replace('href="http://www.w3.org', "")
 
