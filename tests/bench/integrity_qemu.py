@@ -28,19 +28,23 @@ def ensure_root(suite: str, cache: Path) -> Path:
     if (root / "usr/bin/qemu-system-x86_64").exists():
         return root
     archive = cache / f"{suite}.tar"
+    base = suite.removesuffix("-backports")
+    sources = [f"deb {MIRROR} {name} main" for name in sorted({base, suite})]
     subprocess.run(
         [
             "mmdebstrap",
             "--quiet",
             "--variant=apt",
             "--include=qemu-system-x86",
+            # Of a suite and its backports, the backports.
+            f'--aptopt=APT::Default-Release "{suite}"',
             '--aptopt=APT::Install-Recommends "false"',
             # A mirror that stands still serves an index past its date for the
             # moving suites; its signature is checked all the same.
             '--aptopt=Acquire::Check-Valid-Until "false"',
-            suite,
+            base,
             str(archive),
-            MIRROR,
+            *sources,
         ],
         check=True,
     )
