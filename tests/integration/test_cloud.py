@@ -22,8 +22,8 @@ from tests.lab import Lab, provisioned_lab
 LAB = "cicloud"
 FAILED_RUNS = 3  # the command's exit code for a study that is through, with failed runs
 NODES = ("controller", "compute1", "compute2")
-# One small migration; its rate makes half a second of nova's small beside it. No node has room for the huge flavor, and
-# yet the plan lets it pass: it asks for the memory that a guest will fill.
+# One small migration; its rate makes half a second of nova's small beside it. No node has room for the huge
+# flavor, and yet the plan lets it pass: it asks for the memory that a guest will fill.
 STUDY = {
     "schema": 1,
     "title": "One small migration through nova",
