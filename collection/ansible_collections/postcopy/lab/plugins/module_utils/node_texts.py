@@ -34,7 +34,7 @@ def memory(meminfo):
 
 
 def proportional_bytes(smaps_rollup):
-    """Memory of one process from /proc/<pid>/smaps_rollup (Linux 4.14), what it shares counted in shares; else 0."""
+    """Memory of one process from /proc/<pid>/smaps_rollup (Linux 4.14), what it shares in shares; else 0."""
     match = re.search(r"^Pss:\s+(\d+) kB$", smaps_rollup, re.MULTILINE)
     return int(match.group(1)) * 1024 if match else 0
 

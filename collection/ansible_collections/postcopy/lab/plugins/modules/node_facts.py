@@ -31,10 +31,11 @@ EXAMPLES = r"""
 RETURN = r"""
 node:
   description:
-    - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, services_bytes and guests_bytes (memory of
-      the node's own processes, shared memory in shares; QEMU's counts as the guests'; 0 before Linux 4.14),
-      boot_id (the same on nodes of one machine), provisioned (the fingerprint that C(playbooks/provision.yml) left; null if it has not come to
-      its end since the node's start), python_version, qemu_version, libvirt_version, packages (name and
+    - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, services_bytes and
+      guests_bytes (memory of the node's own processes, shared memory in shares; QEMU's counts as
+      the guests'; 0 before Linux 4.14), boot_id (the same on nodes of one machine), provisioned
+      (the fingerprint that C(playbooks/provision.yml) left; null if it has not come to its end
+      since the node's start), python_version, qemu_version, libvirt_version, packages (name and
       version of those that matter) and local_facts (those of this kit's roles).
   returned: always
   type: dict
@@ -93,7 +94,7 @@ def running_versions():
 
 
 def process_memory():
-    """services_bytes and guests_bytes. On nodes that share a machine /proc/meminfo is the machine's, this is not."""
+    """services_bytes and guests_bytes. Where nodes share a machine, /proc/meminfo is that machine's."""
     used = {"services_bytes": 0, "guests_bytes": 0}
     for directory in glob.glob("/proc/[0-9]*"):
         whose = "guests_bytes" if read(directory + "/comm").startswith("qemu-system") else "services_bytes"

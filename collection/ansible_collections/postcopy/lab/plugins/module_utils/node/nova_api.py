@@ -2,8 +2,8 @@
 # Apache License 2.0 (see LICENSE)
 """nova's API, as much of it as one live migration needs. Standard library only: it runs on compute nodes.
 
-https://docs.openstack.org/api-ref/compute/ has the requests. From version 2.68 on there is no "force", which would
-pass the scheduler by; 2.84 is the first to say why an action failed.
+https://docs.openstack.org/api-ref/compute/ has the requests. From version 2.68 on there is no "force", which
+would pass the scheduler by; 2.84 is the first to say why an action failed.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -36,7 +36,7 @@ def message_of(body):
 
 
 def newest_migration_request(actions):
-    """The request that asked for the newest live migration, of os-instance-actions' answer; None without one."""
+    """The request that asked for the newest live migration, of os-instance-actions' answer, or None."""
     asked = [(one["start_time"], one["request_id"]) for one in actions if one["action"] == "live-migration"]
     return max(asked)[1] if asked else None
 
