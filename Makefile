@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test lint format docs bench bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test lint format docs test-build bench bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,9 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
 	@# The tests of one file share a lab or a .venv, so a file stays in one process.
 	pytest -n 2 --dist loadfile -v --durations 15 tests
+
+test-build: test-tools ## The source build with every kind of bad input (make test takes two of them)
+	EVERY_REFUSAL=1 pytest -v tests/roles/test_source_build.py
 
 lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
 	@tests/lint

@@ -1,0 +1,218 @@
+"""Small programs built from source on one node and used by two, seen from outside."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from tests.roles.outside import LAB_FOLDER, node
+
+testinfra_hosts = ["ansible://compute"]
+
+SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
+BUILDS = LAB_FOLDER / "builds"
+ROOT = "/opt/postcopy-lab"
+SCRATCH = "/var/lib/postcopy-lab/build"
+FLAGS = ["-Dpython=disabled", "-Dyaml=disabled", "-Dtests=false"]
+
+
+def start(**variables: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "converge.yml",
+         "-e", json.dumps({"programs": [name.split("_")[0] for name in variables] or ["dtc"], **variables})],
+        cwd=SCENARIO, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "false"},
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Wait for a converge that must succeed; its output."""
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 0, output[-4000:]
+    return output
+
+
+def refused(process: subprocess.Popen[str]) -> str:
+    """Wait for a converge that must fail; the first failure's message, which is one line."""
+    output = process.communicate(timeout=600)[0]
+    assert process.returncode == 2, output[-4000:]
+    messages: list[str] = re.findall(
+        r'(?:FAILED!|failed: \[[^\n]*?) => \{[^\n]*?"msg": "((?:[^"\\]|\\.)*)"', output
+    )
+    return messages[0].replace('\\"', '"')
+
+
+def builds(name: str = "dtc") -> set[str]:
+    return set(node("build1").check_output(f"ls {ROOT}/{name}").split()) - {"current"}
+
+
+def in_use(name: str = "dtc") -> str:
+    return node("build1").check_output(f"readlink {ROOT}/{name}/current")
+
+
+def put(content: str, path: str) -> None:
+    code = base64.b64encode(content.encode()).decode()
+    node("build1").check_output(f"echo {code} | base64 -d > {path}; chmod 755 {path}")
+
+
+@pytest.fixture
+def unchanged() -> Iterator[None]:
+    """What a refusal leaves: the builds, what is used, and no half of a build."""
+    before = builds(), in_use()
+    yield
+    assert (builds(), in_use()) == before
+    assert node("build1").run("dtc --version").rc == 0
+
+
+def test_what_was_built_runs_from_the_path(host: Host) -> None:
+    assert host.check_output("hello --version").splitlines()[0] == "hello (GNU Hello) 2.10"
+    # The correction has reached the program.
+    assert host.check_output("dtc --version") == "Corrected version: DTC 1.7.2"
+    assert f"{ROOT}/dtc/current/lib/libfdt.so.1" in host.check_output("ldconfig -p | grep libfdt.so.1")
+    assert "/usr/local/bin/dtc" in host.check_output("systemd-run --quiet --wait --pipe which dtc")
+
+
+def test_only_one_node_built() -> None:
+    assert node("build1").package("meson").is_installed
+    assert not node("build2").package("meson").is_installed
+    assert node("build2").run("id postcopy-build").rc != 0
+    # Everything in a build belongs to root, and its builder was somebody else.
+    assert not node("build2").check_output(f"find {ROOT} ! -user root")
+    assert node("build1").check_output(f"stat -c %U {SCRATCH}") == "postcopy-build"
+    assert node("build1").check_output(f"ls {SCRATCH}") == "ccache"
+
+
+def test_the_correction_is_a_deviation(host: Host) -> None:
+    fact = json.loads(host.file("/etc/ansible/facts.d/postcopy_lab_build_dtc.fact").content_string)
+    (deviation,) = fact["deviations"]
+    assert set(deviation) == {"what", "article", "here", "effect"}
+    assert "util.c" in deviation["what"]
+    assert deviation["effect"] == "shows that corrections reach the program"
+    assert fact["configure_flags"] == FLAGS
+
+
+def test_a_changed_flag_is_built_beside_and_the_way_back_builds_nothing() -> None:
+    before, old = builds(), in_use()
+    finish(start(dtc_flags=[*FLAGS, "-Dassume-mask=1"]))
+    new = in_use()
+    assert builds() == {*before, new} and new != old
+    assert node("build2").check_output(f"readlink {ROOT}/dtc/current") == new
+    assert "RUNNING HANDLER" not in finish(start()) and in_use() == old
+    assert builds() == {*before, new}
+
+
+def test_an_older_build_can_be_named() -> None:
+    old = in_use("hello")
+    node("build1").check_output(f"cp -a {ROOT}/hello/{old} {ROOT}/hello/2.9-older")
+    message = refused(start(hello_id="2.9-older"))
+    assert message == f"build2 has no {ROOT}/hello/2.9-older, which hello_id names"
+    node("build2").check_output(f"cp -a {ROOT}/hello/{old} {ROOT}/hello/2.9-older")
+    finish(start(hello_id="2.9-older"))
+    assert in_use("hello") == "2.9-older"
+    finish(start(hello_id=""))
+    assert in_use("hello") == old
+
+
+WRONG = "0" * 64
+NOTHING_MATCHES = {"path": "util.c", "pattern": "no such", "replacement": "", "reason": "-"}
+# Another flag, so that there is something to build.
+OTHER: dict[str, object] = {"dtc_flags": []}
+REFUSALS: dict[str, tuple[dict[str, object], str]] = {
+    "checksum": ({"dtc_archive_sha256": WRONG}, rf"dtc_archive .*cannot be had: .*{WRONG}"),
+    "sum": ({"dtc_archive_sha256": "abc"}, r"dtc_archive_sha256 \(.*\) is 'abc'; .*64 hexadecimal digits"),
+    "server": (
+        {"dtc_archive": "http://127.0.0.1:9/dtc.tar.xz", "dtc_archive_sha256": WRONG},
+        r"dtc_archive http://127.0.0.1:9/dtc.tar.xz cannot be had: .*refused",
+    ),
+    "version": ({"dtc_expected_version": "9.9"}, r"The source of dtc nowhere says that it is 9.9 \(dtc_exp"),
+    "flag": ({"dtc_flags": ["-Dwhatever=1"]}, r"dtc 1.7.2 on build1: configure failed: .*whatever"),
+    "autotools": ({"hello_flags": ["--with-what"]}, r"hello 2.10 on build1: configure failed: .*with-what"),
+    "pattern": (
+        {"dtc_corrections": [NOTHING_MATCHES]},
+        r"dtc_corrections: 'no such' matches nothing in util.c",
+    ),
+    "repository": (
+        {"dtc_source": "git", "dtc_commit": "a" * 40, "dtc_repository": "/nowhere"},
+        r"dtc_repository /nowhere did not give dtc_commit a{40}: .*",
+    ),
+    "glibc": ({"dtc_newest_glibc": "2.19", **OTHER}, r"build1 has glibc 2.\d+; dtc 1.7.2 builds with 2.19"),
+    "gcc": ({"dtc_newest_gcc": "5", **OTHER}, r"build1 has gcc \d+; dtc 1.7.2 builds with 5 at most"),
+    "disk": ({"dtc_disk_mib": 99999999, **OTHER}, r"build1 has \d+ MiB free in .*dtc_build_disk_mib"),
+}
+
+
+# `make test` takes two of them, `make test-build` all.
+CASES = list(REFUSALS) if os.environ.get("EVERY_REFUSAL") else ["checksum", "flag"]
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input_is_one_line_and_changes_nothing(case: str) -> None:
+    variables, pattern = REFUSALS[case]
+    assert re.search(pattern, refused(start(**variables)))
+
+
+@pytest.mark.usefixtures("unchanged")
+def test_a_full_disk_is_reported() -> None:
+    one = node("build1")
+    one.check_output("mkdir -p /mnt/small && mount -t tmpfs -o size=3m tmpfs /mnt/small")
+    try:
+        message = refused(start(dtc_scratch_dir="/mnt/small", dtc_disk_mib=1, dtc_flags=["-Dtests=false"]))
+    finally:
+        one.check_output("umount /mnt/small")
+    assert re.search("no space left on device", message, re.IGNORECASE), message
+
+
+def commit_of(archive: Path, repository: Path) -> str:
+    """Make a git repository of an archive's tree; the commit."""
+    git = ["git", "-C", os.fspath(repository), "-c", "user.name=test", "-c", "user.email=test@example.org"]
+    repository.mkdir()
+    subprocess.run(["tar", "-C", repository, "--strip-components=1", "-xf", archive], check=True)
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "import"]):
+        subprocess.run([*git, *arguments], check=True)
+    return subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+
+
+HANGING_COMPILER = """#!/bin/sh
+case "$*" in *-c*dtc.c*) [ ! -e /tmp/hang ] || sleep 1234;; esac
+exec gcc "$@"
+"""
+
+
+def test_an_interrupted_build_from_git_goes_on(tmp_path: Path) -> None:
+    """The compiler hangs at one file, the build is killed there, and what was done is not done again."""
+    (archive,) = (BUILDS / "sources").glob("*device-tree*")
+    commit = commit_of(archive, tmp_path / "dtc")
+    put(HANGING_COMPILER, "/tmp/cc")
+    put("", "/tmp/hang")
+    variables = {
+        "dtc_source": "git",
+        "dtc_repository": os.fspath(tmp_path / "dtc"),
+        "dtc_commit": commit,
+        "dtc_environment": {"CC": "/tmp/cc"},
+    }
+    one = node("build1")
+    build = start(**variables)
+    deadline = time.monotonic() + 120
+    while one.run("pgrep -fx 'sleep 1234'").rc != 0 and time.monotonic() < deadline:
+        time.sleep(0.5)
+    one.check_output("pkill -KILL -u postcopy-build -x 'build.sh|ninja|sleep|cc'")
+    assert "dtc 1.7.2 on build1" in refused(build)
+    # From here on a second configure would fail: the file is broken, and looks as old as it was.
+    one.check_output(
+        f"cd {SCRATCH}/dtc-*/source && touch -r meson.build /tmp/age && echo broken > meson.build"
+        " && touch -r /tmp/age meson.build && rm /tmp/hang"
+    )
+    finish(start(**variables))
+    assert in_use().startswith(f"1.7.2-{commit[:10]}-")
+    assert node("build2").check_output("dtc --version") == "Corrected version: DTC 1.7.2"
+    finish(start())
