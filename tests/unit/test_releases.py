@@ -1,0 +1,110 @@
+"""Adding a release is adding a file: what it sets is what roles know, and no role knows a release."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from analysis.parsers.nova_log import patterns_of
+from tests.conftest import PROJECT
+
+RELEASES = {
+    path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in PROJECT.glob("releases/*.yml")
+}
+REQUIRED = {
+    "prechecks_distribution",
+    "prechecks_distribution_versions",
+    "qemu_source",
+    "qemu_packages",
+    "qemu_binary",
+    "qemu_expected_version",
+    "libvirt_source",
+    "libvirt_packages",
+    "libvirt_expected_version",
+}
+TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "path": str,
+    "int": int,
+    "bool": bool,
+    "list": list,
+    "dict": dict,
+    "float": (int, float),
+}
+# What a release says to the analysis, and to the inventory of real machines.
+SHARED = {"lab_log_patterns", "lab_python"}
+
+
+def options() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for path in PROJECT.glob("roles/*/meta/argument_specs.yml"):
+        for spec in yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values():
+            found.update(spec.get("options") or {})
+    return found
+
+
+OPTIONS = options()
+
+
+def faults(release: dict[str, Any]) -> list[str]:
+    """One line for each thing that no role could do anything with."""
+    lines = [f"{name} is missing" for name in sorted(REQUIRED - set(release))]
+    for name, value in release.items():
+        option = OPTIONS.get(name)
+        if option is None and name not in SHARED:
+            lines.append(f"{name}: no role has it")
+        elif option is not None and "{{" not in str(value):
+            if not isinstance(value, TYPES[option.get("type", "str")]):
+                lines.append(f"{name}: {value!r} is not of the type {option['type']}")
+            if "choices" in option and value not in option["choices"]:
+                lines.append(f"{name}: {value!r} is none of {option['choices']}")
+    return lines
+
+
+@pytest.mark.parametrize("name", sorted(RELEASES))
+def test_a_release_says_what_roles_ask_and_nothing_else(name: str) -> None:
+    for source in ("qemu_source", "libvirt_source"):
+        if RELEASES[name][source] not in OPTIONS[source]["choices"]:
+            pytest.skip(f"no role takes {source}: {RELEASES[name][source]}; the release is refused")
+    assert faults(RELEASES[name]) == []
+
+
+def test_faults_are_found() -> None:
+    release = {**RELEASES["bullseye"], "qemu_sauce": "x", "libvirt_source": "tar", "qemu_packages": "qemu"}
+    del release["qemu_binary"]
+    assert faults(release) == [
+        "qemu_binary is missing",
+        "qemu_packages: 'qemu' is not of the type list",
+        f"libvirt_source: 'tar' is none of {OPTIONS['libvirt_source']['choices']}",
+        "qemu_sauce: no role has it",
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(RELEASES))
+def test_novas_log_can_be_read(name: str) -> None:
+    backends = RELEASES[name].get("prechecks_backends", ["libvirt"])
+    if "nova" in backends or "lab_log_patterns" in RELEASES[name]:
+        assert patterns_of(RELEASES[name].get("lab_log_patterns", name))
+
+
+@pytest.mark.parametrize("folder", ["tasks", "vars", "defaults", "handlers", "templates", "files"])
+def test_no_role_knows_a_release(folder: str) -> None:
+    names = re.compile(rf"\b({'|'.join(RELEASES)})\b")
+    known = {
+        str(path.relative_to(PROJECT)): found[0]
+        for path in PROJECT.glob(f"roles/*/{folder}/**/*")
+        if path.is_file() and (found := names.search(path.read_text(encoding="utf-8", errors="replace")))
+    }
+    assert known == {}
+
+
+def test_the_article_is_pinned_to_the_commits_that_its_deviations_name() -> None:
+    words = Path(PROJECT / "playbooks/vars/deviations.yml").read_text(encoding="utf-8")
+    for program in ("qemu", "libvirt"):
+        commit, version = (RELEASES["icehouse"][f"{program}_{key}"] for key in ("commit", "expected_version"))
+        assert re.fullmatch("[0-9a-f]{40}", commit)
+        assert f"{commit[:12]}, version {version} " in words
