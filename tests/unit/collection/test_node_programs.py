@@ -18,6 +18,8 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     ticks,
 )
 
+from tests.node.pure_parts import GUEST
+
 PROC_NET_DEV = Path("/proc/net/dev").read_text()
 
 
@@ -168,21 +170,7 @@ def test_nobody_answers_on_a_closed_port() -> None:
 
 
 def settings(**changes: object) -> dict[str, object]:
-    return {
-        "name": "postcopy-lab-x",
-        "vcpus": 2,
-        "memory_bytes": 2**31,
-        "address": "10.91.2.100/24",
-        "mac": "52:54:00:91:02:00",
-        "bridge": "br-guest",
-        "accelerator": "tcg",
-        "machine": "pc",
-        "emulator": "/usr/bin/qemu-system-x86_64",
-        "kernel": "/k&r/vmlinuz",
-        "initrd": "/initrd.img",
-        "qemu_arguments": [],
-        **changes,
-    }
+    return {**GUEST, "accelerator": "tcg", "qemu_arguments": [], **changes}
 
 
 def test_the_guest_is_a_domain_without_disks() -> None:
