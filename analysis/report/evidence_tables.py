@@ -220,6 +220,8 @@ def clocks_table(analysis: Analysis) -> Table:
 
 def deviations_table(analysis: Analysis) -> Table:
     """Where this lab is not the article's."""
+    published = analysis.published
+    pinned = f"pinned by the release {published.release}, and why" if published else "pinned, and why"
     rows = [
         [Cell(item.what), Cell(item.article), Cell(item.pinned), Cell(item.here), Cell(item.effect)]
         for item in analysis.results.lab.deviations
@@ -227,7 +229,7 @@ def deviations_table(analysis: Analysis) -> Table:
     columns = (
         label("what"),
         label("article"),
-        label("pinned by the release icehouse, and why"),
+        label(pinned),
         label("here"),
         label("effect on the figures"),
     )
