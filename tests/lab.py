@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,12 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from tests.conftest import PROJECT, run_tool
 
 COMMAND_SECONDS = 1800
+FAILED_RUNS = 3  # the command's exit code for a study that is through, with failed runs
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,24 @@ class Lab:
 
     def results(self, study: str) -> Path:
         return self.results_dir / study / self.name
+
+    def runs(self, study: str) -> list[dict[str, Any]]:
+        """Every run.json of a study, by case and repetition."""
+        paths = sorted(self.results(study).glob("runs/*/*/run.json"))
+        return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+    def assert_provisioned(self) -> None:
+        """Another provisioning changes nothing on any node."""
+        done = run_tool(
+            "ansible-playbook",
+            "--inventory",
+            os.fspath(self.inventory),
+            "playbooks/provision.yml",
+            timeout_seconds=600,
+        )
+        assert done.returncode == 0, done.stdout[-6000:]
+        recap = [line for line in done.stdout.splitlines() if "changed=" in line]
+        assert len(recap) == 4 and all("changed=0" in line for line in recap), recap
 
 
 @contextmanager

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.lab import Lab, provisioned_lab
+from tests.lab import FAILED_RUNS, Lab, provisioned_lab
 
 STUDY = "integrity"
-FAILED_RUNS = 3  # the command's exit code for a study that is through, with failed runs
 # More runs until one is caught.
 REPETITIONS = (2, 4, 8, 12)
 
@@ -29,13 +27,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield made
 
 
-def runs(lab: Lab) -> list[dict[str, Any]]:
-    paths = sorted(lab.results(STUDY).glob("runs/*/*/run.json"))
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-
-
 def caught(lab: Lab) -> list[dict[str, Any]]:
-    return [run for run in runs(lab) if run["cause"] == "guest_corrupted"]
+    return [run for run in lab.runs(STUDY) if run["cause"] == "guest_corrupted"]
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +55,9 @@ def test_damaged_guests_are_failed_runs(lab: Lab, study: subprocess.CompletedPro
 
 
 def test_the_report_says_so_in_its_first_lines(lab: Lab, study: subprocess.CompletedProcess[str]) -> None:
-    damaged = sum(run["outcome"] == "failed" for run in runs(lab))
+    damaged = sum(run["outcome"] == "failed" for run in lab.runs(STUDY))
     printed = lab.succeed("report", STUDY)
-    migrated = len(runs(lab))
+    migrated = len(lab.runs(STUDY))
     line = f"Guest integrity: {damaged} of {migrated} migrated guests were not shown intact"
     assert line in "\n".join(printed.splitlines()[:5])
     page = (lab.results(STUDY) / "report/report.html").read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import PROJECT, run_tool
 from tests.lab import Lab, provisioned_lab
 
 LAB = "ci"
@@ -144,14 +142,4 @@ def test_the_report_is_one_file(lab: Lab, study_output: str) -> None:
 
 
 def test_a_second_provision_changes_nothing(lab: Lab) -> None:
-    done = run_tool(
-        "ansible-playbook",
-        "--inventory",
-        os.fspath(lab.inventory),
-        "playbooks/provision.yml",
-        cwd=PROJECT,
-        timeout_seconds=600,
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
-    recap = [line for line in done.stdout.splitlines() if "changed=" in line]
-    assert len(recap) == 4 and all("changed=0" in line for line in recap), recap
+    lab.assert_provisioned()
