@@ -1,4 +1,4 @@
-"""Opens the files of one run and hands their lines to the parsers: the only reader of raw logs."""
+"""Hands the files of one run to their parsers: the only reader of raw logs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from analysis.errors import EvidenceError
-from analysis.parsers.checksums import verify_checksums
+from analysis.files import RunFiles, verified_files
 from analysis.parsers.events import Event, parse_events
 from analysis.parsers.job import JobLog, parse_job
 from analysis.parsers.nic import NicLog, busiest, parse_nic
@@ -40,36 +39,31 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
 
     nova's logs are read by the patterns of that name; where there are none they are left out.
     """
-    verify_checksums(run_dir)
+    files = verified_files(run_dir)
     return Evidence(
-        source_job=_parse(run_dir, "source/job.jsonl", parse_job),
-        source_events=_parse(run_dir, "source/events.jsonl", parse_events),
-        source_nic=busiest(_parse(run_dir, "source/nic.jsonl", parse_nic)),
-        destination_events=_parse(run_dir, "destination/events.jsonl", parse_events),
-        destination_nic=busiest(_parse(run_dir, "destination/nic.jsonl", parse_nic)),
-        ping=_parse(run_dir, "prober/ping.log", parse_ping),
-        ping_fine=_parse_if_there(run_dir, "prober/ping_fine.log", parse_ping),
-        progress=_parse_if_there(run_dir, "guest/progress.jsonl", parse_progress),
-        source_nova=_nova_log(run_dir, "source/nova-compute.log", log_patterns, instance),
-        destination_nova=_nova_log(run_dir, "destination/nova-compute.log", log_patterns, instance),
+        source_job=_parse(files, "source/job.jsonl", parse_job),
+        source_events=_parse(files, "source/events.jsonl", parse_events),
+        source_nic=busiest(_parse(files, "source/nic.jsonl", parse_nic)),
+        destination_events=_parse(files, "destination/events.jsonl", parse_events),
+        destination_nic=busiest(_parse(files, "destination/nic.jsonl", parse_nic)),
+        ping=_parse(files, "prober/ping.log", parse_ping),
+        ping_fine=_parse_if_there(files, "prober/ping_fine.log", parse_ping),
+        progress=_parse_if_there(files, "guest/progress.jsonl", parse_progress),
+        source_nova=_nova_log(files, "source/nova-compute.log", log_patterns, instance),
+        destination_nova=_nova_log(files, "destination/nova-compute.log", log_patterns, instance),
     )
 
 
-def _nova_log(run_dir: Path, file: str, log_patterns: str | None, instance: str | None) -> NovaLog | None:
+def _nova_log(files: RunFiles, file: str, log_patterns: str | None, instance: str | None) -> NovaLog | None:
     if log_patterns is None or patterns_of(log_patterns) is None:
         return None
-    return _parse_if_there(run_dir, file, lambda lines, _file: parse_nova_log(lines, log_patterns, instance))
+    return _parse_if_there(files, file, lambda lines, _file: parse_nova_log(lines, log_patterns, instance))
 
 
-def _parse(run_dir: Path, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T:
-    try:
-        with (run_dir / file).open("rb") as lines:
-            return parser(lines, file)
-    except FileNotFoundError as error:
-        raise EvidenceError(file, None, "missing") from error
-    except OSError as error:
-        raise EvidenceError(file, None, f"cannot be read: {error.strerror}") from error
+def _parse(files: RunFiles, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T:
+    with files.open(file) as content:
+        return parser(content, file)
 
 
-def _parse_if_there(run_dir: Path, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T | None:
-    return _parse(run_dir, file, parser) if (run_dir / file).exists() else None
+def _parse_if_there(files: RunFiles, file: str, parser: Callable[[Iterable[bytes], str], T]) -> T | None:
+    return _parse(files, file, parser) if file in files else None

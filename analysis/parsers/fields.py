@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis.errors import EvidenceError
+from analysis.files import open_file
 from analysis.parsers.lines import is_number, json_object
 
 SCHEMA = 1
+# A run.json has some KiB, a study.json of thousands of cases some MiB.
+LARGEST_DOCUMENT_BYTES = 64 << 20
 
 
 class Fields:
@@ -92,15 +95,13 @@ class Fields:
 
 def read_document(path: Path, file: str) -> Fields:
     """Read one JSON document of a known schema; `file` names it in messages."""
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError as error:
-        raise EvidenceError(file, None, "missing") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise EvidenceError(file, None, "garbled: cannot be read as UTF-8 text") from error
+    with open_file(path.parent, path.name) as content:
+        text = content.read(LARGEST_DOCUMENT_BYTES + 1)
+    if len(text) > LARGEST_DOCUMENT_BYTES:
+        raise EvidenceError(file, None, f"garbled: more than {LARGEST_DOCUMENT_BYTES >> 20} MiB")
     fields = Fields(json_object(text, file, None), file)
     if fields.values.get("schema") != SCHEMA:
         raise EvidenceError(
-            file, None, f"unknown schema {fields.values.get('schema')!r}, this version reads {SCHEMA}"
+            file, None, f"unknown schema {str(fields.values.get('schema'))[:80]}, this version reads {SCHEMA}"
         )
     return fields

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EvidenceError
-from analysis.parsers.lines import is_number, json_samples
+from analysis.parsers.lines import json_samples
 
 _COUNTERS = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
 
@@ -29,26 +31,42 @@ class NicLog:
 
 def parse_nic(lines: Iterable[bytes], file: str) -> tuple[NicLog, ...]:
     """Parse the counters of every interface in the file; they may only grow. At least two samples of each."""
-    columns: dict[str, dict[str, array[float]]] = {}
+    rows: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
     for number, time, sample in json_samples(lines, file):
         name = sample.get("interface")
-        if not isinstance(name, str):
+        if type(name) is not str:
             raise EvidenceError(file, number, 'garbled: "interface" is not a name')
-        values = columns.setdefault(name, {column: array("d") for column in ("t", *_COUNTERS)})
-        values["t"].append(time)
-        for counter in _COUNTERS:
-            value = sample.get(counter)
-            if not is_number(value) or value < 0:
-                raise EvidenceError(file, number, f'garbled: "{counter}" is not a counter')
-            if values[counter] and value < values[counter][-1]:
-                raise EvidenceError(file, number, f'"{counter}" of {name} went back: the interface was reset')
-            values[counter].append(value)
-    if not columns or any(len(values["t"]) < 2 for values in columns.values()):
+        values: tuple[Any, ...] = tuple(map(sample.get, _COUNTERS))
+        if {*map(type, values)} != {int}:
+            raise _no_counter(values, file, number)
+        rows[name].extend((number, time, *values))
+    tables = {name: np.array(values).reshape(-1, 2 + len(_COUNTERS)) for name, values in rows.items()}
+    if not tables or any(len(table) < 2 for table in tables.values()):
         raise EvidenceError(file, None, "fewer than two samples")
-    return tuple(
-        NicLog(name, *(np.array(values[column]) for column in ("t", *_COUNTERS)))
-        for name, values in columns.items()
-    )
+    for name, table in tables.items():
+        _check_growth(name, table, file)
+    return tuple(NicLog(name, *np.ascontiguousarray(table.T[1:])) for name, table in tables.items())
+
+
+def _no_counter(values: Sequence[object], file: str, number: int) -> EvidenceError:
+    counter = next(name for name, value in zip(_COUNTERS, values, strict=True) if type(value) is not int)
+    return EvidenceError(file, number, f'garbled: "{counter}" is not a counter')
+
+
+def _check_growth(name: str, table: NDArray[np.float64], file: str) -> None:
+    """Columns: line number, time, counters."""
+    counters = table[:, 2:]
+    if counters.min() < 0:
+        row, column = np.argwhere(counters < 0)[0]
+        raise EvidenceError(file, int(table[row, 0]), f'garbled: "{_COUNTERS[column]}" is not a counter')
+    shrunk = np.argwhere(np.diff(counters, axis=0) < 0)
+    if len(shrunk):
+        row, column = shrunk[0]
+        raise EvidenceError(
+            file,
+            int(table[row + 1, 0]),
+            f'"{_COUNTERS[column]}" of {name} went back: the interface was reset',
+        )
 
 
 def busiest(logs: Sequence[NicLog]) -> NicLog:

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EvidenceError
-from analysis.parsers.lines import text_lines
+from analysis.parsers.lines import blocks_of_lines, text_lines
 
 # Only "bytes from" is an answer: "no answer yet" and "From ... Unreachable" carry icmp_seq too.
-_REPLY = re.compile(r"\[(\d+\.\d+)\] \d+ bytes from \S+: icmp_seq=(\d+) ttl=\d+ time[=<]([\d.]+) ms(.*)")
-_NO_ANSWER = re.compile(r"\[(\d+\.\d+)\] no answer yet for icmp_seq=(\d+)")
-_NETWORK_ERROR = re.compile(r"\[(\d+\.\d+)\] From \S+:? icmp_seq=(\d+) (.+)")
-_OTHER = re.compile(
-    r"PING .*|--- .* ping statistics ---|\d+ packets transmitted, .*|rtt min/avg/max/mdev = .*|"
-    r"pipe \d+|ping: .*|"
+_LINE = re.compile(
+    r"^(?:\[(\d{1,11}\.\d+)\] (?:"
+    r"\d+ bytes from \S+: icmp_seq=(\d{1,5}) ttl=\d+ time[=<](\d{1,9}(?:\.\d+)?) ms.*"
+    r"|no answer yet for icmp_seq=(\d{1,5})"
+    r"|From \S+:? icmp_seq=(\d{1,5}) .+)"
+    r"|PING .*|--- .* ping statistics ---|\d+ packets transmitted, .*|rtt min/avg/max/mdev = .*|pipe \d+"
+    r"|ping: .*|)\r?$",
+    re.MULTILINE | re.ASCII,
 )
 # icmp_seq has 16 bits; a 10 ms ping wraps after 11 minutes.
 _SEQUENCE_RANGE = 1 << 16
 # An answer may take this long, or as long as the log's slowest one.
 _LEAST_WAIT_SECONDS = 1.0
+# ping -O prints a line for nearly every request: far fewer lines than requests are no log of one ping.
+_LARGEST_LEAP = 1000
+_REQUESTS_PER_LINE = 10
+_UNREACHED = "fewer than two replies: the prober never reached the guest"
 
 
 @dataclass(frozen=True)
@@ -40,73 +49,97 @@ class PingLog:
     network_errors: int
 
 
+@dataclass
+class _Lines:
+    """The lines that carry a sequence number, in the file's order; `round_trip` in ms, NaN: no reply."""
+
+    number: array[int]
+    stamp: array[float]
+    sequence: array[int]
+    round_trip: array[float]
+    is_error: array[int]
+
+
 def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
     """Parse a raw log of `ping -D -O`.
 
     A reply's line is stamped on arrival, so its request was sent one round trip earlier. A lost request was
     sent between its neighbours; its time is interpolated over the sequence numbers. Unanswered requests at
     the very end, which ping had too little time left to wait for, are neither answered nor lost. Raises
-    EvidenceError for an unknown line, a cut last line, or a log without two answers (none could be dated).
+    EvidenceError for an unknown line, a cut last line, a clock that went back, sequence numbers that leap, or
+    a log without two answers (none could be dated).
     """
-    arrivals: dict[int, tuple[float, float]] = {}
-    awaited: set[int] = set()
-    duplicates = network_errors = 0
-    last = None
-    ended_at = 0.0
-    for number, text in text_lines(lines, file):
-        if reply := _REPLY.fullmatch(text):
-            sequence = last = _unwrap(int(reply[2]), last)
-            if sequence in arrivals:
-                duplicates += 1
-            else:
-                arrivals[sequence] = (float(reply[1]), _number(reply[3], file, number) / 1000)
-            ended_at = max(ended_at, float(reply[1]))
-        elif waiting := _NO_ANSWER.fullmatch(text):
-            last = _unwrap(int(waiting[2]), last)
-            awaited.add(last)
-            ended_at = max(ended_at, float(waiting[1]))
-        elif error := _NETWORK_ERROR.fullmatch(text):
-            last = _unwrap(int(error[2]), last)
-            awaited.add(last)
-            network_errors += 1
-        elif not _OTHER.fullmatch(text):
-            raise EvidenceError(file, number, "garbled: not a line of ping -D -O")
-    if len(arrivals) < 2:
-        raise EvidenceError(file, None, "fewer than two replies: the prober never reached the guest")
-    return _assemble(arrivals, awaited, ended_at, duplicates, network_errors)
+    found = _Lines(array("q"), array("d"), array("q"), array("d"), array("b"))
+    for first, block in blocks_of_lines(lines, file):
+        _read_block(block, first, file, found)
+    stamp = np.array(found.stamp)
+    back = np.flatnonzero(np.diff(stamp) < 0)
+    if len(back):
+        seconds = stamp[back[0]] - stamp[back[0] + 1]
+        raise EvidenceError(file, found.number[int(back[0]) + 1], f"clock went back by {seconds:.3f} s")
+    round_trip = np.array(found.round_trip)
+    replied = np.isfinite(round_trip)
+    if np.count_nonzero(replied) < 2:
+        raise EvidenceError(file, None, _UNREACHED)
+    sequence = _unwrapped(np.array(found.sequence))
+    requests = int(sequence.max() - sequence.min()) + 1
+    if requests > _LARGEST_LEAP + _REQUESTS_PER_LINE * len(sequence):
+        raise EvidenceError(
+            file, None, f"garbled: sequence numbers leap, {len(sequence)} lines of {requests} requests"
+        )
+    return _assemble(sequence, stamp, round_trip / 1000, replied, np.array(found.is_error) != 0, file)
 
 
-def _unwrap(sequence: int, last: int | None) -> int:
-    """The unwrapped number nearest to the last one seen (late replies come a little out of order)."""
-    if last is None:
-        return sequence
-    half = _SEQUENCE_RANGE // 2
-    return last + (sequence - last + half) % _SEQUENCE_RANGE - half
-
-
-def _number(text: str, file: str, line: int) -> float:
+def _read_block(block: bytes, first: int, file: str, found: _Lines) -> None:
+    """Match whole lines at once; only where that fails, look for the line that is to blame."""
     try:
-        return float(text)
-    except ValueError as error:
-        raise EvidenceError(file, line, "garbled: not a line of ping -D -O") from error
+        matches = _LINE.findall(block[:-1].decode())
+    except UnicodeDecodeError:
+        matches = []
+    if len(matches) != block.count(b"\n"):
+        raise _first_garbled(block, first, file)
+    for number, (stamp, reply, round_trip, waiting, error) in enumerate(matches, start=first):
+        if stamp:
+            found.number.append(number)
+            found.stamp.append(float(stamp))
+            found.sequence.append(int(reply or waiting or error))
+            found.round_trip.append(float(round_trip) if reply else nan)
+            found.is_error.append(error != "")
+
+
+def _first_garbled(block: bytes, first: int, file: str) -> EvidenceError:
+    numbered = text_lines(BytesIO(block), file, first)
+    number = next((number for number, text in numbered if not _LINE.fullmatch(text)), None)
+    return EvidenceError(file, number, "garbled: not a line of ping -D -O")
+
+
+def _unwrapped(sequence: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each number nearest to the one before it (late replies come a little out of order)."""
+    half = _SEQUENCE_RANGE // 2
+    steps = (np.diff(sequence) + half) % _SEQUENCE_RANGE - half
+    return np.cumsum(np.concatenate((sequence[:1], steps)))
 
 
 def _assemble(
-    arrivals: dict[int, tuple[float, float]],
-    awaited: set[int],
-    ended_at: float,
-    duplicates: int,
-    network_errors: int,
+    sequence: NDArray[np.int64],
+    stamp: NDArray[np.float64],
+    round_trip_seconds: NDArray[np.float64],
+    replied: NDArray[np.bool_],
+    is_error: NDArray[np.bool_],
+    file: str,
 ) -> PingLog:
-    answered = np.array(sorted(arrivals), dtype=np.int64)
-    received_at = np.array([arrivals[sequence][0] for sequence in answered.tolist()])
-    round_trip = np.array([arrivals[sequence][1] for sequence in answered.tolist()])
-    sent_at = received_at - round_trip
-    first = min(int(answered[0]), min(awaited, default=int(answered[0])))
-    final = max(int(answered[-1]), max(awaited, default=0))
-    lost = np.setdiff1d(np.arange(first, final + 1, dtype=np.int64), answered, assume_unique=True)
+    # Of duplicates the first counts.
+    answered, chosen = np.unique(sequence[replied], return_index=True)
+    if len(answered) < 2:
+        raise EvidenceError(file, None, _UNREACHED)
+    round_trip = round_trip_seconds[replied][chosen]
+    sent_at = stamp[replied][chosen] - round_trip
     period = float(np.median(np.diff(sent_at) / np.diff(answered)))
+    if period <= 0:
+        raise EvidenceError(file, None, "garbled: later requests were not sent later")
+    lost = np.setdiff1d(np.arange(sequence.min(), sequence.max() + 1), answered, assume_unique=True)
     lost_sent_at = _interpolate(lost, answered, sent_at, period)
+    ended_at = float(stamp[~is_error].max())
     decided = lost_sent_at <= ended_at - max(_LEAST_WAIT_SECONDS, float(round_trip.max()))
     return PingLog(
         answered=answered,
@@ -115,8 +148,8 @@ def _assemble(
         lost=lost[decided],
         lost_sent_at=lost_sent_at[decided],
         period_seconds=period,
-        duplicates=duplicates,
-        network_errors=network_errors,
+        duplicates=int(np.count_nonzero(replied)) - len(answered),
+        network_errors=int(np.count_nonzero(is_error)),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EvidenceError
-from analysis.parsers.lines import is_number, json_object, text_lines
+from analysis.parsers.lines import is_number, json_object, whole_lines
 
 _KEYS = ("guest_epoch_seconds", "guest_monotonic_seconds", "pattern_bytes_written", "stressor_cpu_seconds")
 
@@ -28,8 +28,8 @@ class ProgressLog:
 def parse_progress(lines: Iterable[bytes], file: str) -> ProgressLog:
     """Parse the samples; the guest's monotonic clock may not go back. An empty file gives empty arrays."""
     columns = {key: array("d") for key in _KEYS}
-    for number, text in text_lines(lines, file):
-        sample = json_object(text, file, number)
+    for number, raw in whole_lines(lines, file):
+        sample = json_object(raw, file, number)
         for key, values in columns.items():
             value = sample.get(key)
             if not is_number(value):

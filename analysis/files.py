@@ -1,0 +1,119 @@
+"""The files of one run, plain or compressed in their place, as far as SHA256SUMS vouches for them."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import stat
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from analysis.errors import EvidenceError
+from analysis.parsers.checksums import SUMS_FILE, parse_checksums
+
+# A log may lie there compressed, in its place: NAME.xz or NAME.gz instead of NAME.
+COMPRESSED_SUFFIXES = (".xz", ".gz")
+# Far above any log of one migration: stops what was made to fill the memory (a few KiB can unpack to this).
+LARGEST_FILE_BYTES = 2 << 30
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """Files of one run whose content is what SHA256SUMS says; `lines` is where it says so."""
+
+    directory: Path
+    lines: Mapping[str, int]
+
+    def __contains__(self, name: str) -> bool:
+        """Whether there is such a file. EvidenceError if there is one that nothing vouches for."""
+        if name in self.lines:
+            return True
+        if stored_at(self.directory, name) is None:
+            return False
+        raise EvidenceError(name, None, f"not listed in {SUMS_FILE}")
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[BinaryIO]:
+        """Its uncompressed content; EvidenceError if it is missing or cannot be read."""
+        if name not in self:
+            raise EvidenceError(name, None, "missing")
+        with open_file(self.directory, name) as content:
+            yield content
+
+
+def verified_files(run_dir: Path) -> RunFiles:
+    """Hold every file against SHA256SUMS; EvidenceError names the first that is missing or differs."""
+    with open_file(run_dir, SUMS_FILE) as lines:
+        sums = parse_checksums(lines)
+    for name, (line, expected) in sums.items():
+        if stored_at(run_dir, name) is None:
+            raise EvidenceError(name, None, f"missing, but listed in {SUMS_FILE} line {line}")
+        with open_file(run_dir, name) as content:
+            if sha256_of(content, name) != expected:
+                raise EvidenceError(name, None, f"checksum differs from {SUMS_FILE} line {line}")
+    return RunFiles(run_dir, {name: line for name, (line, _) in sums.items()})
+
+
+def sha256_of(content: BinaryIO, name: str) -> str:
+    """SHA-256 in hex of what is left to read."""
+    digest = hashlib.sha256()
+    size = 0
+    while chunk := content.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        if size > LARGEST_FILE_BYTES:
+            raise EvidenceError(name, None, f"more than {LARGEST_FILE_BYTES >> 30} GiB of content")
+    return digest.hexdigest()
+
+
+def stored_at(run_dir: Path, name: str) -> Path | None:
+    """Where a file lies, plain or compressed; None if it does not.
+
+    EvidenceError if something else than a file is in its place.
+    """
+    for suffix in ("", *COMPRESSED_SUFFIXES):
+        path = run_dir / f"{name}{suffix}"
+        try:
+            if stat.S_ISREG(path.stat().st_mode):
+                return path
+        except (FileNotFoundError, NotADirectoryError):
+            if not path.is_symlink():
+                continue
+        except (OSError, ValueError) as error:
+            raise EvidenceError(name, None, f"cannot be read: {_reason(error)}") from error
+        raise EvidenceError(name, None, "cannot be read: not a file, or a link to nowhere")
+    return None
+
+
+@contextmanager
+def open_file(run_dir: Path, name: str) -> Iterator[BinaryIO]:
+    """The uncompressed content of a file that lies there plain or compressed, checksum or not.
+
+    EvidenceError if it is missing, or cannot be read to its end.
+    """
+    path = stored_at(run_dir, name)
+    if path is None:
+        raise EvidenceError(name, None, "missing")
+    try:
+        with _opened(path) as content:
+            yield content
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise EvidenceError(name, None, f"cannot be read: {_reason(error)}") from error
+
+
+def _opened(path: Path) -> BinaryIO:
+    if path.suffix == ".xz":
+        return cast(BinaryIO, lzma.open(path))
+    if path.suffix == ".gz":
+        return cast(BinaryIO, gzip.open(path))
+    return path.open("rb")
+
+
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
