@@ -1,20 +1,21 @@
-"""Medians with intervals, straight lines with intervals, and an honest word when there is too little data."""
+"""Medians, figures made of medians and straight lines: each with its interval, or the word that there is none."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
+
+Values = NDArray[np.float64]
 
 LEVEL = 0.95
 _RESAMPLES = 9999
 _SEED = 2014
-# Up to this many ways to deal the values to two groups, the exact test counts them all.
-_EXACT_LIMIT = 200_000
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,7 @@ def median_estimate(values: Sequence[float]) -> MedianEstimate | None:
         return None
     low = high = None
     if len(data) >= MINIMUM_COUNT:
-        chosen = np.random.default_rng(_SEED).integers(0, len(data), size=(_RESAMPLES, len(data)))
-        medians = np.median(data[chosen], axis=1)
-        low, high = (float(value) for value in np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        low, high = _percentiles(_resampled_medians(data, np.random.default_rng(_SEED)))
     return MedianEstimate(len(data), float(np.median(data)), float(data.min()), float(data.max()), low, high)
 
 
@@ -69,6 +68,62 @@ class Bounds:
 
     low: float
     high: float
+
+
+BOOTSTRAP = f"{LEVEL:.0%} bootstrap interval"
+RANGE = "range"
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A figure made of the medians of several groups, such as their ratio.
+
+    `kind` says what `low` and `high` are: the bootstrap interval; the range of what any choice of one run per
+    group gives, where a group has too few values for the former; None where a group has a single value.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    kind: str | None
+
+
+def derive(function: Callable[..., Any], *groups: Sequence[float]) -> Derived | None:
+    """`function` of the groups' medians, with bounds. It must take arrays and be monotone in each argument.
+
+    None if a group is empty or the result is not finite (a ratio to a median of zero).
+    """
+    data = [np.asarray(group, dtype=float) for group in groups]
+    if any(len(group) == 0 for group in data):
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = float(function(*(np.median(group) for group in data)))
+        if not math.isfinite(value):
+            return None
+        fewest = min(len(group) for group in data)
+        if fewest < 2:
+            return Derived(value, None, None, None)
+        if fewest < MINIMUM_COUNT:
+            corners = np.meshgrid(*([group.min(), group.max()] for group in data))
+            kind, made = RANGE, np.ravel(function(*corners))
+            low, high = float(made.min()), float(made.max())
+        else:
+            generator = np.random.default_rng(_SEED)
+            kind, made = BOOTSTRAP, function(*(_resampled_medians(group, generator) for group in data))
+            low, high = _percentiles(made)
+    finite = math.isfinite(low) and math.isfinite(high)
+    return Derived(value, low, high, kind) if finite else Derived(value, None, None, None)
+
+
+def _resampled_medians(data: Values, generator: np.random.Generator) -> Values:
+    """Medians of _RESAMPLES samples drawn from the data with replacement."""
+    chosen = generator.integers(0, len(data), size=(_RESAMPLES, len(data)))
+    return np.median(data[chosen], axis=1)
+
+
+def _percentiles(medians: Values) -> tuple[float, float]:
+    low, high = np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 @dataclass(frozen=True)
@@ -110,46 +165,3 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> LineFit | None:
         minimum_x=min(x),
         maximum_x=max(x),
     )
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two groups held against each other; `p` is None when no outcome could have been significant."""
-
-    ratio_of_medians: float
-    smallest_p: float
-    p: float | None
-
-    @property
-    def verdict(self) -> str:
-        if self.p is None:
-            return "too few repetitions to compare"
-        return "differ" if self.p <= 1 - LEVEL else "no difference shown"
-
-
-def smallest_p(first: int, second: int) -> float:
-    """The least two-sided p that a rank test of two groups of these sizes can give: 2 / C(n1+n2, n1)."""
-    return min(1.0, 2 / math.comb(first + second, first))
-
-
-def compare(first: Sequence[float], second: Sequence[float]) -> Comparison | None:
-    """Second against first: ratio of medians and the rank-sum test, exact (ties by midranks) if small.
-
-    None if a group is empty or the first median is zero (no ratio).
-    """
-    if not first or not second or np.median(first) == 0:
-        return None
-    least = smallest_p(len(first), len(second))
-    ratio = float(np.median(second) / np.median(first))
-    return Comparison(ratio, least, None if least > 1 - LEVEL else _rank_sum_p(first, second))
-
-
-def _rank_sum_p(first: Sequence[float], second: Sequence[float]) -> float:
-    ranks = stats.rankdata([*first, *second])
-    size, total = len(first), len(ranks)
-    if math.comb(total, size) > _EXACT_LIMIT:
-        return float(stats.mannwhitneyu(first, second, alternative="two-sided", method="asymptotic").pvalue)
-    expected = size * (total + 1) / 2
-    seen = abs(float(ranks[:size].sum()) - expected)
-    sums = np.fromiter((sum(chosen) for chosen in combinations(ranks.tolist(), size)), dtype=float)
-    return float(np.mean(np.abs(sums - expected) >= seen - 1e-9))

@@ -36,6 +36,15 @@ class CaseSummary:
         """Median of a field of RunFigures over the counted runs."""
         return self._estimate(self.counted, figure)
 
+    def by_round(self, figure: str) -> Mapping[int, float]:
+        """A field of RunFigures of the counted runs by their round (repetition)."""
+        values = {
+            run.record.repetition: getattr(run.figures, figure)
+            for run in self.counted
+            if run.figures is not None
+        }
+        return {number: float(value) for number, value in values.items() if value is not None}
+
     def not_converged_estimate(self, figure: str) -> MedianEstimate | None:
         """The same over the valid runs that were aborted at the limit."""
         return self._estimate(self.not_converged, figure)

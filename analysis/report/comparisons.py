@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from analysis.comparison import compare_rounds
 from analysis.published_data import Published, Stressed
 from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cell, label, missing, outage_cell
 from analysis.report.formats import EMPTY, as_printed, bit_rate, bounds_text, significant
-from analysis.statistics import LineFit, compare
+from analysis.statistics import LineFit
 from analysis.study import Analysis
 from analysis.tables import CaseSummary, Series, published_fits
 from analysis.units import GB, GIB, MB, MIB
@@ -180,7 +181,8 @@ def modes_table(analysis: Analysis) -> Table | None:
         ),
         rows,
         "Same guest, load and link. A comparison needs so many repetitions that its exact rank test could "
-        "show a difference at all: with n and m runs the smallest p is 2 / C(n + m, n).",
+        "show a difference at all: with n and m runs the smallest p is 2 / C(n + m, n), with n pairs of runs of "
+        "the same round 2^(1 - n). Pairs are compared from six on: they are free of the machine's drift.",
     )
 
 
@@ -309,17 +311,21 @@ def _mode_row(case: CaseSummary, reference: CaseSummary) -> list[Cell]:
 
 
 def _against(reference: CaseSummary, case: CaseSummary) -> Cell:
-    first = [run.figures.migration_seconds for run in reference.counted if run.figures]
-    second = [run.figures.migration_seconds for run in case.counted if run.figures]
-    if not second:
+    if not case.counted:
         return Cell("no completed run", "never converged" if case.not_converged else None, tone="muted")
-    comparison = compare(first, second)
+    comparison = compare_rounds(reference.by_round("migration_seconds"), case.by_round("migration_seconds"))
     if comparison is None:
         return missing("nothing to compare with")
+    counts = f"{comparison.first_count} and {comparison.second_count} runs"
     if comparison.p is None:
         least = f"smallest possible p = {comparison.smallest_p:.2f}"
-        return Cell(comparison.verdict, f"{len(first)} and {len(second)} runs, {least}", tone="muted")
-    return Cell(f"x {comparison.ratio_of_medians:.2f}", f"{comparison.verdict}, p = {comparison.p:.3f}")
+        return Cell(comparison.verdict, f"{counts}, {least}", tone="muted")
+    ratio = comparison.ratio
+    bounds = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
+    return Cell(
+        f"x {ratio.value:.2f}{bounds}",
+        f"{comparison.verdict}, p = {comparison.p:.3f}; {comparison.test}, {counts}",
+    )
 
 
 def link_text(analysis: Analysis) -> str:
