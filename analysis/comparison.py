@@ -70,8 +70,9 @@ def compare(first: Sequence[float], second: Sequence[float]) -> Comparison | Non
 
 
 def compare_pairs(pairs: Sequence[tuple[float, float]]) -> Comparison | None:
-    """Wilcoxon's signed-rank test of the pairs' log ratios, exact with midranks; pairs without a difference are
-    dropped from the ranks. None if there is no pair or a value is not positive.
+    """Wilcoxon's signed-rank test of the pairs' log ratios, exact with midranks.
+
+    Pairs without a difference are dropped from the ranks. None without a pair, or if a value is not positive.
     """
     if not pairs or any(value <= 0 for pair in pairs for value in pair):
         return None
@@ -86,9 +87,9 @@ def compare_pairs(pairs: Sequence[tuple[float, float]]) -> Comparison | None:
 def compare_rounds(first: Mapping[int, float], second: Mapping[int, float]) -> Comparison | None:
     """Compare two cases of one study; keys are the rounds (repetitions).
 
-    A study runs round by round, each round every case once in a shuffled order: runs of one round met the same
-    machine, so pairs by round are free of its drift. They are used where there are enough of them for the
-    signed-rank test to show anything (six), else the rank-sum test; the choice looks at counts only.
+    A study runs round by round, each round every case once in a shuffled order: runs of one round met the
+    same machine, so pairs by round are free of its drift. They are used where there are enough of them for
+    the signed-rank test to show anything (six), else the rank-sum test; the choice looks at counts only.
     """
     rounds = sorted(first.keys() & second.keys())
     if smallest_paired_p(len(rounds)) <= _ALPHA:
@@ -129,9 +130,9 @@ def interval_median(values: Sequence[Interval]) -> Interval | None:
 def compare_intervals(first: Sequence[Interval], second: Sequence[Interval]) -> IntervalComparison | None:
     """Rank-sum test over everything that the true values may be; None if a group is empty.
 
-    Where the two medians' intervals overlap nobody can tell which is longer. Else the rank sum, which is monotone
-    in each value, is taken with the groups as near to and as far from each other as their intervals allow: they
-    differ if even the nearest do, and no difference is shown if not even the farthest do.
+    Where the two medians' intervals overlap nobody can tell which is longer. Else the rank sum, which is
+    monotone in each value, is taken with the groups as near to and as far from each other as their intervals
+    allow: they differ if even the nearest do, and no difference is shown if not even the farthest do.
     """
     middle, other = interval_median(first), interval_median(second)
     if middle is None or other is None:

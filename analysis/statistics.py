@@ -1,4 +1,4 @@
-"""Medians, figures made of medians and straight lines: each with its interval, or the word that there is none."""
+"""Medians, figures made of medians, straight lines: each with its interval, or the word that it has none."""
 
 from __future__ import annotations
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.claims import Measurements, Verdict, judge
 from analysis.published_data import Published, load_published
 from analysis.results import Results, load_results
+from analysis.stability import Check, stability_checks, stability_notices
 from analysis.tables import CaseSummary, Series, measured_series, outcome_words, summarise_cases
 
 
@@ -22,6 +23,7 @@ class Analysis:
     cases: tuple[CaseSummary, ...]
     series: tuple[Series, ...]
     verdicts: tuple[Verdict, ...]
+    stability: tuple[Check, ...]
 
     @property
     def outcomes(self) -> Mapping[str, int]:
@@ -51,4 +53,12 @@ def analyse(results_dir: Path) -> Analysis:
     cases = summarise_cases(results)
     series = measured_series(cases)
     claims = published.claims if published else ()
-    return Analysis(results, published, cases, series, judge(claims, Measurements(cases, series)))
+    stability = stability_checks(results, cases)
+    return Analysis(
+        results=replace(results, notices=(*results.notices, *stability_notices(stability))),
+        published=published,
+        cases=cases,
+        series=series,
+        verdicts=judge(claims, Measurements(cases, series)),
+        stability=stability,
+    )

@@ -181,8 +181,8 @@ def modes_table(analysis: Analysis) -> Table | None:
         ),
         rows,
         "Same guest, load and link. A comparison needs so many repetitions that its exact rank test could "
-        "show a difference at all: with n and m runs the smallest p is 2 / C(n + m, n), with n pairs of runs of "
-        "the same round 2^(1 - n). Pairs are compared from six on: they are free of the machine's drift.",
+        "show a difference at all: with n and m runs the smallest p is 2 / C(n + m, n), with n pairs of runs "
+        "of one round 2^(1 - n). Pairs are compared from six on: they are free of the machine's drift.",
     )
 
 

@@ -1,0 +1,182 @@
+"""Was the lab steady enough to be believed? As pyperf's `check` asks it, but without mean and deviation.
+
+Each check ends as steady, unsteady (a warning) or cannot tell: with few runs no warning is no proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.results import EXCLUDED, FULL_LINK, NOTED, Notice, Results, RunResult
+from analysis.tables import CaseSummary
+from analysis.trend import Drift, drift
+
+STEADY = "steady"
+UNSTEADY = "unsteady"
+CANNOT_TELL = "cannot tell"
+
+# What tells of the machine when it drifts: the figure measured, and how long a guest takes to boot.
+_DRIFTING: Mapping[str, Callable[[RunResult], float | None]] = {
+    "migration time": lambda run: run.figures.migration_seconds if run.figures else None,
+    "time to boot the guest": lambda run: run.record.boot_seconds,
+}
+# A drift over the whole study of less than this moves no verdict.
+_LEAST_DRIFT = 0.02
+# pyperf warns where the deviation is a tenth of the mean; of a few skewed values the range is more honest.
+_WIDE_SPREAD = 0.10
+# A migration that is asked for and waited for in steps of a fraction of a second is not steadier than this.
+_RESOLUTION_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at the lab's steadiness; `file` is relative to the results directory."""
+
+    name: str
+    file: str
+    state: str
+    message: str
+
+
+def stability_checks(results: Results, cases: Sequence[CaseSummary]) -> tuple[Check, ...]:
+    """All checks of one results directory."""
+    return (
+        *_drifts(cases),
+        *_spreads(cases),
+        *_links(results, cases),
+        *_stressors(cases),
+        *_pinger(results),
+    )
+
+
+def stability_notices(checks: Sequence[Check]) -> tuple[Notice, ...]:
+    """The warnings among them."""
+    return tuple(
+        Notice(check.file, None, f"{check.name}: {check.message}", NOTED)
+        for check in checks
+        if check.state == UNSTEADY
+    )
+
+
+def _drifts(cases: Sequence[CaseSummary]) -> Iterator[Check]:
+    """Change of a figure over the study, each case held against itself only."""
+    starts = [run.record.started_at for case in cases for run in case.counted]
+    if not starts:
+        return
+    span = max(starts) - min(starts)
+    for words, value_of in _DRIFTING.items():
+        groups = [
+            [(run.record.started_at, value) for run in case.counted if (value := value_of(run)) is not None]
+            for case in cases
+        ]
+        found = drift(groups)
+        if found is not None:
+            yield _drift_check(found, words, span)
+
+
+def _drift_check(found: Drift, words: str, span: float) -> Check:
+    total = found.slope_per_second * span
+    hours = f"{span / 3600:.1f} h"
+    if found.p is None:
+        least = f"{found.count} runs, smallest possible p = {found.smallest_p:.2f}"
+        return Check("drift", "runs", CANNOT_TELL, f"too few repetitions to see {words} drift ({least})")
+    bounds = ""
+    if found.bounds is not None:
+        bounds = f" ({found.bounds.low * span:+.1%} to {found.bounds.high * span:+.1%})"
+    unsteady = found.p <= 0.05 and abs(total) >= _LEAST_DRIFT
+    return Check(
+        "drift",
+        "runs",
+        UNSTEADY if unsteady else STEADY,
+        f"{words} changed by {total:+.1%}{bounds} over the {hours} of the study, p = {found.p:.3f} "
+        f"({found.count} runs, seasonal Kendall test)",
+    )
+
+
+def _spreads(cases: Sequence[CaseSummary]) -> Iterator[Check]:
+    for case in cases:
+        estimate = case.estimate("migration_seconds")
+        if estimate is None:
+            continue
+        if estimate.count < 2:
+            yield Check("noisy machine", _directory(case), CANNOT_TELL, "one run shows no spread")
+            continue
+        spread = estimate.maximum - estimate.minimum
+        wide = spread > _WIDE_SPREAD * estimate.median and spread > _RESOLUTION_SECONDS
+        yield Check(
+            "noisy machine",
+            _directory(case),
+            UNSTEADY if wide else STEADY,
+            f"migration time of {estimate.count} runs from {estimate.minimum:.1f} to "
+            f"{estimate.maximum:.1f} s, which is {spread / estimate.median:.0%} of their median",
+        )
+
+
+def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
+    """Rates that a case was run at and nobody measured; those that are off have a warning of their own."""
+    if not results.lab.links:
+        return
+    unmeasured: dict[str, int] = {}
+    for case in cases:
+        for run in case.runs:
+            if run.figures is not None and not run.figures.link_rate_measured:
+                unmeasured[case.spec.link_rate] = unmeasured.get(case.spec.link_rate, 0) + 1
+    for rate, count in unmeasured.items():
+        yield Check(
+            "link rate",
+            "lab.json",
+            UNSTEADY,
+            f"{rate} was never measured on the idle link: the configured rate stands for it in {count} runs",
+        )
+
+
+def _stressors(cases: Sequence[CaseSummary]) -> Iterator[Check]:
+    """Pre-copy under load: can the guest dirty memory as fast as the link carries it away?"""
+    for case in cases:
+        if case.spec.mode != "precopy" or not case.spec.stressed_bytes:
+            continue
+        pace = [
+            (figures.dirty_rate_bytes_per_second * 8, figures.link_rate_bits_per_second)
+            for run in case.runs
+            if (figures := run.figures) is not None and figures.dirty_rate_bytes_per_second
+        ]
+        if not pace:
+            yield Check("stressor", _directory(case), CANNOT_TELL, "QEMU reported no dirty rate")
+            continue
+        slow = [rate for rate, link in pace if rate < FULL_LINK * link]
+        fastest, link = max(pace)
+        yield Check(
+            "stressor",
+            _directory(case),
+            UNSTEADY if slow else STEADY,
+            f"dirties at most {fastest / 1e6:,.0f} Mbit/s of memory on a link of {link / 1e6:,.0f} Mbit/s"
+            + (
+                f"; too slow to outrun it in {len(slow)} of {len(pace)} runs: whether pre-copy converges "
+                "is no test of pre-copy there"
+                if slow
+                else ""
+            ),
+        )
+
+
+def _pinger(results: Results) -> Iterator[Check]:
+    """Runs whose ping log begins late, ends early or is not there."""
+    dead = [
+        notice.file
+        for notice in results.notices
+        if notice.effect == EXCLUDED and notice.file.endswith("prober/ping.log")
+    ]
+    if results.runs or dead:
+        yield Check(
+            "pinger",
+            dead[0] if dead else "runs",
+            UNSTEADY if dead else STEADY,
+            f"died in {len(dead)} of {len(results.runs)} runs: they are excluded"
+            if dead
+            else f"answered for in all {len(results.runs)} runs",
+        )
+
+
+def _directory(case: CaseSummary) -> str:
+    return f"runs/{case.case}"
