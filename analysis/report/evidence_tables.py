@@ -12,6 +12,7 @@ from analysis.report.cells import Cell, Column, Table, case_anchor, estimate_cel
 from analysis.report.formats import EMPTY, bit_rate, significant
 from analysis.report.overview import other_release
 from analysis.results import EXCLUDED, RunResult
+from analysis.stability import STEADY, UNSTEADY
 from analysis.statistics import median_estimate
 from analysis.study import Analysis
 from analysis.tables import CaseSummary, outcome_words
@@ -247,6 +248,20 @@ def warnings_table(analysis: Analysis) -> Table:
         for notice in analysis.results.notices
     ]
     return Table("warnings-table", "Warnings", (label("file"), label("what"), label("effect")), rows)
+
+
+def stability_table(analysis: Analysis) -> Table:
+    """What was looked at to call the lab steady, with what could not be told."""
+    tones = {STEADY: "good", UNSTEADY: "bad"}
+    rows = [
+        [
+            Cell(check.name, check.file),
+            Cell(check.state, tone=tones.get(check.state, "muted")),
+            Cell(check.message),
+        ]
+        for check in analysis.stability
+    ]
+    return Table("stability", "Was the lab steady?", (label("check"), label("state"), label("found")), rows)
 
 
 def _run_row(run: RunResult, run_link: Mapping[str, str]) -> list[Cell]:

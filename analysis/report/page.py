@@ -59,6 +59,7 @@ def render_page(
         runs=evidence_tables.runs_tables(analysis, run_links),
         lab_tables=[table for table in lab_tables if table.rows],
         warnings=evidence_tables.warnings_table(analysis),
+        stability=evidence_tables.stability_table(analysis),
         results_link=results_link,
     )
 

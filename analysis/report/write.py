@@ -67,6 +67,7 @@ def _write_csv(analysis: Analysis, directory: Path) -> Iterator[Path]:
         "fits": fits_frame(analysis.series, analysis.published),
         "claims": pd.DataFrame([asdict(verdict) for verdict in analysis.verdicts]),
         "warnings": pd.DataFrame([asdict(notice) for notice in analysis.results.notices]),
+        "stability": pd.DataFrame([asdict(check) for check in analysis.stability]),
         "published": pd.DataFrame(list(published.items()), columns=["number", "value"]),
     }
     for name, frame in frames.items():

@@ -146,7 +146,16 @@ def test_all_six_figures_and_one_timeline_per_case(page: Page) -> None:
 
 def test_csv_files_hold_what_the_page_shows(paths: ReportPaths) -> None:
     frames = {path.stem: pd.read_csv(path) for path in paths.csv}
-    assert set(frames) == {"runs", "cases", "sources", "claims", "fits", "warnings", "published"}
+    assert set(frames) == {
+        "runs",
+        "cases",
+        "sources",
+        "claims",
+        "fits",
+        "warnings",
+        "stability",
+        "published",
+    }
     assert len(frames["runs"]) == 12
     assert frames["runs"]["counted"].sum() == 7
     assert (frames["sources"]["run"].str.startswith("runs/")).all()
