@@ -20,9 +20,6 @@ class Interval:
     high: float
 
 
-NO_OUTAGE = Interval(0.0, 0.0)
-
-
 @dataclass(frozen=True)
 class Outage:
     """Lost pings of one run from the request of the migration until the probes stopped."""
@@ -44,7 +41,8 @@ def measure_outage(ping: PingLog, timeline: Timeline, prober_offset_seconds: flo
 
     A gap begins somewhere between the last answered and the first lost ping and ends with the next answered
     one: with n lost in a row and period p it lasts between n x p and (n + 1) x p. Several gaps add up. (The
-    guest may have been back up to one period before that next ping; a shorter period narrows both.)
+    guest may have been back up to one period before that next ping; a shorter period narrows both.) Where
+    none was lost, a pause shorter than one period may still have passed between two pings.
     """
     gaps = _gaps(ping, timeline, prober_offset_seconds)
     period = ping.period_seconds
@@ -62,8 +60,8 @@ def measure_outage(ping: PingLog, timeline: Timeline, prober_offset_seconds: flo
         period_seconds=period,
         lost=lost,
         gaps=len(gaps),
-        total=_interval(lost, len(gaps), period),
-        longest=_interval(longest, 1, period) if longest else NO_OUTAGE,
+        total=_interval(lost, max(1, len(gaps)), period),
+        longest=_interval(longest, 1, period),
         lost_by_phase=dict(lost_by_phase),
         by_phase={phase: _interval(lost_by_phase[phase], pieces[phase], period) for phase in lost_by_phase},
         late=int(np.count_nonzero(round_trips > period)),

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from analysis.comparison import interval_median
 from analysis.measure import readings
 from analysis.outage import Interval
 from analysis.parsers.records import Spec
@@ -49,17 +50,28 @@ class CaseSummary:
         """The same over the valid runs that were aborted at the limit."""
         return self._estimate(self.not_converged, figure)
 
+    @property
+    def outages(self) -> tuple[Interval, ...]:
+        """Ping outage of each counted run."""
+        figures = [run.figures for run in self.counted if run.figures is not None]
+        return tuple(
+            Interval(item.ping_outage_low_seconds, item.ping_outage_high_seconds) for item in figures
+        )
+
     def outage(self) -> Interval | None:
-        """Median ping outage of the counted runs: the median of the lower and that of the upper bounds."""
-        return self._interval("ping_outage_low_seconds", "ping_outage_high_seconds")
+        """Median ping outage of the counted runs."""
+        return interval_median(self.outages)
 
     def fine_outage(self) -> Interval | None:
         """The same by the finer ping."""
-        return self._interval("fine_outage_low_seconds", "fine_outage_high_seconds")
-
-    def _interval(self, low: str, high: str) -> Interval | None:
-        lower, upper = self.estimate(low), self.estimate(high)
-        return Interval(lower.median, upper.median) if lower and upper else None
+        figures = [run.figures for run in self.counted if run.figures is not None]
+        return interval_median(
+            [
+                Interval(item.fine_outage_low_seconds, item.fine_outage_high_seconds)
+                for item in figures
+                if item.fine_outage_low_seconds is not None and item.fine_outage_high_seconds is not None
+            ]
+        )
 
     @staticmethod
     def _estimate(runs: Sequence[RunResult], figure: str) -> MedianEstimate | None:

@@ -79,7 +79,7 @@ def cases_table(analysis: Analysis) -> Table:
     )
     caption = (
         "A > marks what was reached when the limit aborted it. A ping that is answered late is not lost: "
-        "where the outage is 0, the longest round trip says how long the guest kept the network waiting."
+        "where none was, the longest round trip says how long the guest kept the network waiting."
     )
     return Table("cases", "All cases", columns, rows, caption)
 

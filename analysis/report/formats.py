@@ -45,9 +45,7 @@ def bounds_text(bounds: Bounds, factor: float = 1.0) -> str:
 
 
 def interval_text(interval: Interval, digits: int = 2) -> str:
-    """An outage: 0 when no ping was lost, else its two bounds in seconds."""
-    if interval.high == 0:
-        return "0"
+    """An outage: its two bounds in seconds; it begins at 0 where no ping was lost."""
     low = "0" if interval.low == 0 else f"{interval.low:.{digits}f}"
     return f"{low} to {interval.high:.{digits}f}"
 

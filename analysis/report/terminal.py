@@ -61,4 +61,4 @@ def _with_article(estimate: MedianEstimate | None, factor: float, prefix: str, a
 def _outage(outage: Interval | None) -> str:
     if outage is None:
         return EMPTY
-    return "0" if outage.high == 0 else f"{outage.low:.2f}-{outage.high:.2f}"
+    return f"{outage.low:.2f}-{outage.high:.2f}"

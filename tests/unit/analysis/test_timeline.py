@@ -101,6 +101,14 @@ def test_outage_is_an_interval_split_by_phase(tmp_path: Path) -> None:
     assert figures.fine_outage_high_seconds == pytest.approx(0.06, abs=0.001)
 
 
+def test_no_lost_ping_is_an_outage_shorter_than_a_period(tmp_path: Path) -> None:
+    figures = measure(tmp_path, Model(lost_after_switch=0)).figures
+    assert figures.ping_lost == 0
+    assert figures.ping_outage_low_seconds == figures.ping_longest_low_seconds == 0
+    assert figures.ping_outage_high_seconds == pytest.approx(0.1, abs=1e-6)
+    assert figures.ping_longest_high_seconds == pytest.approx(0.1, abs=1e-6)
+
+
 def test_two_gaps_add_up(tmp_path: Path) -> None:
     figures = measure(tmp_path, Model(lost_after_switch=3, lost_in_precopy=2)).figures
     assert figures.ping_lost == 5
