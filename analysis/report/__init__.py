@@ -9,9 +9,10 @@ All functions raise analysis.errors.InputError (one line) for a directory that c
 from analysis.errors import InputError
 from analysis.report.overview import CaseLine, Summary, summarise, summary
 from analysis.report.terminal import summary_table
-from analysis.report.write import ReportPaths, write_report
+from analysis.report.write import AppendixPath, ReportPaths, write_appendix, write_report
 
 __all__ = [
+    "AppendixPath",
     "CaseLine",
     "InputError",
     "ReportPaths",
@@ -19,5 +20,6 @@ __all__ = [
     "summarise",
     "summary",
     "summary_table",
+    "write_appendix",
     "write_report",
 ]

@@ -1,55 +1,19 @@
-"""What a table of the page is made of; every cell may lead to the runs behind it."""
+"""Cells that many tables need: a median with its interval, an outage, the runs behind a row."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
+from analysis.report.blocks import Cell, label
 from analysis.report.formats import EMPTY, estimate_note, estimate_text, interval_text
 from analysis.statistics import MedianEstimate
 from analysis.tables import CaseSummary
 
-
-@dataclass(frozen=True)
-class Cell:
-    """Text with an optional second line, a link and a tone (good, bad, warn, muted)."""
-
-    text: str
-    note: str | None = None
-    href: str | None = None
-    tone: str | None = None
-    share: float | None = None
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column's head with its unit; figures are set to the right."""
-
-    text: str
-    unit: str | None = None
-    figures: bool = True
-
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table; `caption` says what is in it and in which units."""
-
-    identifier: str
-    title: str
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[Cell]]
-    caption: str | None = None
-
-
-def label(text: str, note: str | None = None) -> Column:
-    """A column of words."""
-    return Column(text, note, figures=False)
+RUNS_COLUMN = label("runs")
 
 
 def estimate_cell(estimate: MedianEstimate | None, factor: float = 1.0, prefix: str = "") -> Cell:
     """Median with its interval or range below it."""
     if estimate is None:
-        return Cell(EMPTY, tone="muted")
+        return missing()
     return Cell(prefix + estimate_text(estimate, factor), estimate_note(estimate, factor))
 
 
@@ -68,3 +32,13 @@ def missing(text: str = EMPTY) -> Cell:
 def case_anchor(case: str) -> str:
     """The page's anchor of the list of a case's runs."""
     return f"#runs-{case}"
+
+
+def case_cell(case: CaseSummary, note: str | None = None) -> Cell:
+    """A case's name; leads to the list of its runs."""
+    return Cell(case.case, note, href=case_anchor(case.case))
+
+
+def outcomes_text(case: CaseSummary) -> str:
+    """How the case's runs ended: 3 completed, 1 guest corrupted."""
+    return ", ".join(f"{count} {words}" for words, count in case.outcomes.items())

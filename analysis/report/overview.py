@@ -71,10 +71,10 @@ def summarise(analysis: Analysis) -> Summary:
         headline=tuple(
             line
             for line in (
-                _outcome_line(analysis),
+                outcome_line(analysis),
                 integrity_line(analysis),
                 _claims_line(analysis),
-                _exclusions(analysis),
+                exclusions_line(analysis),
             )
             if line
         ),
@@ -140,7 +140,8 @@ def integrity_line(analysis: Analysis) -> str:
     )
 
 
-def _outcome_line(analysis: Analysis) -> str:
+def outcome_line(analysis: Analysis) -> str:
+    """One sentence on how the planned runs ended."""
     done = len(analysis.results.runs)
     outcomes = ", ".join(f"{count} {words}" for words, count in sorted(analysis.outcomes.items()))
     return f"{done} of {analysis.planned} planned runs have a result: {outcomes or 'none'}."
@@ -175,7 +176,8 @@ def _claims_line(analysis: Analysis) -> str | None:
     )
 
 
-def _exclusions(analysis: Analysis) -> str | None:
+def exclusions_line(analysis: Analysis) -> str | None:
+    """One sentence on the warnings, None if there are none."""
     excluded = sum(notice.effect == EXCLUDED for notice in analysis.results.notices)
     noted = len(analysis.results.notices) - excluded
     if not excluded and not noted:

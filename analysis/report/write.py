@@ -1,4 +1,4 @@
-"""Writes the report: one self-contained page, the tables as CSV, the pictures as SVG and PNG."""
+"""Writes the report: one self-contained page or a Markdown appendix, the tables as CSV, the pictures."""
 
 from __future__ import annotations
 
@@ -10,20 +10,30 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import figures
+from analysis.report.appendix import render_appendix
+from analysis.report.context import Context
 from analysis.report.overview import Summary, summarise
 from analysis.report.page import render_page
-from analysis.report.pictures import article_sections, timelines
+from analysis.report.sections import all_sections
 from analysis.study import Analysis, analyse
 from analysis.tables import cases_frame, fits_frame, readings_frame, runs_frame
 
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What was written; `summary` is what the terminal shows."""
+    """What was written; `html` is the page, `summary` is what the terminal shows."""
 
     html: Path
     csv: tuple[Path, ...]
     pictures: tuple[Path, ...]
+    summary: Summary
+
+
+@dataclass(frozen=True)
+class AppendixPath:
+    """The written Markdown file, and what the terminal shows."""
+
+    markdown: Path
     summary: Summary
 
 
@@ -37,25 +47,36 @@ def write_report(results_dir: Path, output_dir: Path | None = None) -> ReportPat
     output = output_dir if output_dir is not None else results_dir / "report"
     (output / "csv").mkdir(parents=True, exist_ok=True)
     (output / "pictures").mkdir(parents=True, exist_ok=True)
-    summary = summarise(analysis)
-    # Relative, so that results and report can be moved together.
-    results_link = Path(os.path.relpath(results_dir, output)).as_posix() + "/"
-    run_links = {run.path: f"{results_link}{run.path}/" for run in analysis.results.runs}
+    context = _context(analysis, output)
     with figures.styled():
-        sections = list(article_sections(analysis, output / "pictures"))
-        lines = list(timelines(analysis, output / "pictures", run_links))
+        sections = all_sections(context)
     html = output / "report.html"
-    html.write_text(
-        render_page(analysis, summary, sections, lines, run_links, results_link), encoding="utf-8"
-    )
-    drawn = [picture for section in sections for picture in section.pictures]
-    drawn += [line.picture for line in lines]
+    html.write_text(render_page(analysis, sections), encoding="utf-8")
     return ReportPaths(
         html=html,
         csv=tuple(_write_csv(analysis, output / "csv")),
-        pictures=tuple(file for picture in drawn for file in picture.files),
-        summary=summary,
+        pictures=tuple(context.drawn),
+        summary=summarise(analysis),
     )
+
+
+def write_appendix(results_dir: Path, output_dir: Path | None = None) -> AppendixPath:
+    """Write report.md, a paper's appendix in plain Markdown, where `write_report` would write its page.
+
+    InputError as there.
+    """
+    analysis = analyse(results_dir)
+    output = output_dir if output_dir is not None else results_dir / "report"
+    output.mkdir(parents=True, exist_ok=True)
+    markdown = output / "report.md"
+    markdown.write_text(render_appendix(_context(analysis, output)), encoding="utf-8")
+    return AppendixPath(markdown, summarise(analysis))
+
+
+def _context(analysis: Analysis, output: Path) -> Context:
+    # Relative, so that results and report can be moved together.
+    results_link = Path(os.path.relpath(analysis.results.directory, output)).as_posix() + "/"
+    return Context(analysis, results_link, output / "pictures")
 
 
 def _write_csv(analysis: Analysis, directory: Path) -> Iterator[Path]:

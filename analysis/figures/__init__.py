@@ -1,0 +1,24 @@
+"""The report's pictures, drawn by matplotlib: each function gives one Figure.
+
+Draw and save them inside `styled()`; `svg_file` gives a standalone SVG, `inline_svg` one that follows the
+page's theme.
+"""
+
+from analysis.figures.article import stressed_data, stressed_time, unloaded_data, unloaded_time
+from analysis.figures.bound import bound_picture
+from analysis.figures.modes import modes_picture
+from analysis.figures.style import inline_svg, styled, svg_file
+from analysis.figures.timeline import timeline_picture
+
+__all__ = [
+    "bound_picture",
+    "inline_svg",
+    "modes_picture",
+    "stressed_data",
+    "stressed_time",
+    "styled",
+    "svg_file",
+    "timeline_picture",
+    "unloaded_data",
+    "unloaded_time",
+]

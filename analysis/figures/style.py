@@ -1,0 +1,140 @@
+"""How all pictures look, and how they become SVG: standalone, or inline in the page's theme."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import matplotlib
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+# Drawn in these colours; in the page each becomes a CSS variable of this name, so that it follows the theme.
+COLOURS = {
+    "page": "#fefefe",
+    "ink": "#1b1f24",
+    "muted": "#55606b",
+    "grid": "#dde2e8",
+    "published": "#8b8f98",
+    "hybrid": "#0a63c4",
+    "precopy": "#c4470c",
+    "postcopy": "#178240",
+    "lost": "#d11f2d",
+    "late": "#b37d10",
+    "phase-setup": "#eceef1",
+    "phase-precopy": "#fdeadd",
+    "phase-switch": "#f2a9a9",
+    "phase-postcopy": "#dcf1e0",
+    "phase-completion": "#ece4f4",
+}
+_STYLE: Any = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": COLOURS["muted"],
+    "axes.labelcolor": COLOURS["ink"],
+    "axes.titlecolor": COLOURS["ink"],
+    "axes.axisbelow": True,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "grid.color": COLOURS["grid"],
+    "text.color": COLOURS["ink"],
+    "xtick.color": COLOURS["muted"],
+    "ytick.color": COLOURS["muted"],
+    "xtick.labelcolor": COLOURS["ink"],
+    "ytick.labelcolor": COLOURS["ink"],
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "postcopy-lab",
+}
+FIGURE_INCHES = (5.2, 3.9)
+# Fixed margins: laying a figure out by trial draws it twice.
+_MARGINS = {"left": 0.12, "right": 0.98, "top": 0.92, "wspace": 0.3}
+_BOTTOM_INCHES = 0.55
+_LEGEND_ROW_INCHES = 0.21
+_LETTER_INCHES, _HANDLE_INCHES = 0.078, 0.6
+# What matplotlib writes although it is SVG's own default.
+_DEFAULTS = ("stroke-linejoin: miter", "stroke-linecap: butt", "stroke-width: 1", "text-anchor: start")
+
+
+def styled() -> AbstractContextManager[None]:
+    """Context in which figures are drawn and saved."""
+    return matplotlib.rc_context(_STYLE)
+
+
+def svg_file(figure: Figure) -> str:
+    """A standalone SVG in the light colours."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()
+
+
+def inline_svg(svg: str, prefix: str, label: str) -> str:
+    """The same picture for a page: the theme's colours, unique identifiers, no background, a label, compact.
+
+    Its text takes the page's font; numbers are rounded to a tenth of a point, which no screen shows.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
+    body = re.sub(r'(<g id="patch_1">\s*<path [^>]*?)fill: (?:#ffffff|white)', r"\1fill: none", body, count=1)
+    for name, colour in COLOURS.items():
+        body = body.replace(colour, f"var(--{name})")
+    body = re.sub(r'<g id="[^"]*"', "<g", body)
+    body = re.sub(r'\bid="', f'id="{prefix}-', body)
+    body = body.replace("url(#", f"url(#{prefix}-").replace('href="#', f'href="#{prefix}-')
+    body = re.sub(r'<svg ([^>]*?)width="[^"]*" ?', r"<svg \1", body, count=1)
+    body = re.sub(r'<svg ([^>]*?)height="[^"]*" ?', r"<svg \1", body, count=1)
+    text = label.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    return _compact(body).replace("<svg ", f'<svg role="img" aria-label="{text}" ', 1)
+
+
+def _compact(body: str) -> str:
+    body = re.sub(r"-?\d+\.\d{3,}", lambda match: f"{float(match[0]):.1f}".removesuffix(".0"), body)
+    body = re.sub(r'style="([^"]*)"', lambda match: f'style="{_style(match[1])}"', body)
+    body = re.sub(r'(d|points)="([^"]*)"', lambda match: f'{match[1]}="{" ".join(match[2].split())}"', body)
+    return re.sub(r">\s+<", "><", body).replace("xlink:href", "href")
+
+
+def _style(text: str) -> str:
+    kept = (item for item in text.split("; ") if item not in _DEFAULTS and not item.startswith("font-family"))
+    return ";".join(kept).replace(": ", ":")
+
+
+def legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
+    """The legend below the axes, with as much room as it needs."""
+    width, height = figure.get_size_inches()
+    handles = [*axes.get_legend_handles_labels()[0], *more]
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
+    columns = max(1, int(0.92 * width / (longest * _LETTER_INCHES + _HANDLE_INCHES)))
+    rows = (len(handles) + columns - 1) // columns
+    figure.subplots_adjust(**_MARGINS, bottom=(_BOTTOM_INCHES + _LEGEND_ROW_INCHES * rows) / height)
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="lower left",
+            bbox_to_anchor=(0.03, 0),
+            ncols=columns,
+            handlelength=1.6,
+            columnspacing=1.2,
+        )
+
+
+def logarithmic(axis: Axis) -> None:
+    """Ticks at 1, 2 and 5 of each decade, in plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())

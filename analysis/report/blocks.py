@@ -1,0 +1,173 @@
+"""What the report is made of: sections of text, tables, pictures and folds. Page and appendix share it.
+
+Nothing here knows HTML or Markdown: `page.py` and `appendix.py` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Link:
+    """A short text that leads somewhere: a run's directory, an anchor of the page."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text with an optional second line, a link and a tone (good, bad, warn, muted).
+
+    share: drawn as a meter (0 to 1 and more); runs: the directories that the row comes from.
+    """
+
+    text: str
+    note: str | None = None
+    href: str | None = None
+    tone: str | None = None
+    share: float | None = None
+    runs: tuple[Link, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column's head with its unit; figures are set to the right."""
+
+    text: str
+    unit: str | None = None
+    figures: bool = True
+
+
+@dataclass(frozen=True)
+class Table:
+    """A titled table; `caption` says what is in it and in which units.
+
+    The first cell of a row names the row. cards: on a narrow screen each row becomes a card of its own,
+    which suits rows of sentences; else the table scrolls inside its own box.
+    """
+
+    kind: ClassVar[str] = "table"
+    identifier: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    caption: str | None = None
+    cards: bool = False
+    heading: bool = True
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph."""
+
+    kind: ClassVar[str] = "text"
+    text: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture: inline for the page, `files` beside it; `description` says what is to be seen in it."""
+
+    kind: ClassVar[str] = "picture"
+    identifier: str
+    title: str
+    description: str
+    svg: str
+    files: tuple[Path, ...]
+    runs: tuple[Link, ...] = ()
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures beside each other where there is room."""
+
+    kind: ClassVar[str] = "pictures"
+    pictures: Sequence[Picture]
+
+
+@dataclass(frozen=True)
+class Lead:
+    """The first sentences of a section, set off; the first of them is the most important."""
+
+    kind: ClassVar[str] = "lead"
+    lines: Sequence[str]
+    tone: str | None = None
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """A few figures that one sees from the last row: text large, note small."""
+
+    kind: ClassVar[str] = "tiles"
+    tiles: Sequence[Cell]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One piece of a bar: its colour (a variable of the style sheet), its share of the bar, and a word."""
+
+    colour: str
+    share: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar of parts in a row; what is missing of 1 stays empty."""
+
+    kind: ClassVar[str] = "bar"
+    label: str
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True)
+class Key:
+    """A legend: colours' names with their meaning."""
+
+    kind: ClassVar[str] = "key"
+    entries: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms with what they mean."""
+
+    kind: ClassVar[str] = "terms"
+    terms: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Blocks behind one line that opens them; the line may carry a note and a bar."""
+
+    kind: ClassVar[str] = "fold"
+    identifier: str
+    title: str
+    blocks: Sequence[Block]
+    note: str | None = None
+    bar: Bar | None = None
+    opened: bool = False
+
+
+Block = Table | Text | Lead | Picture | Pictures | Tiles | Bar | Key | Terms | Fold
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the report; `short` is its name in the contents."""
+
+    identifier: str
+    title: str
+    short: str
+    blocks: Sequence[Block]
+
+
+def label(text: str, note: str | None = None) -> Column:
+    """A column of words."""
+    return Column(text, note, figures=False)

@@ -1,0 +1,69 @@
+"""What every section needs beside the analysis: the way to the run directories, and a place for pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from analysis import figures
+from analysis.report.blocks import Cell, Link, Picture
+from analysis.report.cells import missing
+from analysis.results import RunResult
+from analysis.study import Analysis
+
+_PNG_DPI = 160
+
+
+@dataclass(frozen=True)
+class Context:
+    """One report that is being made.
+
+    results_link: from the page to the results directory, with a slash at its end; pictures: where they are
+    written; drawn: the files of all pictures so far.
+    """
+
+    analysis: Analysis
+    results_link: str
+    pictures: Path
+    drawn: list[Path] = field(default_factory=list)
+
+    def run_link(self, run: RunResult, text: str | None = None) -> Link:
+        """To the run's directory of raw evidence; by default called by its number."""
+        return Link(text or run.path.rsplit("/", 1)[-1], f"{self.results_link}{run.path}/")
+
+    def run_links(self, runs: Iterable[RunResult]) -> tuple[Link, ...]:
+        """To several runs: of one case by their numbers, of several cases by case and number."""
+        found = list(runs)
+        if len({run.record.case for run in found}) > 1:
+            return self.full_links(found)
+        return tuple(self.run_link(run) for run in found)
+
+    def full_links(self, runs: Iterable[RunResult]) -> tuple[Link, ...]:
+        """To several runs, each called by case and number."""
+        return tuple(self.run_link(run, run.path.removeprefix("runs/")) for run in runs)
+
+    def runs_cell(self, runs: Iterable[RunResult]) -> Cell:
+        """The cell of a row that says which run directories it came from."""
+        links = self.run_links(runs)
+        return Cell("", runs=links) if links else missing()
+
+    def picture(
+        self,
+        identifier: str,
+        title: str,
+        description: str,
+        figure: Figure,
+        runs: Iterable[RunResult] = (),
+        wide: bool = False,
+    ) -> Picture:
+        """Write the figure as SVG and PNG, and give it for the page. `description`: what is to be seen."""
+        svg = figures.svg_file(figure)
+        files = (self.pictures / f"{identifier}.svg", self.pictures / f"{identifier}.png")
+        files[0].write_text(svg, encoding="utf-8")
+        figure.savefig(files[1], dpi=_PNG_DPI, facecolor="white")
+        self.drawn.extend(files)
+        inline = figures.inline_svg(svg, identifier, f"{title}. {description}")
+        return Picture(identifier, title, description, inline, files, self.full_links(runs), wide)

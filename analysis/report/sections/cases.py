@@ -1,0 +1,148 @@
+"""Every case: its medians in a table, and behind one line each the timeline of its most typical run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from analysis import figures
+from analysis.report.blocks import Bar, Block, Cell, Column, Fold, Key, Part, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell, outcomes_text
+from analysis.report.context import Context
+from analysis.results import RunResult, load_measured
+from analysis.tables import CaseSummary
+from analysis.timeline import Timeline
+from analysis.units import MB
+
+# Name of a phase, its figure, and the colour of its part of a bar.
+_PHASES = (
+    ("setup", "setup_seconds", "setup"),
+    ("pre-copy", "precopy_seconds", "precopy"),
+    ("switch", "switch_seconds", "lost"),
+    ("post-copy", "postcopy_seconds", "postcopy"),
+)
+
+
+def section(context: Context) -> Section | None:
+    """None if there are no runs at all."""
+    table = cases_table(context)
+    if not table.rows:
+        return None
+    folds = list(_timelines(context))
+    blocks: list[Block] = [
+        table,
+        Text(
+            "Below, each case's run with the middle migration time, all on one scale; open a line for "
+            "its timeline. Above: bytes that the source sends on the migration link (dashed: the link's "
+            "rate). Below it what the destination sends back: all bytes, mostly acknowledgements, and "
+            "the payload beyond them, which in post-copy is page requests (dashed: where post-copy "
+            "begins judged by this traffic alone). At the bottom each ping's round trip, with red ticks "
+            "for those lost."
+        ),
+        Key(
+            [
+                ("setup", "setup"),
+                ("precopy", "pre-copy"),
+                ("lost", "switch: stopped on both hosts; lost ping"),
+                ("postcopy", "post-copy"),
+                ("phase-completion", "completion of pre-copy"),
+            ]
+        ),
+        *folds,
+    ]
+    return Section("cases", "Cases and timelines", "Cases, timelines", blocks if folds else [table])
+
+
+def cases_table(context: Context) -> Table:
+    """All cases at a glance: outcomes and medians."""
+    rows = []
+    for case in context.analysis.cases:
+        converged = bool(case.counted) or not case.not_converged
+        estimate = case.estimate if converged else case.not_converged_estimate
+        prefix = "" if converged else "> "
+        sound = len(case.counted) + len(case.not_converged) == len(case.runs)
+        rows.append(
+            [
+                case_cell(case),
+                Cell(outcomes_text(case), f"of {case.planned} planned", tone=None if sound else "bad"),
+                estimate_cell(estimate("migration_seconds"), 1, prefix),
+                estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
+                estimate_cell(case.estimate("downtime_seconds"), 1000),
+                outage_cell(case),
+                estimate_cell(estimate("link_use")),
+                context.runs_cell(case.runs),
+            ]
+        )
+    columns = (
+        label("case"),
+        label("outcome"),
+        Column("migration time", "s"),
+        Column("data", "MB = 10⁶ B"),
+        Column("downtime (hypervisor)", "ms"),
+        Column("ping outage", "s"),
+        Column("link use", "while sending"),
+        RUNS_COLUMN,
+    )
+    caption = "Medians of the completed runs; a > marks what was reached when the limit aborted it."
+    return Table("cases-table", "All cases", columns, rows, caption, heading=False)
+
+
+def _timelines(context: Context) -> Iterator[Fold]:
+    """One fold per case that migrated."""
+    typical = [(case, run) for case in context.analysis.cases if (run := typical_run(case)) is not None]
+    longest = max((run.figures.migration_seconds for _, run in typical if run.figures), default=0.0)
+    lab = context.analysis.results.lab
+    for case, run in typical:
+        measured = load_measured(context.analysis.results.directory, run.path, lab)
+        picture = context.picture(
+            f"timeline-{case.case}",
+            f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",
+            "Seconds since the migration was asked for.",
+            figures.timeline_picture(measured, lab.offset_seconds(run.record.prober)),
+            [run],
+            wide=True,
+        )
+        moments = "; ".join(f"{name} {time}" for name, time in _moments(measured.timeline))
+        seconds = measured.figures.migration_seconds
+        note = f"{seconds:.2f} s" if measured.figures.converged else f"> {seconds:.1f} s, aborted"
+        yield Fold(
+            f"case-{case.case}",
+            case.case,
+            [Text(f"{moments[:1].upper()}{moments[1:]}."), picture],
+            note,
+            _bar(run, longest),
+        )
+
+
+def typical_run(case: CaseSummary) -> RunResult | None:
+    """The run with the middle migration time: of the counted, else of the aborted, else of any."""
+    for runs in (case.counted, case.not_converged, case.runs):
+        timed = sorted(
+            (run.figures.migration_seconds, run.path, run) for run in runs if run.figures is not None
+        )
+        if timed:
+            return timed[(len(timed) - 1) // 2][2]
+    return None
+
+
+def _bar(run: RunResult, longest_seconds: float) -> Bar:
+    """The run's phases, as long as its share of the longest migration."""
+    parts = []
+    for name, figure, colour in _PHASES:
+        seconds = getattr(run.figures, figure)
+        if seconds and longest_seconds > 0:
+            parts.append(Part(colour, seconds / longest_seconds, f"{name} {seconds:.2f} s"))
+    return Bar(", ".join(part.text for part in parts), parts)
+
+
+def _moments(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    moments = (
+        ("first bytes", timeline.started),
+        ("first pass done", timeline.first_pass_done),
+        ("source stopped", timeline.source_stopped),
+        ("destination resumed", timeline.destination_resumed),
+        ("post-copy seen in reverse traffic", timeline.border_by_traffic),
+        ("completed" if timeline.converged else "aborted at its limit", timeline.completed),
+    )
+    for name, moment in moments:
+        if moment is not None:
+            yield name, f"{moment - timeline.requested:.2f} s"

@@ -1,0 +1,56 @@
+"""What the report's words mean, and in which units its numbers are."""
+
+from __future__ import annotations
+
+from analysis.report.blocks import Section, Terms
+from analysis.report.context import Context
+
+_TERMS = (
+    (
+        "migration time",
+        "Driver's wall clock from the request to the return of the migration call, seconds. The "
+        "article read nova's logs, which include nova's own work.",
+    ),
+    (
+        "data",
+        "Bytes that the source's migration interface sent during the migration, headers included. MB "
+        "= 10⁶ bytes, MiB = 2²⁰ bytes. The article does not define its MB.",
+    ),
+    (
+        "downtime (hypervisor)",
+        "From the source's SUSPENDED to the destination's RESUMED event; on two hosts it is as exact "
+        "as their clocks agree.",
+    ),
+    (
+        "ping outage",
+        "Lost pings as time: n in a row at period p are between n p and (n + 1) p seconds, from the "
+        "request of the migration until the probes stop: the gap ends with the next answered ping, so "
+        'a finer ping can show an outage up to one period shorter. The article\'s "downtime" is n x '
+        "0.1 s.",
+    ),
+    (
+        "phases",
+        "Setup: request to first bytes. Pre-copy: to the source's stop. Switch: to the destination's "
+        "resume. Post-copy: to the job's completion.",
+    ),
+    (
+        "link use",
+        "Wire bytes per second while sending, over the measured rate of the idle link (TCP payload by "
+        "iperf3, so headers alone can bring it slightly above 1).",
+    ),
+    (
+        "excluded",
+        "A run whose evidence is damaged, that is marked invalid, or whose guest did not survive "
+        "intact enters no median and no line; it is listed with its cause.",
+    ),
+    (
+        "intervals",
+        "Medians: percentile bootstrap, 95 %, from 6 runs on (the range of fewer cannot cover the "
+        "median with 95 %). Lines: least squares with Student's intervals.",
+    ),
+)
+
+
+def section(context: Context) -> Section:
+    """The same in every report."""
+    return Section("definitions", "Definitions and units", "Definitions", [Terms(_TERMS)])

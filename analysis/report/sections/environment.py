@@ -1,0 +1,107 @@
+"""What really ran: nodes, link, clocks, and where that is not what the article had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
+from analysis.report.context import Context
+from analysis.report.formats import EMPTY, bit_rate
+from analysis.study import Analysis
+from analysis.units import GIB
+
+
+def section(context: Context) -> Section:
+    """Always there: lab.json is."""
+    blocks: list[Block] = [Text("What really ran, as found when the study started.")]
+    blocks += [table for table in environment_tables(context.analysis) if table.rows]
+    return Section("environment", "Environment and deviations", "Environment", blocks)
+
+
+def environment_tables(analysis: Analysis) -> Sequence[Table]:
+    """Deviations first: they decide what the figures mean."""
+    return (
+        deviations_table(analysis),
+        nodes_table(analysis),
+        link_table(analysis),
+        clocks_table(analysis),
+    )
+
+
+def deviations_table(analysis: Analysis) -> Table:
+    """Where this lab is not the article's."""
+    published = analysis.published
+    pinned = f"pinned by the release {published.release}, and why" if published else "pinned, and why"
+    rows = [
+        [Cell(item.what), Cell(item.article), Cell(item.pinned), Cell(item.here), Cell(item.effect)]
+        for item in analysis.results.lab.deviations
+    ]
+    columns = (
+        label("what"),
+        label("article"),
+        label(pinned),
+        label("here"),
+        label("effect on the figures"),
+    )
+    return Table("deviations", "Deviations from the article", columns, rows, cards=True)
+
+
+def nodes_table(analysis: Analysis) -> Table:
+    """lab.json: one column per node."""
+    nodes = analysis.results.lab.nodes
+    keys = list(dict.fromkeys(key for node in nodes.values() for key in node if key != "packages"))
+    rows = [
+        [
+            Cell(key.removesuffix("_bytes").replace("_", " ")),
+            *(Cell(_value(key, node.get(key))) for node in nodes.values()),
+        ]
+        for key in keys
+    ]
+    return Table("nodes", "Nodes", (label(""), *(label(name) for name in nodes)), rows)
+
+
+def link_table(analysis: Analysis) -> Table:
+    """The migration link as measured, and the clocks."""
+    lab = analysis.results.lab
+    rows = [
+        [
+            Cell(f"{link.source} to {link.destination}"),
+            Cell(bit_rate(link.configured_bits_per_second)),
+            Cell(bit_rate(link.measured_bits_per_second)),
+            Cell(f"{link.measured_bits_per_second / link.configured_bits_per_second:.1%}"),
+        ]
+        for link in lab.links
+    ]
+    columns = (label("migration link"), Column("configured"), Column("measured"), Column("share"))
+    return Table("link", "Link", columns, rows)
+
+
+def clocks_table(analysis: Analysis) -> Table:
+    """Offsets of the nodes' clocks from the controller's, taken into account in every timeline."""
+    rows = [
+        [
+            Cell(name),
+            Cell(f"{clock.offset_seconds * 1000:+.3f}"),
+            Cell(f"{clock.uncertainty_seconds * 1000:.3f}"),
+            Cell(clock.method),
+        ]
+        for name, clock in analysis.results.lab.clock_offsets.items()
+    ]
+    columns = (
+        label("clock of"),
+        Column("ahead of controller", "ms"),
+        Column("uncertainty", "ms"),
+        label("method"),
+    )
+    return Table("clocks", "Clocks", columns, rows)
+
+
+def _value(key: str, value: Any) -> str:
+    if value is None:
+        return EMPTY
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value)
+    if key.endswith("_bytes") and isinstance(value, int | float):
+        return f"{value / GIB:.1f} GiB"
+    return str(value)

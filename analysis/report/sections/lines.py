@@ -1,0 +1,173 @@
+"""Slope, intercept, and the bound 2 x RAM / throughput."""
+
+from __future__ import annotations
+
+from analysis import figures
+from analysis.figures.bound import published_bound
+from analysis.published_data import Published
+from analysis.report.blocks import Block, Cell, Column, Section, Table, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, missing
+from analysis.report.context import Context
+from analysis.report.formats import bounds_text, significant
+from analysis.statistics import LineFit
+from analysis.tables import Series, published_fits
+from analysis.units import GB, MB, MIB
+
+
+def section(context: Context) -> Section | None:
+    """None if no run has figures."""
+    bound = bound_table(context)
+    if not bound.rows:
+        return None
+    runs = [run for run in context.analysis.results.runs if run.figures and run.excluded_because is None]
+    picture = context.picture(
+        "bound-picture",
+        "Every run against the link",
+        "Migration time over transferred data: on the dashed line a run did nothing but fill the link. A "
+        "hybrid run may not lie beyond the diamond of its guest, which is the line's point 2 x RAM, 2 x "
+        "RAM / throughput; the grey squares are the article's.",
+        figures.bound_picture(context.analysis.published, runs),
+        runs,
+    )
+    fits = fits_table(context)
+    blocks: list[Block] = [fits] if fits.rows else []
+    return Section(
+        "lines",
+        "Slope, intercept and the bound 2 x RAM / throughput",
+        "Slope and bound",
+        [*blocks, picture, bound],
+    )
+
+
+def fits_table(context: Context) -> Table:
+    """Slope and intercept of time and data against stressed memory."""
+    analysis = context.analysis
+    rows: list[list[Cell]] = []
+    for table in ("table3", "table4"):
+        if analysis.published:
+            rows += _published_rows(analysis.published, table)
+        rows += [_series_row(context, series) for series in analysis.series if series.table == table]
+    return Table(
+        "fits",
+        "Time and data as straight lines of the stressed memory",
+        (
+            label("series"),
+            Column("time at 0", "s"),
+            Column("time per stressed memory", "ms/MiB"),
+            Column("data at 0", "MB = 10⁶ B"),
+            Column("data per stressed memory", "bytes per byte"),
+            Column("marginal rate", "Mbit/s"),
+            Column("R²", "time / data"),
+            Column("points"),
+            RUNS_COLUMN,
+        ),
+        rows,
+        "Least squares; below each value its 95 % confidence interval (Student). The marginal rate is the "
+        "slope of data over the slope of time: how fast each further byte moved. With the article's MB read "
+        "as MiB on both sides its data slope is the ratio as printed; with transferred MB as 10⁶ bytes it "
+        "is 4.6 % less.",
+    )
+
+
+def bound_table(context: Context) -> Table:
+    """What was used of the bound 2 x RAM and 2 x RAM / throughput."""
+    analysis = context.analysis
+    rows: list[list[Cell]] = []
+    if analysis.published:
+        rows += _published_bound_rows(analysis.published)
+    for case in analysis.cases:
+        runs = [run for run in (*case.counted, *case.not_converged) if run.figures is not None]
+        measured = [run.figures for run in runs if run.figures is not None]
+        if not measured:
+            continue
+        data, seconds = (
+            max(item.forward_bytes for item in measured),
+            max(item.migration_seconds for item in measured),
+        )
+        prefix = "" if case.counted else "> "
+        cells = _bound_cells(data, measured[0].bound_bytes, seconds, measured[0].bound_seconds, prefix)
+        rows.append([case_cell(case), *cells, context.runs_cell(runs)])
+    return Table(
+        "bound",
+        "The bound: 2 x RAM, and 2 x RAM / throughput",
+        (
+            label("case"),
+            Column("bound", "GB = 10⁹ B"),
+            Column("most transferred", "GB"),
+            Column("used of it"),
+            Column("bound", "s"),
+            Column("longest", "s"),
+            Column("used of it"),
+            RUNS_COLUMN,
+        ),
+        rows,
+        "A hybrid migration sends each page at most twice, so it transfers at most 2 x RAM and takes at most "
+        "2 x RAM / throughput (measured link rate; for the article its nominal 1 Gbit/s). Pre-copy has no "
+        "such bound: where it did not converge it was aborted at its limit.",
+    )
+
+
+def _published_rows(published: Published, table: str) -> list[list[Cell]]:
+    time_fit, data_fit = published_fits(published, table)
+    if time_fit is None or data_fit is None:
+        return []
+    name = f"article, table {table.removeprefix('table')}"
+    return [
+        [*_fit_cells(Cell(name, reading), time_fit, data_fit, 1.0, unit_bytes), missing("published")]
+        for reading, unit_bytes in (
+            ("transferred MB read as MiB", MIB),
+            ("transferred MB read as 10⁶ B", MB),
+        )
+    ]
+
+
+def _series_row(context: Context, series: Series) -> list[Cell]:
+    name = f"measured, table {series.table.removeprefix('table')}"
+    runs = context.runs_cell(run for case in series.cases for run in case.counted)
+    if series.time_fit is None or series.data_fit is None:
+        reason = f"{series.label}: fewer than three steps with counted runs, no line can be fitted"
+        return [Cell(name, reason), *(missing() for _ in range(7)), runs]
+    return [*_fit_cells(Cell(name, series.label), series.time_fit, series.data_fit, 1 / MIB, 1.0), runs]
+
+
+def _fit_cells(name: Cell, time: LineFit, data: LineFit, x_mib: float, y_bytes: float) -> list[Cell]:
+    """`x_mib`: MiB per unit of x; `y_bytes`: bytes per unit of the data's y."""
+    slope = y_bytes / (x_mib * MIB)
+    marginal = data.slope * y_bytes * 8 / time.slope / 1e6 if time.slope else float("nan")
+    return [
+        name,
+        Cell(significant(time.intercept), bounds_text(time.intercept_bounds)),
+        Cell(significant(time.slope * 1000 / x_mib), bounds_text(time.slope_bounds, 1000 / x_mib)),
+        Cell(significant(data.intercept * y_bytes / MB), bounds_text(data.intercept_bounds, y_bytes / MB)),
+        Cell(significant(data.slope * slope), bounds_text(data.slope_bounds, slope)),
+        Cell(significant(marginal)),
+        Cell(f"{time.r_squared:.4f}", f"{data.r_squared:.4f}"),
+        Cell(str(time.count), f"{time.distinct} steps"),
+    ]
+
+
+def _published_bound_rows(published: Published) -> list[list[Cell]]:
+    bound_bytes, bound_seconds = published_bound(published, published.stressed_flavor)
+    rows = []
+    for table, steps in published.stressed.items():
+        last = steps[-1]
+        name = Cell(
+            f"article, table {table.removeprefix('table')}",
+            f"{last.stressed_mb:,.0f} MB stressed, MB = 2²⁰ B",
+        )
+        cells = _bound_cells(last.transferred_mb * MIB, bound_bytes, last.migration_seconds, bound_seconds)
+        rows.append([name, *cells, missing("published")])
+    return rows
+
+
+def _bound_cells(
+    data: float, bound: float, seconds: float, bound_seconds: float, prefix: str = ""
+) -> list[Cell]:
+    return [
+        Cell(significant(bound / GB)),
+        Cell(prefix + significant(data / GB)),
+        Cell(f"{data / bound:.0%}", share=data / bound),
+        Cell(significant(bound_seconds)),
+        Cell(prefix + significant(seconds)),
+        Cell(f"{seconds / bound_seconds:.0%}", share=seconds / bound_seconds),
+    ]

@@ -1,0 +1,121 @@
+"""Every run with its directory of raw evidence, by case."""
+
+from __future__ import annotations
+
+from analysis.parsers.records import Integrity
+from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
+from analysis.report.cells import missing, outcomes_text
+from analysis.report.context import Context
+from analysis.report.formats import EMPTY, significant
+from analysis.results import RunResult
+from analysis.tables import CaseSummary, outcome_words
+from analysis.units import GIB, MB
+
+_COLUMNS = (
+    label("run"),
+    label("outcome"),
+    Column("time", "s"),
+    Column("data", "MB = 10⁶ B"),
+    Column("setup / pre-copy / switch / post-copy", "s"),
+    Column("pings lost", "pre-copy / switch / post-copy / after"),
+    Column("longest ping", "ms"),
+    Column("iterations"),
+    Column("page requests"),
+    Column("link use", "while sending"),
+    Column("one pass before switch", "sent / resident"),
+    label("guest"),
+)
+
+
+def section(context: Context) -> Section:
+    """Always there; the folds' identifiers are what case names all over the page lead to."""
+    text = Text("Each run's number leads to its directory: logs as they were written, run.json, checksums.")
+    folds = [
+        Fold(
+            f"runs-{case.case}",
+            case.case,
+            [
+                Table(
+                    f"runs-table-{case.case}",
+                    f"Runs of {case.case}",
+                    _COLUMNS,
+                    [_row(context, run) for run in case.runs],
+                    _case_text(case),
+                    heading=False,
+                )
+            ],
+            outcomes_text(case),
+        )
+        for case in context.analysis.cases
+    ]
+    return Section("runs", "Runs and their raw evidence", "Runs", [text, *folds])
+
+
+def _row(context: Context, run: RunResult) -> list[Cell]:
+    record, figures = run.record, run.figures
+    tone = "good" if run.counted else None if record.outcome == "not_converged" else "bad"
+    reason = record.cause_detail if record.outcome == "failed" else run.excluded_because
+    head = [
+        Cell(run.path.rsplit("/", 1)[-1], href=context.run_link(run).href),
+        Cell(outcome_words(run), reason, tone=tone),
+    ]
+    if figures is None:
+        return [*head, *(missing() for _ in range(9)), _guest_cell(record.integrity)]
+    phases = (
+        figures.setup_seconds,
+        figures.precopy_seconds,
+        figures.switch_seconds,
+        figures.postcopy_seconds,
+    )
+    lost = (
+        figures.ping_lost_precopy,
+        figures.ping_lost_switch,
+        figures.ping_lost_postcopy,
+        figures.ping_lost_after,
+    )
+    check = record.switch_check
+    return [
+        *head,
+        Cell(significant(figures.migration_seconds)),
+        Cell(significant(figures.forward_bytes / MB)),
+        Cell(" / ".join(EMPTY if value is None else f"{value:.2f}" for value in phases)),
+        Cell(" / ".join(str(count) for count in lost)),
+        Cell(significant(figures.ping_longest_round_trip_seconds * 1000)),
+        _count(figures.iterations),
+        _count(figures.page_requests),
+        missing() if figures.link_use is None else Cell(f"{figures.link_use:.3f}"),
+        missing() if check is None or check.ratio is None else Cell(f"{check.ratio:.2f}"),
+        _guest_cell(record.integrity),
+    ]
+
+
+def _count(value: float | None) -> Cell:
+    return missing() if value is None else Cell(f"{value:,.0f}")
+
+
+def _guest_cell(integrity: Integrity | None) -> Cell:
+    if integrity is None:
+        return missing("not checked")
+    faults = []
+    if integrity.kernel_log_errors:
+        faults.append(f"kernel: {integrity.kernel_log_errors[0]}")
+    if integrity.stressor_alive is False or integrity.stressor_progressing is False:
+        faults.append("stressor died" if integrity.stressor_alive is False else "stressor stands still")
+    pattern = integrity.pattern
+    if pattern and (pattern.bad_pages or pattern.stale_pages or pattern.torn_pages):
+        faults.append(
+            f"pages: {pattern.bad_pages} bad, {pattern.stale_pages} stale, {pattern.torn_pages} torn"
+        )
+    if faults:
+        return Cell("damaged", "; ".join(faults), tone="bad")
+    if not integrity.checked:
+        return Cell("no answer", tone="bad")
+    pages = f"{pattern.pages:,} pages verified" if pattern else "no memory pattern"
+    return Cell("intact", f"{pages}, on {integrity.alive_on or 'unknown host'}", tone="good")
+
+
+def _case_text(case: CaseSummary) -> str:
+    spec = case.spec
+    guest = f"{spec.vcpus} vCPU, {spec.ram_bytes / GIB:g} GiB RAM"
+    done = f"{len(case.runs)} of {case.planned} planned runs"
+    return f"In runs/{case.case}/: {done}. {guest}, link {spec.link_rate}, limit {spec.limit_seconds:g} s."

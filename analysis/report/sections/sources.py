@@ -1,0 +1,88 @@
+"""The same quantity from different sources, so that they can be held against each other."""
+
+from __future__ import annotations
+
+from analysis.measure import readings
+from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell
+from analysis.report.context import Context
+from analysis.statistics import median_estimate
+from analysis.study import Analysis
+from analysis.units import MB
+
+_CAPTIONS = {
+    "ping outage, at least": (
+        "n pings lost in a row count as n periods, as in the article; but the guest may have been "
+        "unreachable for as little as n - 1 of them. A single lost ping of 0.1 s can be a gap of a few "
+        "milliseconds: the finer ping tells."
+    ),
+}
+# Unit of a reading -> what the page shows it in, and the factor.
+_SHOWN = {"bytes": ("MB = 10⁶ B", 1 / MB), "bit/s": ("Mbit/s", 1e-6), "s": ("s", 1.0)}
+
+
+def section(context: Context) -> Section | None:
+    """None if no run has figures."""
+    tables = source_tables(context)
+    if not tables:
+        return None
+    folds = [
+        Fold(
+            f"fold-{table.identifier}",
+            table.title,
+            [table],
+            f"sources: {len(table.columns) - 2}, cases: {len(table.rows)}",
+        )
+        for table in tables
+    ]
+    text = Text(
+        "Medians per case. Where sources should agree and do not, the difference is a finding about the "
+        "sources. QEMU's and libvirt's own downtime after a post-copy migration is known to be no "
+        "measure of the guest's pause; it is shown to be held against the events, and used for nothing."
+    )
+    return Section("sources", "The same quantity from different sources", "Sources", [text, *folds])
+
+
+def source_tables(context: Context) -> list[Table]:
+    """One table per quantity: a row per case, a column per source, medians over the counted runs."""
+    analysis = context.analysis
+    by_quantity: dict[str, dict[str, dict[str, list[float]]]] = {}
+    units: dict[str, str] = {}
+    for case in analysis.cases:
+        for run in case.counted or case.not_converged:
+            for reading in readings(run.figures) if run.figures else ():
+                units[reading.quantity] = reading.unit
+                sources = by_quantity.setdefault(reading.quantity, {})
+                sources.setdefault(reading.source, {}).setdefault(case.case, []).append(reading.value)
+    tables = []
+    for quantity, sources in by_quantity.items():
+        unit, factor = _SHOWN[units[quantity]]
+        rows: list[list[Cell]] = [
+            [
+                case_cell(case),
+                *(
+                    estimate_cell(median_estimate(values.get(case.case, [])), factor)
+                    for values in sources.values()
+                ),
+                context.runs_cell(case.counted or case.not_converged),
+            ]
+            for case in analysis.cases
+            if any(case.case in values for values in sources.values())
+        ]
+        columns = (label("case"), *(Column(source, unit) for source in sources), RUNS_COLUMN)
+        identifier = "sources-" + "".join(char if char.isalnum() else "-" for char in quantity)
+        caption = _agreement(analysis) if quantity == "start of post-copy" else _CAPTIONS.get(quantity)
+        tables.append(Table(identifier, quantity.capitalize(), columns, rows, caption, heading=False))
+    return tables
+
+
+def _agreement(analysis: Analysis) -> str:
+    """How often reverse traffic and events put the start of post-copy at the same moment."""
+    hybrid = [
+        run.figures for run in analysis.results.runs if run.figures and run.record.spec.mode == "hybrid"
+    ]
+    seen = [figures.borders_agree for figures in hybrid if figures.borders_agree is not None]
+    return (
+        f"The reverse traffic shows it in {len(seen)} of {len(hybrid)} hybrid runs and agrees with the "
+        f"events in {sum(seen)}. A post-copy of a fraction of a second, or without requests, leaves no trace."
+    )

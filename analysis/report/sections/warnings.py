@@ -1,0 +1,50 @@
+"""Everything that was wrong with the evidence, named by file and line."""
+
+from __future__ import annotations
+
+from analysis.report.blocks import Cell, Section, Table, Text, label
+from analysis.report.context import Context
+from analysis.results import EXCLUDED
+from analysis.stability import STEADY, UNSTEADY
+from analysis.study import Analysis
+
+
+def section(context: Context) -> Section:
+    """Always there, so that nobody has to wonder: it says if there are none."""
+    table = warnings_table(context)
+    none = Text("None: every file of every run was there, whole and plausible.")
+    blocks = [table if table.rows else none, stability_table(context.analysis)]
+    return Section("warnings", "Warnings", "Warnings", blocks)
+
+
+def warnings_table(context: Context) -> Table:
+    """One row per notice; those that cost a run its place in the figures first."""
+    notices = sorted(context.analysis.results.notices, key=lambda notice: notice.effect != EXCLUDED)
+    rows = [
+        [
+            Cell(
+                f"{notice.file}:{notice.line}" if notice.line else notice.file,
+                href=f"{context.results_link}{notice.file}",
+            ),
+            Cell(notice.message),
+            Cell(notice.effect, tone="bad" if notice.effect == EXCLUDED else None),
+        ]
+        for notice in notices
+    ]
+    columns = (label("file"), label("what"), label("effect"))
+    return Table("warnings-table", "Warnings", columns, rows, cards=True, heading=False)
+
+
+def stability_table(analysis: Analysis) -> Table:
+    """What was looked at to call the lab steady, with what could not be told."""
+    tones = {STEADY: "good", UNSTEADY: "bad"}
+    rows = [
+        [
+            Cell(check.name, check.file),
+            Cell(check.state, tone=tones.get(check.state, "muted")),
+            Cell(check.message),
+        ]
+        for check in analysis.stability
+    ]
+    columns = (label("check"), label("state"), label("found"))
+    return Table("stability", "Was the lab steady?", columns, rows, cards=True)
