@@ -9,41 +9,44 @@ import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from analysis.archive import read_archive
 from analysis.errors import EvidenceError
 from analysis.parsers.checksums import SUMS_FILE, parse_checksums
 
-# A log may lie there compressed, in its place: NAME.xz or NAME.gz instead of NAME.
+# A log may lie there compressed by hand, as NAME.xz or NAME.gz instead of NAME.
 COMPRESSED_SUFFIXES = (".xz", ".gz")
-# Far above any log of one migration: stops what was made to fill the memory (a few KiB can unpack to this).
+# Far above any log of one migration: stops what was made to unpack for ever.
 LARGEST_FILE_BYTES = 2 << 30
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class RunFiles:
-    """Files of one run whose content is what SHA256SUMS says; `lines` is where it says so."""
+    """Files of one run whose content is what SHA256SUMS says: plain, compressed, or in the run's archive."""
 
     directory: Path
-    lines: Mapping[str, int]
+    listed: frozenset[str]
+    archived: Mapping[str, bytes] = field(repr=False)
 
     def __contains__(self, name: str) -> bool:
         """Whether there is such a file. EvidenceError if there is one that nothing vouches for."""
-        if name in self.lines:
+        if name in self.listed:
             return True
-        if stored_at(self.directory, name) is None:
-            return False
-        raise EvidenceError(name, None, f"not listed in {SUMS_FILE}")
+        if name in self.archived or stored_at(self.directory, name) is not None:
+            raise EvidenceError(name, None, f"not listed in {SUMS_FILE}")
+        return False
 
     @contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
-        """Its uncompressed content; EvidenceError if it is missing or cannot be read."""
+        """Its uncompressed content; EvidenceError if it is missing or cannot be read to its end."""
         if name not in self:
             raise EvidenceError(name, None, "missing")
-        with open_file(self.directory, name) as content:
+        with _open(self.directory, name, self.archived) as content:
             yield content
 
 
@@ -51,25 +54,14 @@ def verified_files(run_dir: Path) -> RunFiles:
     """Hold every file against SHA256SUMS; EvidenceError names the first that is missing or differs."""
     with open_file(run_dir, SUMS_FILE) as lines:
         sums = parse_checksums(lines)
+    archived = read_archive(run_dir)
     for name, (line, expected) in sums.items():
-        if stored_at(run_dir, name) is None:
+        if name not in archived and stored_at(run_dir, name) is None:
             raise EvidenceError(name, None, f"missing, but listed in {SUMS_FILE} line {line}")
-        with open_file(run_dir, name) as content:
-            if sha256_of(content, name) != expected:
+        with _open(run_dir, name, archived) as content:
+            if _sha256(content, name) != expected:
                 raise EvidenceError(name, None, f"checksum differs from {SUMS_FILE} line {line}")
-    return RunFiles(run_dir, {name: line for name, (line, _) in sums.items()})
-
-
-def sha256_of(content: BinaryIO, name: str) -> str:
-    """SHA-256 in hex of what is left to read."""
-    digest = hashlib.sha256()
-    size = 0
-    while chunk := content.read(_CHUNK_BYTES):
-        digest.update(chunk)
-        size += len(chunk)
-        if size > LARGEST_FILE_BYTES:
-            raise EvidenceError(name, None, f"more than {LARGEST_FILE_BYTES >> 30} GiB of content")
-    return digest.hexdigest()
+    return RunFiles(run_dir, frozenset(sums), archived)
 
 
 def stored_at(run_dir: Path, name: str) -> Path | None:
@@ -107,12 +99,33 @@ def open_file(run_dir: Path, name: str) -> Iterator[BinaryIO]:
         raise EvidenceError(name, None, f"cannot be read: {_reason(error)}") from error
 
 
+@contextmanager
+def _open(run_dir: Path, name: str, archived: Mapping[str, bytes]) -> Iterator[BinaryIO]:
+    """What lies there openly comes before what is in the archive: it is what one sees."""
+    if name in archived and stored_at(run_dir, name) is None:
+        yield BytesIO(archived[name])
+        return
+    with open_file(run_dir, name) as content:
+        yield content
+
+
 def _opened(path: Path) -> BinaryIO:
     if path.suffix == ".xz":
         return cast(BinaryIO, lzma.open(path))
     if path.suffix == ".gz":
         return cast(BinaryIO, gzip.open(path))
     return path.open("rb")
+
+
+def _sha256(content: BinaryIO, name: str) -> str:
+    digest = hashlib.sha256()
+    size = 0
+    while chunk := content.read(_CHUNK_BYTES):
+        digest.update(chunk)
+        size += len(chunk)
+        if size > LARGEST_FILE_BYTES:
+            raise EvidenceError(name, None, f"more than {LARGEST_FILE_BYTES >> 30} GiB of content")
+    return digest.hexdigest()
 
 
 def _reason(error: Exception) -> str:

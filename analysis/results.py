@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from analysis.errors import EvidenceError, InputError
 from analysis.evidence import read_evidence
+from analysis.files import stored_at
 from analysis.measure import Measured, RunFigures, measure_run
 from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab, read_run, read_study
+from analysis.pool import map_in_order
 
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
@@ -73,8 +76,14 @@ class Results:
     notices: tuple[Notice, ...]
 
 
-def load_results(directory: Path) -> Results:
-    """Analyse results/<study>/<lab>. InputError if it is not such a directory; bad runs become notices."""
+def load_results(
+    directory: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Results:
+    """Analyse results/<study>/<lab>. InputError if it is not such a directory; bad runs become notices.
+
+    `workers`: processes to use, see analysis.pool; the result is the same. `progress` is told how many runs
+    are done, and of how many.
+    """
     if not (directory / "study.json").is_file():
         raise InputError(
             f"{directory}: no study.json here; give a directory results/<study>/<lab>{_hint(directory)}"
@@ -86,16 +95,14 @@ def load_results(directory: Path) -> Results:
         raise InputError(f"{directory}/{error}") from error
     runs: list[RunResult] = []
     notices: list[Notice] = []
-    for run_dir in sorted((directory / "runs").glob("*/*/")):
-        path = run_dir.relative_to(directory).as_posix()
-        try:
-            record = _read_record(run_dir, study)
-        except EvidenceError as error:
-            notices.append(_notice(path, error))
-            continue
-        result, found = _load_run(run_dir, path, record, lab)
-        runs.append(result)
+    paths = [path.relative_to(directory).as_posix() for path in sorted((directory / "runs").glob("*/*/"))]
+    load = partial(_load_run, directory, study.name, frozenset(study.specs), lab)
+    for number, (result, found) in enumerate(map_in_order(load, paths, workers), start=1):
+        if result is not None:
+            runs.append(result)
         notices.extend(found)
+        if progress is not None:
+            progress(number, len(paths))
     notices.extend(_lab_notices(lab))
     return Results(directory, study, lab, tuple(runs), tuple(notices))
 
@@ -106,18 +113,31 @@ def load_measured(directory: Path, path: str, lab: LabRecord) -> Measured:
     return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova_server_id), lab)
 
 
-def _read_record(run_dir: Path, study: StudyRecord) -> RunRecord:
-    if not (run_dir / "run.json").is_file():
+def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
+    if stored_at(run_dir, "run.json") is None:
         raise EvidenceError("run.json", None, "missing: the run did not finish")
     record = read_run(run_dir / "run.json")
     if (record.case, f"{record.repetition:02d}") != (run_dir.parent.name, run_dir.name):
         raise EvidenceError("run.json", None, f"is of {record.case}/{record.repetition:02d}, mixed up")
-    if record.case not in study.specs:
-        raise EvidenceError("run.json", None, f"case {record.case} is not in study {study.name}")
+    if record.case not in cases:
+        raise EvidenceError("run.json", None, f"case {record.case} is not in study {study}")
     return record
 
 
-def _load_run(run_dir: Path, path: str, record: RunRecord, lab: LabRecord) -> tuple[RunResult, list[Notice]]:
+def _load_run(
+    directory: Path, study: str, cases: frozenset[str], lab: LabRecord, path: str
+) -> tuple[RunResult | None, list[Notice]]:
+    """One run, analysed; None where not even its record can be read."""
+    try:
+        record = _read_record(directory / path, study, cases)
+    except EvidenceError as error:
+        return None, [_notice(path, error)]
+    return _analyse_run(directory / path, path, record, lab)
+
+
+def _analyse_run(
+    run_dir: Path, path: str, record: RunRecord, lab: LabRecord
+) -> tuple[RunResult, list[Notice]]:
     notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
     failure = _failure(record) if record.outcome in ("aborted", "failed") else None
     if failure is not None and not RunResult(path, record, None, failure).not_intact:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -45,9 +45,16 @@ class Analysis:
         return Counter(outcome_words(run) for run in self.results.runs if run.not_intact)
 
 
-def analyse(results_dir: Path) -> Analysis:
-    """Analyse results/<study>/<lab>; InputError (one line) if it is no such directory."""
-    results = load_results(results_dir)
+def analyse(results_dir: Path, progress: Callable[[int, int], None] | None = None) -> Analysis:
+    """Analyse results/<study>/<lab>; InputError (one line) if it is no such directory.
+
+    `progress` is told how many runs are read, and of how many.
+    """
+    return derive(load_results(results_dir, progress=progress))
+
+
+def derive(results: Results) -> Analysis:
+    """Everything that follows from the runs' figures; InputError for a reference that is not there."""
     reference = results.study.reference
     published = load_published(reference) if reference else None
     cases = summarise_cases(results)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from analysis import figures
+from analysis.errors import InputError
 from analysis.report.appendix import render_appendix
 from analysis.report.context import Context
 from analysis.report.overview import Summary, summarise
@@ -37,40 +39,60 @@ class AppendixPath:
     summary: Summary
 
 
-def write_report(results_dir: Path, output_dir: Path | None = None) -> ReportPaths:
+def write_report(
+    results_dir: Path,
+    output_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ReportPaths:
     """Write report.html, csv/ and pictures/ into `output_dir` (default: report/ in the results directory).
 
-    Everything written is derived: an old report is overwritten, raw results are only read. InputError (one
-    line) if `results_dir` is not a results/<study>/<lab> directory.
+    Everything written is derived: an old report is overwritten, raw results are only read. `progress` is told
+    how many runs are read, and of how many. InputError (one line) if `results_dir` is not a
+    results/<study>/<lab> directory, or `output_dir` cannot be written.
     """
-    analysis = analyse(results_dir)
-    output = output_dir if output_dir is not None else results_dir / "report"
-    (output / "csv").mkdir(parents=True, exist_ok=True)
-    (output / "pictures").mkdir(parents=True, exist_ok=True)
-    context = _context(analysis, output)
-    with figures.styled():
-        sections = all_sections(context)
-    html = output / "report.html"
-    html.write_text(render_page(analysis, sections), encoding="utf-8")
-    return ReportPaths(
-        html=html,
-        csv=tuple(_write_csv(analysis, output / "csv")),
-        pictures=tuple(context.drawn),
-        summary=summarise(analysis),
-    )
+    analysis = analyse(results_dir, progress)
+    with _writing(results_dir, output_dir) as output:
+        (output / "csv").mkdir(exist_ok=True)
+        (output / "pictures").mkdir(exist_ok=True)
+        context = _context(analysis, output)
+        with figures.styled():
+            sections = all_sections(context)
+        html = output / "report.html"
+        html.write_text(render_page(analysis, sections), encoding="utf-8")
+        return ReportPaths(
+            html=html,
+            csv=tuple(write_tables(analysis, output / "csv")),
+            pictures=tuple(context.drawn),
+            summary=summarise(analysis),
+        )
 
 
-def write_appendix(results_dir: Path, output_dir: Path | None = None) -> AppendixPath:
+def write_appendix(
+    results_dir: Path,
+    output_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> AppendixPath:
     """Write report.md, a paper's appendix in plain Markdown, where `write_report` would write its page.
 
-    InputError as there.
+    `progress` and InputError as there.
     """
-    analysis = analyse(results_dir)
+    analysis = analyse(results_dir, progress)
+    with _writing(results_dir, output_dir) as output:
+        markdown = output / "report.md"
+        markdown.write_text(render_appendix(_context(analysis, output)), encoding="utf-8")
+        return AppendixPath(markdown, summarise(analysis))
+
+
+@contextmanager
+def _writing(results_dir: Path, output_dir: Path | None) -> Iterator[Path]:
+    """Where to write, made if it is not there; what the disk refuses becomes an InputError."""
     output = output_dir if output_dir is not None else results_dir / "report"
-    output.mkdir(parents=True, exist_ok=True)
-    markdown = output / "report.md"
-    markdown.write_text(render_appendix(_context(analysis, output)), encoding="utf-8")
-    return AppendixPath(markdown, summarise(analysis))
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        yield output
+    except OSError as error:
+        reason = f"{error.filename or output}: {error.strerror}"
+        raise InputError(f"{reason}; --output writes the report to another place") from error
 
 
 def _context(analysis: Analysis, output: Path) -> Context:
@@ -79,7 +101,8 @@ def _context(analysis: Analysis, output: Path) -> Context:
     return Context(analysis, results_link, output / "pictures")
 
 
-def _write_csv(analysis: Analysis, directory: Path) -> Iterator[Path]:
+def write_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
+    """Write each table as CSV into the directory; yields the files."""
     published = analysis.published.numbers if analysis.published else {}
     frames = {
         "runs": runs_frame(analysis.results),
