@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test lint format docs test-build bench bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test lint format docs test-build bench bench-analysis bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,6 +43,10 @@ docs: tools ## Generate docs/ from argument specs and module documentation
 
 bench: tools ## Measure the speed figures of the README, with their spread
 	$(BIN)/python tests/bench/study_speed.py
+	$(BIN)/python tests/bench/analysis_speed.py
+
+bench-analysis: tools ## Measure the analysis alone, on 1,000 and 10,000 runs made of recorded ones
+	$(BIN)/python tests/bench/analysis_speed.py
 
 bench-integrity: tools ## Count corrupted guests per QEMU version, mode and load (hours; resumable)
 	$(BIN)/python tests/bench/integrity.py

@@ -23,6 +23,7 @@ EXAMPLES = (
     ("postcopy-lab study quick", "run the quick study, or go on with what is missing of it"),
     ("postcopy-lab study icclab-2014 --only 'hybrid-xl-*'", "a part of the article's study"),
     ("postcopy-lab report quick", "write report.html and print its summary"),
+    ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
     ("postcopy-lab provision -i x3550", "the same on real machines"),
 )
@@ -228,11 +229,30 @@ def report(
     ] = None,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     backend: BackendOption = None,
+    output: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Where to write (default: report/ in the results directory)."),
+    ] = None,
 ) -> None:
     """Write report.html from the evidence of a study, and print its summary."""
     from postcopy_lab.verbs import report as verb
 
-    verb.report(inventory, target, backend=backend)
+    verb.report(inventory, target, backend=backend, output=output)
+
+
+@app.command()
+def export(
+    results: Annotated[
+        str, typer.Argument(metavar="STUDY|RESULTS", help="A study's name, or a results directory.")
+    ],
+    target: Annotated[str, typer.Argument(metavar="TARGET", help="A directory that does not exist yet.")],
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
+) -> None:
+    """Copy results to share them: whole, packed, checksums checked. `report` reads the copy as it is."""
+    from postcopy_lab.verbs import export as verb
+
+    verb.export(inventory, results, target, backend=backend)
 
 
 @app.command()

@@ -9,26 +9,31 @@ from postcopy_lab.board import clock, make_console
 from postcopy_lab.errors import InputError
 from postcopy_lab.inventory import Inventory
 from postcopy_lab.lab import open_lab
-from postcopy_lab.project import Project
+from postcopy_lab.project import Project, find_project
+
+READING = "Reading the evidence"
 
 
-def report(inventory: str, target: str | None, *, backend: str | None) -> None:
-    """Write the report of a results directory and print its summary.
+def report(inventory: str, target: str | None, *, backend: str | None, output: str | None = None) -> None:
+    """Write the report of a results directory, into it or into `output`, and print its summary.
 
     Raises:
-        InputError: there is no such study or results directory, or it cannot be analysed.
+        InputError: there is no such study or results directory, it cannot be analysed, or the report not
+            written.
     """
-    lab = open_lab(inventory, backend=backend)
-    project = lab.project
-    results = find_results(project, lab.inventory, target)
+    project, results = open_results(inventory, target, backend)
     console = make_console()
     from analysis.report import InputError as AnalysisInputError
     from analysis.report import summary_table, write_report
 
     started_at = time.monotonic()
     try:
-        with console.status("Reading the evidence"):
-            written = write_report(results, None)
+        with console.status(READING) as status:
+            written = write_report(
+                results,
+                Path(output) if output else None,
+                lambda done, total: status.update(f"{READING}: {done} of {total} runs"),
+            )
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
     for line in written.summary.headline:
@@ -37,6 +42,18 @@ def report(inventory: str, target: str | None, *, backend: str | None) -> None:
     console.print(
         f"{project.shown(written.html)}  (written in {clock(time.monotonic() - started_at)})", soft_wrap=True
     )
+
+
+def open_results(inventory: str, target: str | None, backend: str | None) -> tuple[Project, Path]:
+    """The checkout, and the results directory that is meant; one given by its path needs no lab.
+
+    Raises:
+        InputError: there is no such study or results directory, or the inventory is unfit.
+    """
+    if target is not None and (Path(target) / "study.json").is_file():
+        return find_project(), Path(target).resolve()
+    lab = open_lab(inventory, backend=backend)
+    return lab.project, find_results(lab.project, lab.inventory, target)
 
 
 def find_results(project: Project, inventory: Inventory, target: str | None) -> Path:

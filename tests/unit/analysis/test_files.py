@@ -1,0 +1,190 @@
+"""The files of a run: compressed or packed ones give the same figures, odd ones are named."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from analysis.archive import ARCHIVE_FILE, write_archive
+from analysis.errors import EvidenceError, InputError
+from analysis.export import export_results
+from analysis.files import verified_files
+from analysis.results import load_results
+from tests.unit.analysis.builder import Model, write_run, write_study
+
+MODEL = Model(threads=1)
+RUN = Path("runs") / MODEL.case / "01"
+
+
+@pytest.fixture(scope="module")
+def recorded(project: Path) -> Path:
+    return project / "tests" / "data" / "results" / "quick" / "local"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    return write_run(tmp_path, MODEL)
+
+
+def test_logs_compressed_by_hand_give_the_same_figures(recorded: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(recorded, tmp_path / "copy"))
+    for number, log in enumerate(sorted(copy.glob("runs/*/*/*/*"))):
+        compress, suffix = ((lzma.compress, ".xz"), (gzip.compress, ".gz"))[number % 2]
+        log.with_name(log.name + suffix).write_bytes(compress(log.read_bytes()))
+        log.unlink()
+    assert load_results(copy).runs == load_results(recorded).runs
+
+
+def test_processes_give_the_same_as_one(recorded: Path) -> None:
+    alone, together = load_results(recorded, workers=1), load_results(recorded, workers=2)
+    assert together == alone
+
+
+def test_progress_counts_every_run(recorded: Path) -> None:
+    told: list[tuple[int, int]] = []
+    load_results(recorded, progress=lambda done, total: told.append((done, total)))
+    assert told == [(number, 5) for number in range(1, 6)]
+
+
+def _dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _to(suffix: str, content: bytes) -> Callable[[Path], None]:
+    def replace(path: Path) -> None:
+        path.unlink()
+        path.with_name(path.name + suffix).write_bytes(content)
+
+    return replace
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_dangling, "cannot be read: not a file, or a link to nowhere"),
+        (_directory, "cannot be read: not a file, or a link to nowhere"),
+        (_pipe, "cannot be read: not a file, or a link to nowhere"),
+        (_to(".gz", b""), "checksum differs from SHA256SUMS line 3"),
+        (_to(".gz", b"\x1f\x8b garbage"), "cannot be read: Unknown compression method"),
+        (_to(".gz", gzip.compress(b"x" * 1000)[:-20]), "cannot be read: Compressed file ended before"),
+        (_to(".xz", b""), "cannot be read: Compressed file ended before"),
+        (_to(".xz", b"garbage"), "cannot be read: Input format not supported"),
+    ],
+)
+def test_odd_files_are_named(run: Path, damage: Callable[[Path], None], message: str) -> None:
+    damage(run / "prober/ping.log")
+    with pytest.raises(EvidenceError, match=message) as caught:
+        verified_files(run)
+    assert caught.value.file == "prober/ping.log"
+
+
+def test_what_unpacks_for_ever_is_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis.files.LARGEST_FILE_BYTES", 1 << 20)
+    _to(".xz", lzma.compress(bytes(3 << 20)))(run / "prober/ping.log")
+    with pytest.raises(EvidenceError, match="of content"):
+        verified_files(run)
+
+
+def test_a_file_that_nothing_vouches_for_is_no_evidence(run: Path) -> None:
+    sums = run / "SHA256SUMS"
+    sums.write_text("".join(line for line in sums.read_text().splitlines(True) if "ping_fine" not in line))
+    with pytest.raises(EvidenceError, match=r"prober/ping_fine.log: not listed in SHA256SUMS"):
+        assert "prober/ping_fine.log" in verified_files(run)
+
+
+def test_no_checksum_at_all_is_no_evidence(run: Path) -> None:
+    (run / "SHA256SUMS").write_bytes(b"")
+    with pytest.raises(EvidenceError, match="SHA256SUMS: empty"):
+        verified_files(run)
+
+
+def test_export_is_whole_small_and_gives_the_same_figures(recorded: Path, tmp_path: Path) -> None:
+    (source := tmp_path / "source").mkdir()
+    shutil.copytree(recorded, source, dirs_exist_ok=True)
+    (source / "report").mkdir()
+    (source / "report" / "report.html").write_text("derived")
+    (source / "notes.txt").write_text("kept")
+    exported = export_results(source, tmp_path / "shared" / "quick")
+    copy = tmp_path / "shared" / "quick"
+    assert load_results(copy).runs == load_results(recorded).runs
+    assert load_results(copy).notices == load_results(recorded).notices
+    assert sorted(path.name for path in copy.iterdir()) == ["lab.json", "notes.txt", "runs", "study.json"]
+    assert list(copy.glob("runs/*/*/source")) == []
+    assert (exported.runs, exported.doubts) == (5, ())
+    assert exported.bytes_after == sum(path.stat().st_size for path in copy.rglob("*") if path.is_file())
+    assert exported.bytes_after < 0.15 * exported.bytes_before
+    again = export_results(copy, tmp_path / "again")
+    assert (again.bytes_before, again.bytes_after) == (exported.bytes_after, exported.bytes_after)
+
+
+def test_export_keeps_a_damaged_run_and_names_it(tmp_path: Path) -> None:
+    results = write_study(tmp_path / "results", [(MODEL, 2)])
+    ping = results / RUN / "prober/ping.log"
+    ping.write_bytes(ping.read_bytes()[:-20])
+    (doubt,) = export_results(results, tmp_path / "copy").doubts
+    assert doubt.startswith(f"{RUN}/prober/ping.log: checksum differs from SHA256SUMS line ")
+    assert load_results(tmp_path / "copy").notices == load_results(results).notices
+
+
+def test_export_overwrites_nothing(tmp_path: Path) -> None:
+    results = write_study(tmp_path / "results", [(MODEL, 1)])
+    (tmp_path / "there").write_text("mine")
+    with pytest.raises(InputError, match="exists already, nothing is overwritten"):
+        export_results(results, tmp_path / "there")
+    with pytest.raises(InputError, match="lies in the results themselves"):
+        export_results(results, results / "copy")
+    with pytest.raises(InputError, match=r"no study\.json here"):
+        export_results(tmp_path, tmp_path / "copy")
+    with pytest.raises(InputError, match="nothing was exported"):
+        export_results(results, tmp_path / "there" / "copy")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results", "there"]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda content: content[: len(content) // 2], lambda _: b"", lambda _: b"no"]
+)
+def test_a_damaged_archive_is_named(run: Path, damage: Callable[[bytes], bytes]) -> None:
+    names = [path.relative_to(run).as_posix() for path in run.glob("*/*")]
+    archive = run / ARCHIVE_FILE
+    write_archive(run, names, archive)
+    for name in names:
+        (run / name).unlink()
+    assert "prober/ping.log" in verified_files(run)
+    archive.write_bytes(damage(archive.read_bytes()))
+    with pytest.raises(EvidenceError, match="truncated or garbled"):
+        verified_files(run)
+
+
+def test_a_line_of_the_archive_that_differs_is_named(run: Path) -> None:
+    names = [path.relative_to(run).as_posix() for path in run.glob("*/*")]
+    with (run / "prober/ping.log").open("ab") as log:
+        log.write(b"\n")
+    write_archive(run, names, run / ARCHIVE_FILE)
+    for name in names:
+        (run / name).unlink()
+    with pytest.raises(EvidenceError, match=r"prober/ping\.log: checksum differs from SHA256SUMS line 3"):
+        verified_files(run)
+
+
+def test_an_archive_too_large_is_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("analysis.archive.LARGEST_ARCHIVE_BYTES", 1000)
+    write_archive(run, ["prober/ping.log"], run / ARCHIVE_FILE)
+    with pytest.raises(EvidenceError, match="of content"):
+        verified_files(run)
