@@ -11,9 +11,13 @@ from typing import Any
 import yaml
 
 from analysis.errors import InputError
+from analysis.units import MB, MIB
 
 DIRECTORY = Path(__file__).parent / "published"
 STRESSED_TABLES = ("table3", "table4")
+# ping -i 0.1: its "downtime" is lost pings times this.
+PING_PERIOD_SECONDS = 0.1
+MIGRATION_TIME, TRANSFERRED, OUTAGE = "migration_time_s", "transferred_mb", "downtime_s"
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,14 @@ class Stressed:
 
 
 @dataclass(frozen=True)
+class Row:
+    """One row of a published table (a column of the article's layout): its key and its numbers as printed."""
+
+    key: str
+    numbers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Published:
     """One published study."""
 
@@ -51,7 +63,28 @@ class Published:
     stressed_flavor: str
     units: Mapping[str, str]
     claims: tuple[Mapping[str, Any], ...]
+    shape_claims: tuple[Mapping[str, Any], ...]
+    number_claims: tuple[Mapping[str, Any], ...]
     numbers: Mapping[str, float]
+    tables: Mapping[str, tuple[Row, ...]]
+
+    def rows(self, table: str) -> tuple[Row, ...]:
+        """The rows of table2, table3 or table4, in the article's order."""
+        return self.tables[table]
+
+    def unloaded_number(self, flavor: str, column: str) -> float:
+        """A number of table 2 as printed."""
+        return self.numbers[f"table2.{flavor}.{column}"]
+
+    def growth_readings(self, column: str, per_stressed_mb: float) -> tuple[float, ...]:
+        """What a column grows by per stressed byte, in bytes: one value for each reading of the article's MB.
+
+        Stressed MB are MiB. Transferred MB may be 2^20 or 10^6 bytes. Time stands for what the nominal link
+        carries in it, which makes it comparable between links.
+        """
+        if column == TRANSFERRED:
+            return (per_stressed_mb * MB / MIB, per_stressed_mb)
+        return (per_stressed_mb * self.link_rate_bits_per_second / 8 / MIB,)
 
 
 def load_published(name: str) -> Published:
@@ -92,7 +125,10 @@ def load_published(name: str) -> Published:
         stressed_flavor=source["tables"]["table3"]["flavor"],
         units=source["units"],
         claims=tuple(claims["claims"]),
+        shape_claims=tuple(claims["shapes"]),
+        number_claims=tuple(claims["numbers"]),
         numbers=_numbers(tables),
+        tables={table: _rows(rows) for table, rows in tables.items()},
     )
 
 
@@ -101,12 +137,20 @@ def _read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(lines))
 
 
+def _rows(rows: list[dict[str, str]]) -> tuple[Row, ...]:
+    """The first column is the key."""
+    keys = [next(iter(row)) for row in rows]
+    return tuple(
+        Row(row[key], {column: float(text) for column, text in row.items() if column != key})
+        for key, row in zip(keys, rows, strict=True)
+    )
+
+
 def _numbers(tables: Mapping[str, list[dict[str, str]]]) -> dict[str, float]:
     """Every published number under its identifier: table.row.column, the first column naming the row."""
-    numbers = {}
-    for table, rows in tables.items():
-        for row in rows:
-            key, *columns = row
-            for column in columns:
-                numbers[f"{table}.{row[key]}.{column}"] = float(row[column])
-    return numbers
+    return {
+        f"{table}.{row.key}.{column}": value
+        for table, rows in tables.items()
+        for row in _rows(rows)
+        for column, value in row.numbers.items()
+    }

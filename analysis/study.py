@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis.claims import Measurements, Verdict, judge
+from analysis.claims import Measurements, Verdict, judge_numbers, judge_statements
 from analysis.published_data import Published, load_published
 from analysis.results import Results, load_results
 from analysis.stability import Check, stability_checks, stability_notices
@@ -16,13 +16,17 @@ from analysis.tables import CaseSummary, Series, measured_series, outcome_words,
 
 @dataclass(frozen=True)
 class Analysis:
-    """Results with everything derived from them."""
+    """Results with everything derived from them.
+
+    `verdicts` are those on the article's sentences, `number_verdicts` those on its tables.
+    """
 
     results: Results
     published: Published | None
     cases: tuple[CaseSummary, ...]
     series: tuple[Series, ...]
     verdicts: tuple[Verdict, ...]
+    number_verdicts: tuple[Verdict, ...]
     stability: tuple[Check, ...]
 
     @property
@@ -59,13 +63,22 @@ def derive(results: Results) -> Analysis:
     published = load_published(reference) if reference else None
     cases = summarise_cases(results)
     series = measured_series(cases)
-    claims = published.claims if published else ()
+    measurements = article_conditions(results, cases, series, published) if published else None
     stability = stability_checks(results, cases)
     return Analysis(
         results=replace(results, notices=(*results.notices, *stability_notices(stability))),
         published=published,
         cases=cases,
         series=series,
-        verdicts=judge(claims, Measurements(cases, series)),
+        verdicts=judge_statements(measurements) if measurements else (),
+        number_verdicts=judge_numbers(measurements) if measurements else (),
         stability=stability,
     )
+
+
+def article_conditions(
+    results: Results, cases: tuple[CaseSummary, ...], series: tuple[Series, ...], published: Published
+) -> Measurements:
+    """What claims may be held against: a network that was made to fail tests something else."""
+    plain = tuple(case for case in cases if getattr(case.spec, "network", "plain") == "plain")
+    return Measurements(plain, series, results.lab.links, published)

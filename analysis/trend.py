@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.statistics import LEVEL, Bounds
 
 _SEED = 2014
-_PERMUTATIONS = 9999
+_PERMUTATIONS = 1999
 # Above these the normal approximation is as good and much faster.
 _PERMUTED_LIMIT = 60
 _EXACT_PAIRS = 5000

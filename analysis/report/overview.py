@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,10 +171,19 @@ def _claims_line(analysis: Analysis) -> str | None:
         line
         for line in (
             f"Of {len(analysis.verdicts)} claims of the article: {'; '.join(parts)}.",
+            f"Of the {len(analysis.number_verdicts)} columns and numbers of its tables, as shapes: "
+            f"{verdict_counts(analysis.number_verdicts)}.",
             other_release(analysis),
         )
         if line
     )
+
+
+def verdict_counts(verdicts: Sequence[Verdict]) -> str:
+    """How many have which verdict."""
+    counts = Counter(item.verdict for item in verdicts)
+    order = (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
 
 
 def exclusions_line(analysis: Analysis) -> str | None:

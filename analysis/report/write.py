@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis import figures
+from analysis.claims import Verdict
+from analysis.claims.document import claim_record, claims_document
 from analysis.errors import InputError
 from analysis.report.appendix import render_appendix
 from analysis.report.context import Context
@@ -23,9 +27,10 @@ from analysis.tables import cases_frame, fits_frame, readings_frame, runs_frame
 
 @dataclass(frozen=True)
 class ReportPaths:
-    """What was written; `html` is the page, `summary` is what the terminal shows."""
+    """What was written; `html` is the page, `claims` claims.json, `summary` is what the terminal shows."""
 
     html: Path
+    claims: Path
     csv: tuple[Path, ...]
     pictures: tuple[Path, ...]
     summary: Summary
@@ -61,6 +66,7 @@ def write_report(
         html.write_text(render_page(analysis, sections), encoding="utf-8")
         return ReportPaths(
             html=html,
+            claims=_write_claims(analysis, output / "claims.json"),
             csv=tuple(write_tables(analysis, output / "csv")),
             pictures=tuple(context.drawn),
             summary=summarise(analysis),
@@ -101,6 +107,26 @@ def _context(analysis: Analysis, output: Path) -> Context:
     return Context(analysis, results_link, output / "pictures")
 
 
+def _all_verdicts(analysis: Analysis) -> tuple[Verdict, ...]:
+    return (*analysis.verdicts, *analysis.number_verdicts)
+
+
+def _write_claims(analysis: Analysis, path: Path) -> Path:
+    lab = analysis.results.lab
+    document = claims_document(
+        analysis.results.study.name, lab.lab, lab.release, lab.kit_commit, _all_verdicts(analysis)
+    )
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _claim_row(verdict: Verdict) -> dict[str, Any]:
+    """The record of claims.json, flat."""
+    record = claim_record(verdict)
+    low, high = record.pop("interval") or (None, None)
+    return {**record, "low": low, "high": high, "runs": " ".join(record["runs"])}
+
+
 def write_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
     """Write each table as CSV into the directory; yields the files."""
     published = analysis.published.numbers if analysis.published else {}
@@ -109,7 +135,7 @@ def write_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
         "cases": cases_frame(analysis.cases),
         "sources": readings_frame(analysis.results),
         "fits": fits_frame(analysis.series, analysis.published),
-        "claims": pd.DataFrame([asdict(verdict) for verdict in analysis.verdicts]),
+        "claims": pd.DataFrame([_claim_row(verdict) for verdict in _all_verdicts(analysis)]),
         "warnings": pd.DataFrame([asdict(notice) for notice in analysis.results.notices]),
         "stability": pd.DataFrame([asdict(check) for check in analysis.stability]),
         "published": pd.DataFrame(list(published.items()), columns=["number", "value"]),

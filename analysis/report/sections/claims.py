@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.claims import NOT_REPRODUCED, REPRODUCED
-from analysis.report.blocks import Block, Cell, Section, Table, Text, label
+from collections.abc import Sequence
+
+from analysis.claims import NOT_REPRODUCED, NUMBER, REPRODUCED, SHAPE, Verdict
+from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.context import Context
-from analysis.report.overview import other_release
+from analysis.report.overview import other_release, verdict_counts
 
 _SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad")}
 
@@ -18,13 +20,39 @@ def section(context: Context) -> Section | None:
     other = other_release(context.analysis)
     if other:
         blocks.insert(0, Text(other))
+    blocks.append(_numbers_fold(context))
     return Section("claims", "Claims of the article", "Claims", blocks)
 
 
+def _numbers_fold(context: Context) -> Fold:
+    """The columns and numbers of tables 2 to 4, each held against the measurement as a shape."""
+    verdicts = context.analysis.number_verdicts
+    shapes = [verdict for verdict in verdicts if verdict.group == SHAPE]
+    numbers = [verdict for verdict in verdicts if verdict.group == NUMBER]
+    return Fold(
+        "claims-numbers",
+        "Every number of tables 2 to 4, as a shape",
+        [
+            Text(
+                "Seconds and MB of other machines cannot be reproduced. Whether a column rises, how steeply "
+                "and from where, and how each of its numbers stands to a reference row, can."
+            ),
+            _verdicts_table("claims-shapes", "Columns", shapes),
+            _verdicts_table("claims-rows", "Numbers", numbers),
+        ],
+        note=verdict_counts(verdicts),
+    )
+
+
 def claims_table(context: Context) -> Table:
+    """The article's sentences."""
+    return _verdicts_table("claims-table", "Claims", context.analysis.verdicts, heading=False)
+
+
+def _verdicts_table(identifier: str, title: str, verdicts: Sequence[Verdict], heading: bool = True) -> Table:
     """One row per claim: the statement, its verdict, what was measured, the rule and the reason."""
     rows = []
-    for verdict in context.analysis.verdicts:
+    for verdict in verdicts:
         symbol, tone = _SYMBOLS.get(verdict.verdict, ("?", "muted"))
         rows.append(
             [
@@ -40,4 +68,4 @@ def claims_table(context: Context) -> Table:
         label("measured here"),
         label("rule and reason"),
     )
-    return Table("claims-table", "Claims", columns, rows, cards=True, heading=False)
+    return Table(identifier, title, columns, rows, cards=True, heading=heading)

@@ -169,7 +169,14 @@ def test_claims_of_a_good_study(tmp_path: Path) -> None:
     models = [Model(threads=count) for count in (1, 2, 4)]
     endless = Model(mode="precopy", outcome="not_converged", table=None)
     analysis = analyse(write_study(tmp_path, [(model, 2) for model in [*models, endless]]))
-    assert {verdict.verdict for verdict in analysis.verdicts} == {"reproduced"}
+    others = {verdict.identifier for verdict in analysis.verdicts if verdict.verdict != "reproduced"}
+    # No unloaded guest, nothing above 2 GiB, no faster link; and these pings are lost the same way each time.
+    assert others == {
+        "only-allocated-memory",
+        "total-twice-stressed",
+        "ten-gigabit-under-ten-seconds",
+        "unpredictable-ping-in-postcopy",
+    }
     (series,) = analysis.series
     assert series.data_fit is not None and series.data_fit.slope == pytest.approx(2.0, abs=0.02)
 

@@ -1,0 +1,109 @@
+"""What the article states, held against the measurement: reproduced, not reproduced, not testable here.
+
+`judge_statements` takes the article's sentences, `judge_numbers` every number of its tables 2 to 4. A rule
+is a function of a claim's parameters (published/NAME/claims.yml) and the measurements; its docstring is its
+wording.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from analysis.claims.endings import all_completed_intact, all_converged, none_converged
+from analysis.claims.limits import most_under_at_rate, share_of_ram_below, total_per_stressed, within_bound
+from analysis.claims.lines import (
+    intercept_like_unloaded,
+    linear,
+    monotone,
+    slope_like_published,
+    slope_within,
+    time_follows_data,
+)
+from analysis.claims.numbers import NUMBER_RULES, expand
+from analysis.claims.outages import downtime_below, no_pings_lost_in_precopy, postcopy_outage_unpredictable
+from analysis.claims.verdicts import (
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    NUMBER,
+    REPRODUCED,
+    SHAPE,
+    STATEMENT,
+    Measurements,
+    Outcome,
+    Verdict,
+)
+
+__all__ = [
+    "NOT_REPRODUCED",
+    "NOT_TESTABLE",
+    "NUMBER",
+    "REPRODUCED",
+    "SHAPE",
+    "STATEMENT",
+    "Measurements",
+    "Outcome",
+    "Verdict",
+    "judge_numbers",
+    "judge_statements",
+]
+
+Rule = Callable[[Mapping[str, Any], Measurements], Outcome]
+
+RULES: Mapping[str, Rule] = {
+    rule.__name__: rule
+    for rule in (
+        all_completed_intact,
+        all_converged,
+        none_converged,
+        linear,
+        slope_within,
+        time_follows_data,
+        slope_like_published,
+        intercept_like_unloaded,
+        monotone,
+        within_bound,
+        total_per_stressed,
+        share_of_ram_below,
+        most_under_at_rate,
+        downtime_below,
+        no_pings_lost_in_precopy,
+        postcopy_outage_unpredictable,
+    )
+}
+
+
+def judge_statements(measurements: Measurements) -> tuple[Verdict, ...]:
+    """The sentences of the article, each by its rule."""
+    return tuple(
+        _verdict(STATEMENT, claim, RULES[claim["rule"]], measurements)
+        for claim in measurements.published.claims
+    )
+
+
+def judge_numbers(measurements: Measurements) -> tuple[Verdict, ...]:
+    """The shapes of tables 2 to 4 (rising, slope, intercept), then each of their numbers."""
+    published = measurements.published
+    shapes = (_verdict(SHAPE, claim, RULES[claim["rule"]], measurements) for claim in published.shape_claims)
+    numbers = (
+        _verdict(NUMBER, claim, NUMBER_RULES[claim["rule"]], measurements)
+        for claim in expand(published.number_claims, measurements)
+    )
+    return (*shapes, *numbers)
+
+
+def _verdict(group: str, claim: Mapping[str, Any], rule: Rule, measurements: Measurements) -> Verdict:
+    return Verdict(
+        identifier=claim["id"],
+        group=group,
+        where=claim["where"],
+        statement=claim["statement"],
+        rule=f"{rule.__name__}: {_wording(rule)}",
+        outcome=rule(claim, measurements),
+    )
+
+
+def _wording(rule: Rule) -> str:
+    """The first sentence or two of the rule's docstring: its first paragraph, on one line."""
+    return " ".join((inspect.getdoc(rule) or "").split("\n\n")[0].split())

@@ -1,0 +1,331 @@
+"""Rules on how time and data grow: straight lines, their slopes and intercepts, and whether they rise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.claims.verdicts import (
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    REPRODUCED,
+    Measurements,
+    Outcome,
+    bounded_verdict,
+    none_measured,
+    paths,
+    slowed,
+)
+from analysis.published_data import MIGRATION_TIME, TRANSFERRED
+from analysis.results import RunResult
+from analysis.statistics import LEVEL, Bounds, LineFit, fit_line
+from analysis.tables import CaseSummary, Series, published_fits
+from analysis.trend import rank_correlation
+from analysis.units import MIB
+
+STUDENT = f"{LEVEL:.0%} interval"
+# The article's columns and what is held against them.
+FIGURES = {MIGRATION_TIME: "migration_seconds", TRANSFERRED: "forward_bytes"}
+
+
+def linear(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """A straight line through all runs explains at least the stated share of the variance, in every series.
+
+    Where it does not and runs did not fill the link, the machine was the limit: that tests nothing.
+    """
+    fits = _fits(claim, measurements)
+    if not fits:
+        return none_measured("series with three different steps of stressed memory")
+    least = min(fit.r_squared for _, fit in fits)
+    runs = _runs(series for series, _ in fits)
+    outcome = Outcome(
+        REPRODUCED if least >= claim["least_r_squared"] else NOT_REPRODUCED,
+        f"R² = {least:.4f}" + (" at least" if len(fits) > 1 else ""),
+        f"rule: R² of a straight line at least {claim['least_r_squared']}",
+        value=least,
+        unit="R²",
+        runs=paths(runs),
+    )
+    return outcome if outcome.verdict == REPRODUCED else unless_slowed(outcome, runs)
+
+
+def slope_within(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """The interval of every series' slope lies inside the stated bounds, in bytes per stressed byte."""
+    fits = _fits(claim, measurements)
+    if not fits:
+        return none_measured("series with three different steps of stressed memory")
+    low, high = claim["between"]
+    verdicts = {bounded_verdict(fit.slope_bounds, low, high) for _, fit in fits}
+    verdict = REPRODUCED
+    if verdicts != {REPRODUCED}:
+        verdict = NOT_REPRODUCED if NOT_REPRODUCED in verdicts else NOT_TESTABLE
+    reason = f"rule: slope with its interval between {low} and {high} bytes per byte"
+    if verdict == NOT_TESTABLE:
+        reason += "; the interval is too wide to tell"
+    farthest = max((fit for _, fit in fits), key=lambda fit: abs(fit.slope - (low + high) / 2))
+    return Outcome(
+        verdict,
+        ", ".join(f"{_bounds_text(fit.slope, fit.slope_bounds)} ({series.table})" for series, fit in fits),
+        reason,
+        value=farthest.slope,
+        low=farthest.slope_bounds.low,
+        high=farthest.slope_bounds.high,
+        interval_kind=STUDENT,
+        unit="bytes per byte",
+        runs=paths(_runs(series for series, _ in fits)),
+    )
+
+
+def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Over all runs of the mode, a further byte costs its own time on the link, within the stated factors."""
+    runs = measurements.counted(claim["mode"])
+    figures = [run.figures for run in runs if run.figures is not None]
+    x = [item.forward_bytes * 8 / item.link_rate_bits_per_second for item in figures]
+    if len({run.record.case for run in runs}) < 3:
+        return none_measured(f"three different cases of completed {claim['mode']} runs")
+    fit = fit_line(x, [item.migration_seconds for item in figures])
+    if fit is None:
+        return none_measured(f"three different amounts of data in {claim['mode']} runs")
+    low, high = claim["between"]
+    outcome = Outcome(
+        bounded_verdict(fit.slope_bounds, low, high),
+        f"{_bounds_text(fit.slope, fit.slope_bounds)} s per second that the data take on the link",
+        f"rule: slope of time over data / measured link rate between {low} and {high}; "
+        f"R² = {fit.r_squared:.4f}",
+        value=fit.slope,
+        low=fit.slope_bounds.low,
+        high=fit.slope_bounds.high,
+        interval_kind=STUDENT,
+        unit="s per s",
+        published=_published_time_per_data(measurements),
+        runs=paths(runs),
+    )
+    return outcome if outcome.verdict == REPRODUCED else unless_slowed(outcome, runs)
+
+
+def slope_like_published(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """The slope's interval lies within the stated tolerance of the article's slope.
+
+    Data in bytes per stressed byte, time in what the nominal link carries in it (bytes, per stressed byte):
+    so labs with different links have the same shape.
+    """
+    found = _series_of(claim, measurements)
+    if found is None:
+        return none_measured(f"hybrid series of {claim['table']} with three different steps")
+    series, fit = found
+    published_fit = _published_fit(claim, measurements)
+    readings = measurements.published.growth_readings(claim["column"], published_fit.slope)
+    rate = series.cases[0].spec.link_rate_bits_per_second
+    factor = 1.0 if claim["column"] == TRANSFERRED else rate / 8
+    bounds = Bounds(fit.slope_bounds.low * factor, fit.slope_bounds.high * factor)
+    low, high = tolerated(readings, claim["tolerance"])
+    verdict = bounded_verdict(bounds, low, high)
+    reason = (
+        f"article: {readings_text(readings)}; rule: the interval between {low:.2f} and {high:.2f} bytes per "
+        f"stressed byte{_time_note(claim)}"
+    )
+    outcome = Outcome(
+        verdict,
+        f"{_bounds_text(fit.slope * factor, bounds)} bytes per stressed byte, {series.label}",
+        reason + ("; the interval is too wide to tell" if verdict == NOT_TESTABLE else ""),
+        value=fit.slope * factor,
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=STUDENT,
+        unit="bytes per stressed byte",
+        published=max(readings),
+        runs=paths(_runs([series])),
+    )
+    return unless_slowed(outcome, _runs([series])) if _is_time(claim) and verdict != REPRODUCED else outcome
+
+
+def intercept_like_unloaded(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Where the line begins is what the unloaded guest of the same flavor takes, within the stated factors.
+
+    That is the article's "2 x stressed memory + resources allocated by the system", whatever the guest is.
+    """
+    found = _series_of(claim, measurements)
+    if found is None:
+        return none_measured(f"hybrid series of {claim['table']} with three different steps")
+    series, fit = found
+    unloaded = unloaded_case(measurements, series.cases[0])
+    estimate = unloaded.estimate(FIGURES[claim["column"]]) if unloaded else None
+    if unloaded is None or estimate is None:
+        return none_measured(f"unloaded guest of flavor {series.flavor} (the line's origin)")
+    bounds = Bounds(fit.intercept_bounds.low / estimate.median, fit.intercept_bounds.high / estimate.median)
+    low, high = claim["between"]
+    verdict = bounded_verdict(bounds, low, high)
+    published = _published_fit(claim, measurements).intercept / measurements.published.unloaded_number(
+        measurements.published.stressed_flavor, claim["column"]
+    )
+    runs = [*_runs([series]), *unloaded.counted]
+    outcome = Outcome(
+        verdict,
+        f"{_bounds_text(fit.intercept / estimate.median, bounds)} times the unloaded guest's, {series.label}",
+        f"article: {published:.2f} times; rule: the interval between {low} and {high}"
+        + ("; the interval is too wide to tell" if verdict == NOT_TESTABLE else ""),
+        value=fit.intercept / estimate.median,
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=STUDENT,
+        unit="times the unloaded guest's",
+        published=published,
+        runs=paths(runs),
+    )
+    return unless_slowed(outcome, runs) if _is_time(claim) and verdict != REPRODUCED else outcome
+
+
+def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """The medians rise from each row of the table to the next, and Kendall's test over the runs says so."""
+    figure = FIGURES[claim["column"]]
+    rows = rows_of(claim["table"], measurements)
+    keys = [row.key for row in measurements.published.rows(claim["table"]) if row.key in rows]
+    if len(keys) < 3:
+        return none_measured(f"three rows of {claim['table']}")
+    groups = [values_of(rows[key], figure) for key in keys]
+    medians = [float(np.median(group)) for group in groups]
+    falls = [
+        (keys[index + 1], min(groups[index]) > max(groups[index + 1]))
+        for index in range(len(keys) - 1)
+        if medians[index + 1] <= medians[index]
+    ]
+    x = [float(index) for index, group in enumerate(groups) for _ in group]
+    found = rank_correlation(x, [value for group in groups for value in group])
+    tau, p = (found.tau, found.p) if found else (0.0, 1.0)
+    runs = [run for key in keys for run in rows[key].counted]
+    if falls:
+        certain = any(apart for _, apart in falls)
+        verdict = NOT_REPRODUCED if certain else NOT_TESTABLE
+        reason = f"falls at {', '.join(key for key, _ in falls)}" + (
+            "" if certain else ", but the runs of these rows overlap: cannot tell"
+        )
+    elif p > 1 - LEVEL:
+        verdict, reason = NOT_TESTABLE, "rises throughout, but too few runs to call that more than chance"
+    else:
+        verdict, reason = REPRODUCED, "rises from each row to the next"
+    outcome = Outcome(
+        verdict,
+        f"{len(keys) - 1 - len(falls)} of {len(keys) - 1} steps up, Kendall's tau {tau:.2f}, p = {p:.4f}",
+        f"{reason}; rows measured: {', '.join(keys)}",
+        value=tau,
+        unit="Kendall's tau",
+        published=1.0,
+        runs=paths(runs),
+    )
+    return unless_slowed(outcome, runs) if _is_time(claim) and verdict == NOT_REPRODUCED else outcome
+
+
+def rows_of(table: str, measurements: Measurements) -> Mapping[str, CaseSummary]:
+    """The hybrid cases with counted runs that answer a table's rows, by the row's key.
+
+    Where a row was measured at several link rates, the article's counts.
+    """
+    nominal = measurements.published.link_rate_bits_per_second
+    found: dict[str, CaseSummary] = {}
+    for case in measurements.cases:
+        spec = case.spec
+        if spec.table != table or spec.mode != "hybrid" or not case.counted:
+            continue
+        key = spec.flavor if table == "table2" else f"{spec.stressed_bytes / MIB:g}"
+        if key not in found or spec.link_rate_bits_per_second == nominal:
+            found[key] = case
+    return found
+
+
+def unloaded_case(measurements: Measurements, loaded: CaseSummary) -> CaseSummary | None:
+    """The unloaded guest of the same mode, flavor and link, with counted runs."""
+    spec = loaded.spec
+    return next(
+        (
+            case
+            for case in measurements.cases
+            if case.counted
+            and case.spec.stressed_bytes == 0
+            and (case.spec.mode, case.spec.flavor, case.spec.link_rate)
+            == (spec.mode, spec.flavor, spec.link_rate)
+        ),
+        None,
+    )
+
+
+def _fits(claim: Mapping[str, Any], measurements: Measurements) -> list[tuple[Series, LineFit]]:
+    name = "time_fit" if claim["quantity"] == "migration_seconds" else "data_fit"
+    return [
+        (series, getattr(series, name))
+        for series in measurements.series
+        if series.mode == claim["mode"] and getattr(series, name) is not None
+    ]
+
+
+def _series_of(claim: Mapping[str, Any], measurements: Measurements) -> tuple[Series, LineFit] | None:
+    """The hybrid line of a table; the article's link rate first."""
+    nominal = measurements.published.link_rate_bits_per_second
+    name = "time_fit" if _is_time(claim) else "data_fit"
+    found = [
+        (series, fit)
+        for series in measurements.series
+        if series.mode == "hybrid"
+        and series.table == claim["table"]
+        and (fit := getattr(series, name)) is not None
+    ]
+    found.sort(key=lambda item: item[0].cases[0].spec.link_rate_bits_per_second != nominal)
+    return found[0] if found else None
+
+
+def _published_fit(claim: Mapping[str, Any], measurements: Measurements) -> LineFit:
+    time, data = published_fits(measurements.published, claim["table"])
+    fit = time if _is_time(claim) else data
+    assert fit is not None  # eight different rows
+    return fit
+
+
+def _published_time_per_data(measurements: Measurements) -> float:
+    """The article's own slope of time over data / nominal rate, its MB read as MiB."""
+    published = measurements.published
+    rows = [row for table in published.stressed.values() for row in table]
+    fit = fit_line(
+        [row.transferred_mb * MIB * 8 / published.link_rate_bits_per_second for row in rows],
+        [row.migration_seconds for row in rows],
+    )
+    assert fit is not None
+    return fit.slope
+
+
+def tolerated(readings: Sequence[float], tolerance: float) -> tuple[float, float]:
+    return min(readings) * (1 - tolerance), max(readings) * (1 + tolerance)
+
+
+def unless_slowed(outcome: Outcome, runs: Sequence[RunResult]) -> Outcome:
+    """A figure of time that misses its rule tests nothing where something else than the link was slow."""
+    slow = slowed(runs)
+    if not slow:
+        return outcome
+    why = f"{outcome.reason}; {slow} of {len(runs)} runs were slowed by something else than the link"
+    return Outcome(**{**vars(outcome), "verdict": NOT_TESTABLE, "reason": why})
+
+
+def values_of(case: CaseSummary, figure: str) -> list[float]:
+    return [float(getattr(run.figures, figure)) for run in case.counted if run.figures is not None]
+
+
+def _runs(series: Any) -> list[RunResult]:
+    return [run for line in series for case in line.cases for run in case.counted if run.figures is not None]
+
+
+def _is_time(claim: Mapping[str, Any]) -> bool:
+    return bool(claim["column"] != TRANSFERRED)
+
+
+def _time_note(claim: Mapping[str, Any]) -> str:
+    return " (what the nominal link carries in that time)" if _is_time(claim) else ""
+
+
+def _bounds_text(value: float, bounds: Bounds) -> str:
+    return f"{value:.2f} [{bounds.low:.2f}, {bounds.high:.2f}]"
+
+
+def readings_text(readings: Sequence[float]) -> str:
+    low, high = min(readings), max(readings)
+    return f"{low:.2f}" if low == high else f"{low:.2f} or {high:.2f}, by what its MB is"

@@ -1,0 +1,135 @@
+"""Rules on how long the guest is away: the switch, pings lost in pre-copy, pings lost in post-copy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from analysis.claims.verdicts import (
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    REPRODUCED,
+    Measurements,
+    Outcome,
+    none_measured,
+    paths,
+)
+from analysis.measure import RunFigures
+from analysis.outage import Interval
+from analysis.published_data import PING_PERIOD_SECONDS
+from analysis.statistics import LEVEL
+from analysis.trend import rank_correlation
+
+
+def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """The hypervisor's downtime of every counted run is below the limit."""
+    runs = [
+        run
+        for run in measurements.counted(claim["mode"])
+        if run.figures is not None and run.figures.downtime_seconds is not None
+    ]
+    values = [run.figures.downtime_seconds for run in runs if run.figures and run.figures.downtime_seconds]
+    if not values:
+        return none_measured(f"switch of a completed {claim['mode']} run")
+    return Outcome(
+        REPRODUCED if max(values) < claim["seconds"] else NOT_REPRODUCED,
+        f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms",
+        "source stopped to destination resumed, by the hypervisors' events; "
+        "the article counted lost pings of 0.1 s",
+        value=max(values),
+        low=min(values),
+        high=max(values),
+        interval_kind="range over all runs",
+        unit="s",
+        published=claim["seconds"],
+        runs=paths(runs),
+    )
+
+
+def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Not one ping sent during set-up and pre-copy is lost."""
+    runs = [run for run in measurements.runs(*claim["modes"]) if run.figures is not None]
+    if not runs:
+        return none_measured("pre-copy phase")
+    hit = [run for run in runs if run.figures is not None and run.figures.ping_lost_precopy > 0]
+    lost = sum(run.figures.ping_lost_precopy for run in hit if run.figures is not None)
+    return Outcome(
+        NOT_REPRODUCED if hit else REPRODUCED,
+        f"{lost} pings lost in {len(hit)} of {len(runs)} runs"
+        if hit
+        else f"no ping lost in {len(runs)} runs",
+        "pings sent between the request and the switch",
+        value=float(lost),
+        unit="lost pings",
+        published=0.0,
+        runs=paths(runs),
+    )
+
+
+def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Post-copy ping outages of one case differ by at least the stated seconds, whatever is stressed.
+
+    The difference is counted so that no choice inside the outages' intervals could make it smaller.
+    Independent of the stressed memory: Kendall's test over all stressed runs shows no trend.
+    """
+    cases = [
+        case
+        for case in measurements.cases
+        if case.spec.mode == claim["mode"] and case.spec.stressed_bytes and len(case.counted) > 1
+    ]
+    if not cases:
+        return none_measured(f"stressed {claim['mode']} case with two or more completed runs")
+    spreads = []
+    x: list[float] = []
+    y: list[float] = []
+    for case in cases:
+        outages = [postcopy_outage(run.figures) for run in case.counted if run.figures is not None]
+        spreads.append(
+            (
+                max(0.0, max(item.low for item in outages) - min(item.high for item in outages)),
+                max(item.high for item in outages) - min(item.low for item in outages),
+                case,
+            )
+        )
+        x += [float(case.spec.stressed_bytes)] * len(outages)
+        y += [item.low for item in outages]
+    least, most, widest = max(spreads, key=lambda item: item[:2])
+    runs = [run for case in cases for run in case.counted]
+    trend = rank_correlation(x, y)
+    dependent = trend is not None and trend.p <= 1 - LEVEL
+    needed = claim["least_spread_seconds"]
+    trend_text = (
+        f"Kendall's tau with stressed memory {trend.tau:.2f}, p = {trend.p:.3f}" if trend else "no trend"
+    )
+    if least >= needed and not dependent:
+        verdict, reason = REPRODUCED, f"rule: at least {needed:g} s apart in one case, no trend; {trend_text}"
+    elif least >= needed:
+        verdict, reason = NOT_REPRODUCED, f"it varies, but with the stressed memory: {trend_text}"
+    elif most >= needed:
+        verdict, reason = NOT_TESTABLE, f"the outages' intervals are too wide to tell {needed:g} s apart"
+    else:
+        # Clopper-Pearson's upper bound where nothing was seen: (1 - share)^n = 5 %.
+        share = 1 - (1 - LEVEL) ** (1 / len(runs))
+        verdict = NOT_REPRODUCED
+        reason = (
+            f"rule: at least {needed:g} s apart in one case; not seen in {len(runs)} runs, so such an outage "
+            f"comes in fewer than {share:.0%} of them ({LEVEL:.0%} confidence)"
+        )
+    return Outcome(
+        verdict,
+        f"outages of one case at most {least:.1f} to {most:.1f} s apart ({widest.case})",
+        reason,
+        value=least,
+        low=least,
+        high=most,
+        interval_kind="censored by the ping's period",
+        unit="s",
+        runs=paths(runs),
+    )
+
+
+def postcopy_outage(figures: RunFigures) -> Interval:
+    """The outage by pings sent in post-copy: what was lost there, and every gap's open period."""
+    lost = figures.ping_lost_postcopy * PING_PERIOD_SECONDS
+    elsewhere = (figures.ping_lost - figures.ping_lost_postcopy) * PING_PERIOD_SECONDS
+    return Interval(lost, max(lost, figures.ping_outage_high_seconds - elsewhere))

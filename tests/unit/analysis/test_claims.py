@@ -1,0 +1,324 @@
+"""Claims: the article reproduces itself, another machine its shapes; what was not tried is not testable."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from analysis.claims import (
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    NUMBER,
+    REPRODUCED,
+    RULES,
+    Measurements,
+    Verdict,
+    judge_numbers,
+    judge_statements,
+)
+from analysis.claims.document import claims_document
+from analysis.claims.numbers import NUMBER_RULES
+from analysis.claims.outages import postcopy_outage
+from analysis.parsers.records import LinkRate
+from analysis.published_data import DIRECTORY
+from analysis.report import write_report
+from tests.unit.analysis.cases import (
+    PUBLISHED,
+    RECORDED,
+    made_case,
+    measurements,
+    moved,
+    recorded_run,
+    the_articles_own,
+)
+
+REFERENCE_ROWS = {"table2.s.migration_time_s", "table2.s.transferred_mb"}
+MBIT = 1e6
+
+
+def numbers_of(found: Measurements) -> dict[str, Verdict]:
+    return {verdict.identifier: verdict for verdict in judge_numbers(found)}
+
+
+def statement(identifier: str, found: Measurements) -> Verdict:
+    return next(verdict for verdict in judge_statements(found) if verdict.identifier == identifier)
+
+
+def link(configured: float, measured: float) -> LinkRate:
+    return LinkRate("compute1", "compute2", configured, measured)
+
+
+def test_every_number_of_tables_2_to_4_is_a_claim() -> None:
+    verdicts = judge_numbers(measurements([]))
+    numbers = {verdict.identifier for verdict in verdicts if verdict.group == NUMBER}
+    assert numbers == {name for name in PUBLISHED.numbers if not name.startswith("table1.")}
+    assert len(numbers) == 44
+    assert {verdict.verdict for verdict in verdicts} == {NOT_TESTABLE}
+
+
+def test_identifiers_are_unique_and_every_rule_is_used() -> None:
+    every = [
+        verdict.identifier
+        for judge in (judge_statements, judge_numbers)
+        for verdict in judge(measurements([]))
+    ]
+    assert len(every) == len(set(every))
+    document = yaml.safe_load((DIRECTORY / "icclab-2014" / "claims.yml").read_text())
+    used = {claim["rule"] for group in ("claims", "shapes") for claim in document[group]}
+    assert used == set(RULES)
+    assert {claim["rule"] for claim in document["numbers"]} == set(NUMBER_RULES)
+
+
+def test_the_article_reproduces_itself() -> None:
+    """But for its reference rows, which nothing is held against."""
+    found = numbers_of(measurements(the_articles_own()))
+    assert {name for name, verdict in found.items() if verdict.verdict == NOT_REPRODUCED} == set()
+    assert {name for name, verdict in found.items() if verdict.verdict == NOT_TESTABLE} == REFERENCE_ROWS
+    assert found["table3.512.transferred_mb"].outcome.published == pytest.approx((1722 - 681) / 512)
+    assert found["table3.512.transferred_mb"].outcome.value == pytest.approx((1722 - 681) / 512)
+    assert found["table2.xl.migration_time_s"].outcome.value == pytest.approx(11.3 / 5.4)
+
+
+def test_a_tenfold_link_has_the_same_shapes() -> None:
+    """A time is held against what the nominal link carries in it, so that only its efficiency counts."""
+    found = numbers_of(measurements(the_articles_own(pace=0.1, rate=1e10)))
+    assert Counter(verdict.verdict for verdict in found.values())[NOT_REPRODUCED] == 0
+    assert found["table4.8192.migration_time_s"].verdict == REPRODUCED
+    assert found["table4.migration_time_s.slope"].verdict == REPRODUCED
+
+
+def test_a_guest_of_its_own_size_changes_no_growth() -> None:
+    """Another base moves every row alike: growth and slope stay, ratios between flavors do not."""
+    found = numbers_of(measurements(the_articles_own(own_megabytes=2000)))
+    assert found["table3.1024.transferred_mb"].verdict == REPRODUCED
+    assert found["table4.transferred_mb.slope"].verdict == REPRODUCED
+    assert found["table2.xl.transferred_mb"].verdict == NOT_REPRODUCED
+
+
+def test_memory_sent_three_times_is_no_reproduction() -> None:
+    cases = [
+        made_case(moved(5 + 0.025 * mib, 150 + 3.0 * mib), stressed_mib=mib, table="table3")
+        for mib in (256, 512, 1024)
+    ]
+    cases.append(made_case(moved(5, 150), table="table2"))
+    found = numbers_of(measurements(cases))
+    assert found["table3.512.transferred_mb"].verdict == NOT_REPRODUCED
+    assert found["table3.512.transferred_mb"].outcome.value == pytest.approx(3.0)
+    assert found["table3.transferred_mb.slope"].verdict == NOT_REPRODUCED
+    assert found["table3.transferred_mb.monotone"].verdict == REPRODUCED
+    assert statement("data-twice-stressed", measurements(cases)).verdict == NOT_REPRODUCED
+
+
+def test_a_slow_machine_disproves_no_time() -> None:
+    cases = [
+        made_case(moved(1 + 0.05 * mib, 150 + 2 * mib, link_use=0.4), stressed_mib=mib, table="table3")
+        for mib in (256, 512, 1024)
+    ]
+    cases.append(made_case(moved(1, 150), table="table2"))
+    found = numbers_of(measurements(cases))
+    for name in ("table3.512.migration_time_s", "table3.migration_time_s.slope"):
+        assert found[name].verdict == NOT_TESTABLE
+        assert "slowed by something else than the link" in found[name].reason
+    assert found["table3.512.transferred_mb"].verdict == REPRODUCED
+
+
+def test_single_runs_tell_nothing_of_a_number() -> None:
+    found = numbers_of(measurements(the_articles_own(rounds=1)))
+    verdict = found["table3.512.transferred_mb"]
+    assert verdict.verdict == NOT_TESTABLE
+    assert "a single run per row has no spread" in verdict.reason
+    assert found["table3.transferred_mb.slope"].verdict == REPRODUCED
+
+
+def test_a_fall_between_rows_apart_is_not_monotone() -> None:
+    seconds = {256: 16.0, 512: 25.0, 768: 21.0, 1024: 30.0}
+    cases = [
+        made_case(moved(value, 2 * mib), stressed_mib=mib, table="table3") for mib, value in seconds.items()
+    ]
+    found = numbers_of(measurements(cases))["table3.migration_time_s.monotone"]
+    assert found.verdict == NOT_REPRODUCED
+    assert found.measured.startswith("2 of 3 steps up")
+    assert "falls at 768" in found.reason
+
+
+def test_an_outage_longer_than_the_articles() -> None:
+    """The article's 0.2 s are two lost pings, so 0.2 to 0.3 s."""
+    for low, verdict in ((0.1, REPRODUCED), (0.25, NOT_TESTABLE), (0.4, NOT_REPRODUCED)):
+        outage = {"ping_outage_low_seconds": low, "ping_outage_high_seconds": low + 0.1}
+        cases = [made_case(moved(5, 200, **outage), flavor="s", table="table2")]
+        assert numbers_of(measurements(cases))["table2.s.downtime_s"].verdict == verdict
+
+
+def precopy(dirty: float | None, converged: bool = False, iterations: float = 5) -> Measurements:
+    figures = {
+        "converged": converged,
+        "iterations": iterations,
+        "dirty_rate_bytes_per_second": dirty,
+        "link_use": 0.95,
+    }
+    outcome = "completed" if converged else "not_converged"
+    return measurements(
+        [made_case(moved(30, 3000, **figures), mode="precopy", stressed_mib=512, outcome=outcome)]
+    )
+
+
+def test_precopy_that_is_outrun_does_not_converge() -> None:
+    found = statement("precopy-does-not-converge", precopy(119e6))
+    assert found.verdict == REPRODUCED
+    assert (found.outcome.value, len(found.outcome.runs)) == (1.0, 3)
+    assert statement("precopy-does-not-converge", precopy(119e6, converged=True)).verdict == NOT_REPRODUCED
+
+
+def test_a_stressor_slower_than_the_link_tests_no_precopy() -> None:
+    """50 MB/s are 400 Mbit/s: the link of 1 Gbit/s is never outrun."""
+    for converged in (True, False):
+        found = statement("precopy-does-not-converge", precopy(50e6, converged=converged))
+        assert found.verdict == NOT_TESTABLE
+        assert "more slowly than the link" in found.reason
+
+
+def test_time_is_data_over_throughput() -> None:
+    """2 s of its own and each byte 1.1 times its time on the link."""
+    cases = [
+        made_case(moved(2 + 1.1 * mb * 1048576 * 8 / 1e9, mb), stressed_mib=mb // 2)
+        for mb in (500, 1000, 2000)
+    ]
+    found = statement("time-is-data-over-throughput", measurements(cases))
+    assert found.verdict == REPRODUCED
+    assert found.outcome.value == pytest.approx(1.1, abs=0.01)
+    assert found.outcome.published == pytest.approx(1.10, abs=0.01)
+
+
+def test_total_of_the_heaviest_case() -> None:
+    found = statement("total-twice-stressed", measurements(the_articles_own()))
+    assert (found.verdict, found.outcome.value) == (REPRODUCED, pytest.approx(16125 / 8192))
+    light = [made_case(moved(5, 700), stressed_mib=256)]
+    assert statement("total-twice-stressed", measurements(light)).verdict == NOT_TESTABLE
+
+
+def outages(*lost: int) -> list[dict[str, object]]:
+    return [
+        {
+            "ping_lost": count,
+            "ping_lost_postcopy": count,
+            "ping_outage_low_seconds": 0.1 * count,
+            "ping_outage_high_seconds": 0.1 * (count + 1),
+        }
+        for count in lost
+    ]
+
+
+def test_postcopy_outages_that_vary_whatever_is_stressed() -> None:
+    cases = [
+        made_case(outages(0, 30, 2), stressed_mib=256),
+        made_case(outages(25, 0, 1), stressed_mib=512),
+        made_case(outages(0, 1, 28), stressed_mib=1024),
+    ]
+    found = statement("unpredictable-ping-in-postcopy", measurements(cases))
+    assert found.verdict == REPRODUCED
+    assert (found.outcome.low, found.outcome.high) == (pytest.approx(2.9), pytest.approx(3.1))
+
+
+def test_postcopy_outages_that_grow_with_the_stressed_memory_are_predictable() -> None:
+    cases = [
+        made_case(outages(*(base + step for step in (0, 6, 12))), stressed_mib=256 * (1 + base // 20))
+        for base in (0, 20, 40, 60)
+    ]
+    found = statement("unpredictable-ping-in-postcopy", measurements(cases))
+    assert found.verdict == NOT_REPRODUCED
+    assert "but with the stressed memory" in found.reason
+
+
+def test_postcopy_without_long_outages_bounds_how_often_they_come() -> None:
+    """None in 9 runs: 1 - 0.05^(1/9) = 28 %."""
+    cases = [made_case(outages(0, 1, 0), stressed_mib=mib) for mib in (256, 512, 1024)]
+    found = statement("unpredictable-ping-in-postcopy", measurements(cases))
+    assert found.verdict == NOT_REPRODUCED
+    assert "not seen in 9 runs, so such an outage comes in fewer than 28% of them" in found.reason
+
+
+def test_postcopy_outage_leaves_out_what_was_lost_before() -> None:
+    figures = recorded_run().figures
+    assert figures is not None
+    changed = made_case(
+        [
+            {
+                "ping_lost": 7,
+                "ping_lost_postcopy": 4,
+                "ping_outage_low_seconds": 0.7,
+                "ping_outage_high_seconds": 0.9,
+            }
+        ]
+    ).counted[0]
+    assert changed.figures is not None
+    found = postcopy_outage(changed.figures)
+    assert (found.low, found.high) == (pytest.approx(0.4), pytest.approx(0.6))
+
+
+def at_rate(seconds: float, rate: float = 1e10, **more: float) -> list[dict[str, object]]:
+    return moved(seconds, 5000, **more)
+
+
+def test_ten_gigabit_is_testable_only_where_the_link_reaches_it() -> None:
+    cases = [made_case(at_rate(6), rate=1e10, stressed_mib=mib) for mib in (256, 512, 1024)]
+    identifier = "ten-gigabit-under-ten-seconds"
+    assert statement(identifier, measurements(cases, link(1e10, 9.4e9))).verdict == REPRODUCED
+    slow = statement(identifier, measurements(cases, link(1e10, 4.2e9), link(1e9, 0.95e9)))
+    assert slow.verdict == NOT_TESTABLE
+    assert slow.reason.endswith("the highest rate measured is 4.2 Gbit/s")
+    assert slow.measured.startswith("3 of 3 cases under 10 s")
+    never = statement(identifier, measurements([made_case(at_rate(6))], link(1e9, 0.95e9)))
+    assert (never.verdict, never.reason) == (
+        NOT_TESTABLE,
+        "no case was run at 10 Gbit/s; the highest rate measured is 0.95 Gbit/s",
+    )
+
+
+def test_ten_gigabit_that_is_full_and_still_slow_is_not_reproduced() -> None:
+    identifier = "ten-gigabit-under-ten-seconds"
+    for use, verdict in ((0.95, NOT_REPRODUCED), (0.5, NOT_TESTABLE)):
+        cases = [made_case(at_rate(14, link_use=use), rate=1e10, stressed_mib=mib) for mib in (256, 512)]
+        assert statement(identifier, measurements(cases, link(1e10, 9.4e9))).verdict == verdict
+
+
+def test_only_allocated_memory() -> None:
+    cases = [made_case(moved(5, mb), flavor="s", table="table2") for mb in (385,)]
+    found = statement("only-allocated-memory", measurements(cases))
+    assert (found.verdict, found.outcome.value) == (REPRODUCED, pytest.approx(385 * 1.005 / 2048))
+    whole = [made_case(moved(20, 1900), flavor="s", table="table2")]
+    assert statement("only-allocated-memory", measurements(whole)).verdict == NOT_REPRODUCED
+
+
+def test_claims_json_holds_every_claim_with_its_runs() -> None:
+    found = measurements(the_articles_own())
+    document = claims_document("study", "lab", "zed", None, (*judge_statements(found), *judge_numbers(found)))
+    document = json.loads(json.dumps(document))
+    assert document["schema"] == 1
+    by_id = {claim["id"]: claim for claim in document["claims"]}
+    claim = by_id["table3.512.migration_time_s"]
+    assert claim["verdict"] == REPRODUCED
+    assert claim["interval"][0] < claim["measured"] < claim["interval"][1]
+    assert claim["interval_kind"] == "range"
+    assert claim["runs"] == [
+        *(f"runs/hybrid-xl-512mib-1gbit/{number:02d}" for number in (1, 2, 3)),
+        *(f"runs/hybrid-xl-0mib-1gbit/{number:02d}" for number in (1, 2, 3)),
+    ]
+    assert claim["rule"].startswith("growth_over_unloaded: What the row has more than the unloaded guest")
+    keys = {"id", "where", "statement", "rule", "verdict", "measured", "interval", "unit", "reason", "runs"}
+    assert all(keys <= claim.keys() for claim in document["claims"])
+
+
+def test_the_report_writes_claims_json_of_real_runs(tmp_path: Path) -> None:
+    paths = write_report(RECORDED / "quick" / "local", tmp_path)
+    document = json.loads(paths.claims.read_text(encoding="utf-8"))
+    by_id = {claim["id"]: claim for claim in document["claims"]}
+    assert by_id["table3.transferred_mb.slope"]["verdict"] == REPRODUCED
+    assert by_id["table3.transferred_mb.slope"]["measured"] == pytest.approx(1.84, abs=0.01)
+    assert all(
+        (RECORDED / "quick" / "local" / run).is_dir() for claim in by_id.values() for run in claim["runs"]
+    )
+    assert (document["lab"], document["release"]) == ("local", "epoxy")
