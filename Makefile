@@ -56,6 +56,10 @@ destroy: tools ## Remove the local lab: containers, networks, image, state (resu
 
 tools: $(VENV)/.tools ## Put what the kit needs into .venv, from the lock file
 test-tools: $(VENV)/.test-tools
+	@# The report's page is looked at in Debian's own browser.
+	@command -v chromium >/dev/null || { echo "==> Debian's chromium, for the tests of the report's page" \
+	  && $(SUDO) apt-get update -qq \
+	  && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
 # uv installs the same locked wheels several times faster than pip does.
 $(BIN)/uv: requirements-uv.lock

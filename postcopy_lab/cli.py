@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +25,7 @@ EXAMPLES = (
     ("postcopy-lab study quick", "run the quick study, or go on with what is missing of it"),
     ("postcopy-lab study icclab-2014 --only 'hybrid-xl-*'", "a part of the article's study"),
     ("postcopy-lab report quick", "write report.html and print its summary"),
+    ("postcopy-lab report quick --format md", "the same as a paper's appendix"),
     ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
     ("postcopy-lab provision -i x3550", "the same on real machines"),
@@ -137,6 +140,13 @@ StrategyOption = Annotated[
 ]
 
 
+class ReportFormat(StrEnum):
+    """What `report` can write."""
+
+    HTML = "html"
+    MD = "md"
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -227,17 +237,24 @@ def report(
             help="A study's name, or a results directory (default: the newest results).",
         ),
     ] = None,
-    inventory: InventoryOption = DEFAULT_INVENTORY,
-    backend: BackendOption = None,
+    form: Annotated[
+        ReportFormat,
+        typer.Option(
+            "--format",
+            help="html: the page, with CSV and pictures beside it; md: an appendix for a paper in Markdown.",
+        ),
+    ] = ReportFormat.HTML,
     output: Annotated[
-        str | None,
+        Path | None,
         typer.Option(metavar="DIR", help="Where to write (default: report/ in the results directory)."),
     ] = None,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
 ) -> None:
     """Write report.html from the evidence of a study, and print its summary."""
     from postcopy_lab.verbs import report as verb
 
-    verb.report(inventory, target, backend=backend, output=output)
+    verb.report(inventory, target, backend=backend, form=form.value, output=output)
 
 
 @app.command()

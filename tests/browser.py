@@ -10,6 +10,7 @@ import base64
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -62,12 +63,25 @@ class Browser:
                 self.events.append(answer)
         raise AssertionError(f"{method}: no answer within {ANSWER_SECONDS:g} s")
 
-    def open(self, page: Path, width: int, scheme: str = "light", script: bool = True) -> None:
-        """Load a file into a window of this width, in the light or dark theme, and wait until it is there."""
+    def open(
+        self, page: Path, width: int, scheme: str = "light", media: str = "screen", script: bool = True
+    ) -> None:
+        """Load a file into a window of this width, in the light or dark theme, and wait until it is there.
+
+        A width below 600 is a phone's. media: screen or print; script: whether the page's own may run.
+        """
         self.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=False
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=800,
+            deviceScaleFactor=1,
+            mobile=width < 600,
         )
-        self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        self.call(
+            "Emulation.setEmulatedMedia",
+            media=media,
+            features=[{"name": "prefers-color-scheme", "value": scheme}],
+        )
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
         self.events.clear()
         self.call("Page.navigate", url=page.as_uri())
@@ -111,6 +125,7 @@ class Browser:
 @contextmanager
 def browser(directory: Path) -> Iterator[Browser]:
     """A browser with a profile of its own in `directory`; ends it, and only it, afterwards."""
+    assert shutil.which("chromium"), "the page's tests need Debian's chromium: call `make test-tools`"
     commands, to_browser = os.pipe()
     from_browser, answers = os.pipe()
     command = " ".join(("exec chromium", *FLAGS, '"--user-data-dir=$0"', f"3<&{commands} 4>&{answers}"))

@@ -57,6 +57,8 @@ _STYLE: Any = {
     "ytick.labelcolor": COLOURS["ink"],
     "legend.frameon": False,
     "legend.fontsize": 9,
+    # Else dots drawn as strokes without length are lost.
+    "path.simplify": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "postcopy-lab",
 }

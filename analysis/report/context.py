@@ -34,6 +34,13 @@ class Context:
         """To the run's directory of raw evidence; by default called by its number."""
         return Link(text or run.path.rsplit("/", 1)[-1], f"{self.results_link}{run.path}/")
 
+    def file_link(self, file: str) -> str:
+        """To a file of the results, given relative to them; to its run where it lies packed or is missing."""
+        path = Path(file)
+        directory = self.analysis.results.directory
+        found = next((part for part in (path, *path.parents) if (directory / part).exists()), Path())
+        return f"{self.results_link}{found.as_posix()}"
+
     def run_links(self, runs: Iterable[RunResult]) -> tuple[Link, ...]:
         """To several runs: of one case by their numbers, of several cases by case and number."""
         found = list(runs)

@@ -14,8 +14,12 @@ from postcopy_lab.project import Project, find_project
 READING = "Reading the evidence"
 
 
-def report(inventory: str, target: str | None, *, backend: str | None, output: str | None = None) -> None:
+def report(
+    inventory: str, target: str | None, *, backend: str | None, form: str = "html", output: Path | None = None
+) -> None:
     """Write the report of a results directory, into it or into `output`, and print its summary.
+
+    `form`: html, the page with what lies beside it, or md, the appendix.
 
     Raises:
         InputError: there is no such study or results directory, it cannot be analysed, or the report not
@@ -24,23 +28,28 @@ def report(inventory: str, target: str | None, *, backend: str | None, output: s
     project, results = open_results(inventory, target, backend)
     console = make_console()
     from analysis.report import InputError as AnalysisInputError
-    from analysis.report import summary_table, write_report
+    from analysis.report import summary_table, write_appendix, write_report
 
     started_at = time.monotonic()
     try:
         with console.status(READING) as status:
-            written = write_report(
-                results,
-                Path(output) if output else None,
-                lambda done, total: status.update(f"{READING}: {done} of {total} runs"),
-            )
+
+            def progress(done: int, total: int) -> None:
+                status.update(f"{READING}: {done} of {total} runs")
+
+            if form == "md":
+                appendix = write_appendix(results, output, progress)
+                file, summary = appendix.markdown, appendix.summary
+            else:
+                written = write_report(results, output, progress)
+                file, summary = written.html, written.summary
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
-    for line in written.summary.headline:
+    for line in summary.headline:
         console.print(line, soft_wrap=True)
-    make_console(markup=True).print(summary_table(written.summary))
+    make_console(markup=True).print(summary_table(summary))
     console.print(
-        f"{project.shown(written.html)}  (written in {clock(time.monotonic() - started_at)})", soft_wrap=True
+        f"{project.shown(file)}  (written in {clock(time.monotonic() - started_at)})", soft_wrap=True
     )
 
 

@@ -31,20 +31,20 @@ def environment_tables(analysis: Analysis) -> Sequence[Table]:
 
 def deviations_table(analysis: Analysis) -> Table:
     """Where this lab is not the article's."""
-    published = analysis.published
+    published, deviations = analysis.published, analysis.results.lab.deviations
     pinned = f"pinned by the release {published.release}, and why" if published else "pinned, and why"
-    rows = [
-        [Cell(item.what), Cell(item.article), Cell(item.pinned), Cell(item.here), Cell(item.effect)]
-        for item in analysis.results.lab.deviations
+    columns = [
+        ("what", [item.what for item in deviations]),
+        ("article", [item.article for item in deviations]),
+        (pinned, [item.pinned for item in deviations]),
+        ("here", [item.here for item in deviations]),
+        ("effect on the figures", [item.effect for item in deviations]),
     ]
-    columns = (
-        label("what"),
-        label("article"),
-        label(pinned),
-        label("here"),
-        label("effect on the figures"),
-    )
-    return Table("deviations", "Deviations from the article", columns, rows, cards=True)
+    # Labs of before something was recorded have nothing in its column.
+    told = [(name, texts) for name, texts in columns if any(texts)]
+    rows = [[Cell(text) for text in row] for row in zip(*(texts for _, texts in told), strict=True)]
+    heads = [label(name) for name, _ in told]
+    return Table("deviations", "Deviations from the article", heads, rows, cards=True)
 
 
 def nodes_table(analysis: Analysis) -> Table:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Cell, Section, Table, Text, label
+from collections import Counter
+
+from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.context import Context
 from analysis.results import EXCLUDED
 from analysis.stability import STEADY, UNSTEADY
-from analysis.study import Analysis
 
 
 def section(context: Context) -> Section:
     """Always there, so that nobody has to wonder: it says if there are none."""
     table = warnings_table(context)
     none = Text("None: every file of every run was there, whole and plausible.")
-    blocks = [table if table.rows else none, stability_table(context.analysis)]
+    checks = Counter(check.state for check in context.analysis.stability)
+    states = ", ".join(f"{count} {state}" for state, count in checks.items())
+    stability = stability_table(context)
+    blocks: list[Block] = [table if table.rows else none]
+    if stability.rows:
+        blocks.append(Fold("fold-stability", stability.title, [stability], f"checks: {states}"))
     return Section("warnings", "Warnings", "Warnings", blocks)
 
 
@@ -24,7 +30,7 @@ def warnings_table(context: Context) -> Table:
         [
             Cell(
                 f"{notice.file}:{notice.line}" if notice.line else notice.file,
-                href=f"{context.results_link}{notice.file}",
+                href=context.file_link(notice.file),
             ),
             Cell(notice.message),
             Cell(notice.effect, tone="bad" if notice.effect == EXCLUDED else None),
@@ -35,16 +41,17 @@ def warnings_table(context: Context) -> Table:
     return Table("warnings-table", "Warnings", columns, rows, cards=True, heading=False)
 
 
-def stability_table(analysis: Analysis) -> Table:
+def stability_table(context: Context) -> Table:
     """What was looked at to call the lab steady, with what could not be told."""
     tones = {STEADY: "good", UNSTEADY: "bad"}
     rows = [
         [
-            Cell(check.name, check.file),
+            Cell(check.name),
+            Cell(check.file, href=context.file_link(check.file)),
             Cell(check.state, tone=tones.get(check.state, "muted")),
             Cell(check.message),
         ]
-        for check in analysis.stability
+        for check in context.analysis.stability
     ]
-    columns = (label("check"), label("state"), label("found"))
-    return Table("stability", "Was the lab steady?", columns, rows, cards=True)
+    columns = (label("check"), label("in"), label("state"), label("found"))
+    return Table("stability", "Was the lab steady?", columns, rows, cards=True, heading=False)
