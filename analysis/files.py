@@ -8,7 +8,7 @@ import lzma
 import stat
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -56,9 +56,7 @@ def verified_files(run_dir: Path) -> RunFiles:
         sums = parse_checksums(lines)
     archived = read_archive(run_dir)
     for name, (line, expected) in sums.items():
-        if name not in archived and stored_at(run_dir, name) is None:
-            raise EvidenceError(name, None, f"missing, but listed in {SUMS_FILE} line {line}")
-        with _open(run_dir, name, archived) as content:
+        with _open(run_dir, name, archived, f"missing, but listed in {SUMS_FILE} line {line}") as content:
             if _sha256(content, name) != expected:
                 raise EvidenceError(name, None, f"checksum differs from {SUMS_FILE} line {line}")
     return RunFiles(run_dir, frozenset(sums), archived)
@@ -83,30 +81,30 @@ def stored_at(run_dir: Path, name: str) -> Path | None:
     return None
 
 
-@contextmanager
-def open_file(run_dir: Path, name: str) -> Iterator[BinaryIO]:
+def open_file(run_dir: Path, name: str) -> AbstractContextManager[BinaryIO]:
     """The uncompressed content of a file that lies there plain or compressed, checksum or not.
 
     EvidenceError if it is missing, or cannot be read to its end.
     """
+    return _open(run_dir, name, {})
+
+
+@contextmanager
+def _open(
+    run_dir: Path, name: str, archived: Mapping[str, bytes], missing: str = "missing"
+) -> Iterator[BinaryIO]:
+    """What lies there openly comes before what is in the archive: it is what one sees."""
     path = stored_at(run_dir, name)
     if path is None:
-        raise EvidenceError(name, None, "missing")
+        if name not in archived:
+            raise EvidenceError(name, None, missing)
+        yield BytesIO(archived[name])
+        return
     try:
         with _opened(path) as content:
             yield content
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise EvidenceError(name, None, f"cannot be read: {_reason(error)}") from error
-
-
-@contextmanager
-def _open(run_dir: Path, name: str, archived: Mapping[str, bytes]) -> Iterator[BinaryIO]:
-    """What lies there openly comes before what is in the archive: it is what one sees."""
-    if name in archived and stored_at(run_dir, name) is None:
-        yield BytesIO(archived[name])
-        return
-    with open_file(run_dir, name) as content:
-        yield content
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
-from array import array
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EvidenceError
-from analysis.parsers.lines import is_number, json_samples
+from analysis.parsers.lines import EpochSeconds, check_order, checked_time, is_number, json_object, json_rows
 
-# libvirt's VIR_DOMAIN_JOB_* names. Times in ms, sizes in bytes, memory_bps in bytes per second,
-# memory_dirty_rate in pages per second.
-_KEYS = ("data_processed", "memory_processed", "memory_remaining", "memory_iteration", "memory_dirty_rate")
+
+class _Statistics(msgspec.Struct, gc=False):
+    """libvirt's VIR_DOMAIN_JOB_* names, NaN where missing. Sizes in bytes, dirty rate in pages per second."""
+
+    data_processed: float = math.nan
+    memory_processed: float = math.nan
+    memory_remaining: float = math.nan
+    memory_iteration: float = math.nan
+    memory_dirty_rate: float = math.nan
+
+
+class _Sample(msgspec.Struct):
+    t: EpochSeconds
+    job: _Statistics
+
+
+_decoder = msgspec.json.Decoder(_Sample)
 
 
 @dataclass(frozen=True)
@@ -33,25 +48,33 @@ class JobLog:
 
 def parse_job(lines: Iterable[bytes], file: str) -> JobLog:
     """Parse the samples; an empty file is a source that never had a job and gives empty arrays."""
-    times = array("d")
-    columns = {key: array("d") for key in _KEYS}
+    times: list[float] = []
+    jobs: list[_Statistics] = []
     last: Mapping[str, Any] = {}
-    for number, time, sample in json_samples(lines, file):
-        job = sample.get("job")
-        if not isinstance(job, dict):
-            raise EvidenceError(file, number, 'garbled: "job" is not an object')
-        times.append(time)
-        for key, values in columns.items():
-            value = job.get(key)
-            values.append(value if is_number(value) else np.nan)
-        if "memory_processed" in job:
-            last = job
+    for first, block, samples in json_rows(lines, file, _decoder, _check):
+        times += [sample.t for sample in samples]
+        jobs += [sample.job for sample in samples]
+        known = [index for index, sample in enumerate(samples) if not math.isnan(sample.job.memory_processed)]
+        if known:
+            line = block.split(b"\n")[known[-1]]
+            last = json_object(line, file, first + known[-1])["job"]
+    check_order(np.array(times), file)
     return JobLog(
         time=np.array(times),
-        data_processed_bytes=np.array(columns["data_processed"]),
-        memory_processed_bytes=np.array(columns["memory_processed"]),
-        memory_remaining_bytes=np.array(columns["memory_remaining"]),
-        iteration=np.array(columns["memory_iteration"]),
-        dirty_rate_pages_per_second=np.array(columns["memory_dirty_rate"]),
+        data_processed_bytes=np.array([job.data_processed for job in jobs]),
+        memory_processed_bytes=np.array([job.memory_processed for job in jobs]),
+        memory_remaining_bytes=np.array([job.memory_remaining for job in jobs]),
+        iteration=np.array([job.memory_iteration for job in jobs]),
+        dirty_rate_pages_per_second=np.array([job.memory_dirty_rate for job in jobs]),
         last=last,
     )
+
+
+def _check(sample: Mapping[str, Any], file: str, number: int) -> None:
+    checked_time(sample, file, number)
+    job = sample.get("job")
+    if type(job) is not dict:
+        raise EvidenceError(file, number, 'garbled: "job" is not an object')
+    for key in _Statistics.__struct_fields__:
+        if key in job and not is_number(job[key]):
+            raise EvidenceError(file, number, f'garbled: "{key}" is not a number')

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 from io import BytesIO
-from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EvidenceError
-from analysis.parsers.lines import blocks_of_lines, text_lines
+from analysis.parsers.lines import blocks_of_lines, check_order, text_lines
 
 # Only "bytes from" is an answer: "no answer yet" and "From ... Unreachable" carry icmp_seq too.
 _LINE = re.compile(
@@ -49,15 +47,15 @@ class PingLog:
     network_errors: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Lines:
     """The lines that carry a sequence number, in the file's order; `round_trip` in ms, NaN: no reply."""
 
-    number: array[int]
-    stamp: array[float]
-    sequence: array[int]
-    round_trip: array[float]
-    is_error: array[int]
+    number: list[int]
+    stamp: list[float]
+    sequence: list[int]
+    round_trip: list[float]
+    is_error: list[bool]
 
 
 def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
@@ -69,14 +67,11 @@ def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
     EvidenceError for an unknown line, a cut last line, a clock that went back, sequence numbers that leap, or
     a log without two answers (none could be dated).
     """
-    found = _Lines(array("q"), array("d"), array("q"), array("d"), array("b"))
+    found = _Lines([], [], [], [], [])
     for first, block in blocks_of_lines(lines, file):
         _read_block(block, first, file, found)
     stamp = np.array(found.stamp)
-    back = np.flatnonzero(np.diff(stamp) < 0)
-    if len(back):
-        seconds = stamp[back[0]] - stamp[back[0] + 1]
-        raise EvidenceError(file, found.number[int(back[0]) + 1], f"clock went back by {seconds:.3f} s")
+    check_order(stamp, file, np.array(found.number))
     round_trip = np.array(found.round_trip)
     replied = np.isfinite(round_trip)
     if np.count_nonzero(replied) < 2:
@@ -87,7 +82,7 @@ def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
         raise EvidenceError(
             file, None, f"garbled: sequence numbers leap, {len(sequence)} lines of {requests} requests"
         )
-    return _assemble(sequence, stamp, round_trip / 1000, replied, np.array(found.is_error) != 0, file)
+    return _assemble(sequence, stamp, round_trip / 1000, replied, np.array(found.is_error), file)
 
 
 def _read_block(block: bytes, first: int, file: str, found: _Lines) -> None:
@@ -98,13 +93,12 @@ def _read_block(block: bytes, first: int, file: str, found: _Lines) -> None:
         matches = []
     if len(matches) != block.count(b"\n"):
         raise _first_garbled(block, first, file)
-    for number, (stamp, reply, round_trip, waiting, error) in enumerate(matches, start=first):
-        if stamp:
-            found.number.append(number)
-            found.stamp.append(float(stamp))
-            found.sequence.append(int(reply or waiting or error))
-            found.round_trip.append(float(round_trip) if reply else nan)
-            found.is_error.append(error != "")
+    found.number.extend(number for number, match in enumerate(matches, first) if match[0])
+    stamped = [match for match in matches if match[0]]
+    found.stamp.extend([float(stamp) for stamp, _, _, _, _ in stamped])
+    found.sequence.extend([int(reply or waiting or error) for _, reply, _, waiting, error in stamped])
+    found.round_trip.extend([float(round_trip or "nan") for _, _, round_trip, _, _ in stamped])
+    found.is_error.extend([error != "" for _, _, _, _, error in stamped])
 
 
 def _first_garbled(block: bytes, first: int, file: str) -> EvidenceError:

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.errors import EvidenceError
-from analysis.parsers.lines import is_number, json_object, whole_lines
+from analysis.parsers.lines import is_number, json_rows
 
-_KEYS = ("guest_epoch_seconds", "guest_monotonic_seconds", "pattern_bytes_written", "stressor_cpu_seconds")
+
+class _Sample(msgspec.Struct, gc=False):
+    guest_epoch_seconds: float
+    guest_monotonic_seconds: float
+    pattern_bytes_written: float
+    stressor_cpu_seconds: float
+
+
+_decoder = msgspec.json.Decoder(_Sample)
 
 
 @dataclass(frozen=True)
@@ -27,14 +36,20 @@ class ProgressLog:
 
 def parse_progress(lines: Iterable[bytes], file: str) -> ProgressLog:
     """Parse the samples; the guest's monotonic clock may not go back. An empty file gives empty arrays."""
-    columns = {key: array("d") for key in _KEYS}
-    for number, raw in whole_lines(lines, file):
-        sample = json_object(raw, file, number)
-        for key, values in columns.items():
-            value = sample.get(key)
-            if not is_number(value):
-                raise EvidenceError(file, number, f'garbled: "{key}" is not a number')
-            if key == "guest_monotonic_seconds" and values and value < values[-1]:
-                raise EvidenceError(file, number, "the guest's monotonic clock went back")
-            values.append(value)
-    return ProgressLog(*(np.array(columns[key]) for key in _KEYS))
+    samples = [sample for _, _, block in json_rows(lines, file, _decoder, _check) for sample in block]
+    monotonic = np.array([sample.guest_monotonic_seconds for sample in samples])
+    back = np.flatnonzero(np.diff(monotonic) < 0)
+    if len(back):
+        raise EvidenceError(file, int(back[0]) + 2, "the guest's monotonic clock went back")
+    return ProgressLog(
+        guest_epoch_seconds=np.array([sample.guest_epoch_seconds for sample in samples]),
+        guest_monotonic_seconds=monotonic,
+        pattern_bytes_written=np.array([sample.pattern_bytes_written for sample in samples]),
+        stressor_cpu_seconds=np.array([sample.stressor_cpu_seconds for sample in samples]),
+    )
+
+
+def _check(sample: Mapping[str, Any], file: str, number: int) -> None:
+    for key in _Sample.__struct_fields__:
+        if not is_number(sample.get(key)):
+            raise EvidenceError(file, number, f'garbled: "{key}" is not a number')
