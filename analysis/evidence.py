@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from analysis.files import RunFiles, verified_files
+from analysis.parsers.clock import Exchanges, parse_clock
 from analysis.parsers.events import Event, parse_events
 from analysis.parsers.job import JobLog, parse_job
 from analysis.parsers.nic import NicLog, busiest, parse_nic
 from analysis.parsers.nova_log import NovaLog, parse_nova_log, patterns_of
+from analysis.parsers.pcap import Capture, parse_pcap
 from analysis.parsers.ping import PingLog, parse_ping
 from analysis.parsers.progress import ProgressLog, parse_progress
+from analysis.parsers.qemu_migrate import BlockTime, parse_qemu_migrate
 
 T = TypeVar("T")
+
+# Where packets to and from the guest were captured, in the order in which a request passes.
+CAPTURE_FILES: Mapping[str, str] = {
+    "prober": "prober/icmp.pcap",
+    "source uplink": "source/icmp_uplink.pcap",
+    "source tap": "source/icmp.pcap",
+    "destination uplink": "destination/icmp_uplink.pcap",
+    "destination tap": "destination/icmp.pcap",
+}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Parsed logs of one run, counters of its migration interface. Finer ping and progress may be absent."""
+    """Parsed logs of one run, counters of its migration interface; what it may lack is None or not there."""
 
     source_job: JobLog
     source_events: tuple[Event, ...]
@@ -32,6 +44,9 @@ class Evidence:
     progress: ProgressLog | None
     source_nova: NovaLog | None = None
     destination_nova: NovaLog | None = None
+    exchanges: Mapping[str, Exchanges] | None = None
+    captures: Mapping[str, Capture] = field(default_factory=dict)
+    block_time: BlockTime | None = None
 
 
 def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str | None = None) -> Evidence:
@@ -51,7 +66,17 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
         progress=_parse_if_there(files, "guest/progress.jsonl", parse_progress),
         source_nova=_nova_log(files, "source/nova-compute.log", log_patterns, instance),
         destination_nova=_nova_log(files, "destination/nova-compute.log", log_patterns, instance),
+        exchanges=_parse_if_there(files, "prober/clock.jsonl", parse_clock),
+        captures=dict(_captures(files)),
+        block_time=_parse_if_there(files, "destination/qemu_migrate.json", parse_qemu_migrate),
     )
+
+
+def _captures(files: RunFiles) -> Iterator[tuple[str, Capture]]:
+    for place, file in CAPTURE_FILES.items():
+        capture = _parse_if_there(files, file, parse_pcap)
+        if capture is not None:
+            yield place, capture
 
 
 def _nova_log(files: RunFiles, file: str, log_patterns: str | None, instance: str | None) -> NovaLog | None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from analysis.attribution import Attribution, attribute
+from analysis.clock import ClockModel, clock_model
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
@@ -97,17 +99,19 @@ class Measured:
     outage: Outage
     fine_outage: Outage | None
     longest_sample_gap_seconds: float
+    clocks: ClockModel
+    attribution: Attribution | None
 
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     """Compute all figures of one run that migrated (`run.driver` is there)."""
-    wire = wire_of(run, evidence, lab)
-    timeline = build_timeline(run, evidence, wire, lab)
-    prober = lab.offset_seconds(run.prober)
-    _check_coverage(evidence, wire, timeline, prober)
-    outage = measure_outage(evidence.ping, timeline, prober)
-    fine = measure_outage(evidence.ping_fine, timeline, prober) if evidence.ping_fine else None
-    figures = _figures(run, evidence, lab, wire, timeline, outage, fine)
+    clocks = clock_model(run, lab, evidence.exchanges)
+    wire = wire_of(run, evidence, clocks)
+    timeline = build_timeline(run, evidence, wire, clocks)
+    _check_coverage(evidence, wire, timeline)
+    outage = measure_outage(evidence.ping, timeline)
+    fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
+    figures = _figures(run, evidence, lab, clocks, wire, timeline, outage, fine)
     return Measured(
         figures=figures,
         timeline=timeline,
@@ -116,6 +120,8 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         outage=outage,
         fine_outage=fine,
         longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),
+        clocks=clocks,
+        attribution=attribute(run, evidence, clocks, timeline),
     )
 
 
@@ -174,6 +180,7 @@ def _figures(
     run: RunRecord,
     evidence: Evidence,
     lab: LabRecord,
+    clocks: ClockModel,
     wire: Wire,
     timeline: Timeline,
     outage: Outage,
@@ -196,14 +203,14 @@ def _figures(
         if active_seconds and first is not None and last is not None
         else None
     )
-    stopped_for_good = _stopped_for_good(evidence, run, lab)
+    stopped_for_good = _stopped_for_good(evidence, run, clocks)
     return RunFigures(
         converged=timeline.converged,
         migration_seconds=seconds,
         migration_seconds_libvirt=_scaled(job, "time_elapsed", 1e-3) if timeline.converged else None,
         migration_seconds_events=stopped_for_good - timeline.requested if stopped_for_good else None,
         migration_seconds_wire=active_seconds,
-        migration_seconds_nova_logs=_nova_log_seconds(evidence, run, lab),
+        migration_seconds_nova_logs=_nova_log_seconds(evidence, run, clocks),
         migration_seconds_nova_record=run.nova_record_seconds,
         nova_share_seconds=_nova_share(run, job, timeline),
         setup_seconds=timeline.seconds_of("setup"),
@@ -255,12 +262,12 @@ def _figures(
     )
 
 
-def _check_coverage(evidence: Evidence, wire: Wire, timeline: Timeline, prober_offset: float) -> None:
+def _check_coverage(evidence: Evidence, wire: Wire, timeline: Timeline) -> None:
     """Raise EvidenceError unless every probe ran from before the migration until after it."""
     spans = {
         "source/nic.jsonl": wire.source_sent.time,
         "destination/nic.jsonl": wire.destination_sent.time,
-        "prober/ping.log": evidence.ping.answered_sent_at - prober_offset,
+        "prober/ping.log": evidence.ping.answered_sent_at,
     }
     for file, times in spans.items():
         if times[0] > timeline.requested:
@@ -269,7 +276,7 @@ def _check_coverage(evidence: Evidence, wire: Wire, timeline: Timeline, prober_o
             )
         last = float(times[-1])
         if file == "prober/ping.log" and len(evidence.ping.lost):
-            last = max(last, float(evidence.ping.lost_sent_at[-1]) - prober_offset)
+            last = max(last, float(evidence.ping.lost_sent_at[-1]))
         if last < timeline.completed:
             raise EvidenceError(
                 file, None, f"ends {timeline.completed - last:.1f} s before the migration: cut off"
@@ -287,10 +294,9 @@ def _completed_job(evidence: Evidence) -> Mapping[str, Any] | None:
     )
 
 
-def _stopped_for_good(evidence: Evidence, run: RunRecord, lab: LabRecord) -> float | None:
-    shift = lab.offset_seconds(run.source)
+def _stopped_for_good(evidence: Evidence, run: RunRecord, clocks: ClockModel) -> float | None:
     times = [
-        event.time - shift
+        clocks.on_prober(run.source, event.time)
         for event in evidence.source_events
         if event.kind == "lifecycle" and event.name == "STOPPED" and event.detail == "MIGRATED"
     ]
@@ -317,13 +323,13 @@ def _since(moment: float | None, start: float) -> float | None:
     return None if moment is None else moment - start
 
 
-def _nova_log_seconds(evidence: Evidence, run: RunRecord, lab: LabRecord) -> float | None:
+def _nova_log_seconds(evidence: Evidence, run: RunRecord, clocks: ClockModel) -> float | None:
     """As the article measured: from the destination's first line of the migration to the source's last."""
     begins = evidence.destination_nova.marks.get("destination_begins") if evidence.destination_nova else None
     ends = evidence.source_nova.marks.get("source_ends") if evidence.source_nova else None
     if begins is None or ends is None:
         return None
-    return (ends - lab.offset_seconds(run.source)) - (begins - lab.offset_seconds(run.destination))
+    return clocks.on_prober(run.source, ends) - clocks.on_prober(run.destination, begins)
 
 
 def _nova_share(run: RunRecord, job: Mapping[str, Any], timeline: Timeline) -> float | None:

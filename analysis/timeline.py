@@ -1,6 +1,6 @@
 """One migration on one clock: its moments, its phases, and the phase border seen independently on the wire.
 
-All times are epoch seconds of the controller's clock: a node's time minus its measured offset.
+All times are epoch seconds of the prober's clock (clock.py); each moment carries how far it may be off.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.evidence import Evidence
+from analysis.announcement import first_announcement, guest_mac
+from analysis.clock import ClockModel
+from analysis.evidence import CAPTURE_FILES, Evidence
 from analysis.parsers.events import Event
-from analysis.parsers.nic import NicLog
-from analysis.parsers.records import Driver, LabRecord, RunRecord
+from analysis.parsers.records import RunRecord
 
+ANNOUNCED_AT_TAP = "announced at the destination's tap"
+ANNOUNCED_AT_UPLINK = "announced at the destination's uplink"
 PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
 # A link that carries more than this share of its rate carries the migration, not just chatter.
 _ACTIVE_SHARE = 0.02
@@ -71,6 +74,16 @@ class Traffic:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """One event of a migration: when, to how many seconds, and which file says so."""
+
+    name: str
+    time: float
+    uncertainty_seconds: float
+    source: str
+
+
+@dataclass(frozen=True)
 class Timeline:
     """Moments of one migration; None where the evidence does not show one (never stopped, no second pass)."""
 
@@ -84,6 +97,7 @@ class Timeline:
     border_by_traffic: float | None
     clock_uncertainty_seconds: float
     phases: tuple[Phase, ...]
+    moments: tuple[Moment, ...]
 
     def phase_at(self, time: float) -> str:
         """Name of the phase at a moment: one of PHASES, or "before" or "after"."""
@@ -116,7 +130,7 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Wire:
-    """The four counters of a migration on the controller's clock."""
+    """The four counters of a migration on the prober's clock."""
 
     source_sent: Traffic
     source_received: Traffic
@@ -124,37 +138,41 @@ class Wire:
     destination_received: Traffic
 
 
-def wire_of(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Wire:
+def wire_of(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> Wire:
     """Both hosts' counters on one clock."""
-    source, destination = lab.offset_seconds(run.source), lab.offset_seconds(run.destination)
+    source, destination = evidence.source_nic, evidence.destination_nic
+    source_time = clocks.on_prober(run.source, source.time)
+    destination_time = clocks.on_prober(run.destination, destination.time)
     return Wire(
-        source_sent=_sent(evidence.source_nic, source),
-        source_received=_received(evidence.source_nic, source),
-        destination_sent=_sent(evidence.destination_nic, destination),
-        destination_received=_received(evidence.destination_nic, destination),
+        source_sent=_traffic(source_time, source.tx_bytes, source.tx_packets),
+        source_received=_traffic(source_time, source.rx_bytes, source.rx_packets),
+        destination_sent=_traffic(destination_time, destination.tx_bytes, destination.tx_packets),
+        destination_received=_traffic(destination_time, destination.rx_bytes, destination.rx_packets),
     )
 
 
-def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecord) -> Timeline:
+def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: ClockModel) -> Timeline:
     """Moments and phases of one run. `run.driver` must be there."""
     driver = run.driver
     if driver is None:
         raise ValueError("a run without a driver has no timeline")
-    source_shift, destination_shift = lab.offset_seconds(run.source), lab.offset_seconds(run.destination)
-    requested = driver.requested_at - source_shift
-    source = [_moved(event, source_shift) for event in evidence.source_events]
-    destination = [_moved(event, destination_shift) for event in evidence.destination_events]
+    requested = clocks.on_prober(run.source, driver.requested_at)
+    source = [_moved(event, clocks, run.source) for event in evidence.source_events]
+    destination = [_moved(event, clocks, run.destination) for event in evidence.destination_events]
     # A run fails after the migration too (its guest was not intact): only the events say how that ended.
     converged = run.outcome == "completed" or (
         run.outcome == "failed" and next(_lifecycle(destination, "RESUMED", requested), None) is not None
     )
-    completed = _completed(run, driver, source if converged else [], requested, source_shift)
+    finished = driver.finished_at if driver.finished_at is not None else run.finished_at
+    completed, completed_by = _completed(
+        source if converged else [], requested, clocks.on_prober(run.source, finished)
+    )
     started = first_activity(wire.source_sent, requested, completed, run.spec.link_rate_bits_per_second)
     stopped = resumed = None
     if converged:
         stopped = next(_lifecycle(source, "SUSPENDED", requested), None)
         if stopped is not None:
-            uncertainty = lab.uncertainty_seconds(run.source, run.destination)
+            uncertainty = clocks.uncertainty_seconds(run.source, run.destination)
             resumed = next(_lifecycle(destination, "RESUMED", stopped - uncertainty), None)
     first_pass = next(
         (
@@ -165,8 +183,22 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecor
         None,
     )
     if first_pass is None and driver.first_pass_at is not None:
-        first_pass = driver.first_pass_at - source_shift
+        first_pass = clocks.on_prober(run.source, driver.first_pass_at)
     phases = tuple(_phases(run.spec.mode, requested, started, stopped, resumed, completed))
+    last_request = None
+    if resumed is not None and run.spec.mode != "precopy":
+        last_request = last_page_request(wire.destination_sent, resumed, completed)
+    moments = [
+        ("requested", requested, run.source, "run.json"),
+        ("started: first bytes", started, run.source, "source/nic.jsonl"),
+        ("first pass done", first_pass, run.source, "source/events.jsonl"),
+        ("source stopped", stopped, run.source, "source/events.jsonl"),
+        ("destination resumed", resumed, run.destination, "destination/events.jsonl"),
+        *_announcements(run, evidence, clocks, stopped),
+        ("last page requested", last_request, run.destination, "destination/nic.jsonl"),
+        ("completed" if converged else "aborted at its limit", completed, run.source, completed_by),
+        *_ended_by_nova(run, evidence, clocks),
+    ]
     return Timeline(
         requested=requested,
         converged=converged,
@@ -178,9 +210,43 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, lab: LabRecor
         border_by_traffic=traffic_border(wire.destination_sent, started or requested, completed)
         if run.spec.mode == "hybrid" and converged
         else None,
-        clock_uncertainty_seconds=lab.uncertainty_seconds(run.source, run.destination),
+        clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
+        moments=tuple(
+            Moment(name, time, clocks.uncertainty_seconds(node, run.prober), file)
+            for name, time, node, file in moments
+            if time is not None
+        ),
     )
+
+
+def _announcements(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel, stopped: float | None
+) -> Iterator[tuple[str, float | None, str | None, str]]:
+    """When the guest's move was first told to the network, at its own tap and where it leaves the host."""
+    if stopped is None:
+        return
+    for place, name in (
+        ("destination tap", ANNOUNCED_AT_TAP),
+        ("destination uplink", ANNOUNCED_AT_UPLINK),
+    ):
+        capture = evidence.captures.get(place)
+        if capture is not None:
+            since = stopped - clocks.uncertainty_seconds(run.source, run.destination)
+            time = clocks.on_prober(run.destination, capture.time)
+            found = first_announcement(capture, time, since, guest_mac(evidence.captures))
+            yield name, found, run.destination, CAPTURE_FILES[place]
+
+
+def _ended_by_nova(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel
+) -> Iterator[tuple[str, float | None, str | None, str]]:
+    if evidence.source_nova is not None and "source_ends" in evidence.source_nova.marks:
+        ended = clocks.on_prober(run.source, evidence.source_nova.marks["source_ends"])
+        yield "finished by nova (its log)", ended, run.source, "source/nova-compute.log"
+    if run.nova_ended_at is not None:
+        ended = clocks.on_prober(run.source, run.nova_ended_at)
+        yield "finished by nova (its record)", ended, run.source, "run.json"
 
 
 def first_activity(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> float | None:
@@ -220,6 +286,19 @@ def traffic_border(backward: Traffic, start: float, end: float) -> float | None:
     return float(edges[best + 1]) if gain[best] > _LEAST_GAIN else None
 
 
+def last_page_request(backward: Traffic, start: float, end: float) -> float | None:
+    """When the destination last asked for a page, seen in the payload it sends back; None if it never did.
+
+    A bin of a tenth of a second counts from one request's bytes on; the channel's closing is left out.
+    """
+    edges = np.arange(start, end - _HANDSHAKE_SECONDS, BORDER_BIN_SECONDS)
+    if len(edges) < 2:
+        return None
+    payload = np.diff(np.interp(edges, backward.time, backward.payload))
+    busy = np.flatnonzero(payload >= _REQUEST_BYTES)
+    return float(edges[busy[-1] + 1]) if len(busy) else None
+
+
 def _weight(payload: NDArray[np.float64]) -> NDArray[np.float64]:
     """Log-likelihood of bins with this mean payload, up to what is the same for every split, in nats."""
     rate = np.maximum(payload / _REQUEST_BYTES, 1e-9)
@@ -251,15 +330,12 @@ def _phases(
         yield Phase("completion" if mode == "precopy" else "postcopy", resumed, completed)
 
 
-def _completed(
-    run: RunRecord, driver: Driver, source: list[Event], requested: float, source_shift: float
-) -> float:
-    """The source's job-completed event, else the driver's finish, else the run's."""
+def _completed(source: list[Event], requested: float, finished: float) -> tuple[float, str]:
+    """The source's job-completed event, else when the driver or the run ended; and which file says so."""
     for event in source:
         if event.kind == "job-completed" and event.time >= requested:
-            return event.time
-    finished = driver.finished_at if driver.finished_at is not None else run.finished_at
-    return max(requested, finished - source_shift)
+            return event.time, "source/events.jsonl"
+    return max(requested, finished), "run.json"
 
 
 def _lifecycle(events: list[Event], name: str, since: float) -> Iterator[float]:
@@ -277,13 +353,10 @@ def _busy(traffic: Traffic, start: float, end: float, rate_bits_per_second: floa
     return np.flatnonzero(inside & (rates > _ACTIVE_SHARE * rate_bits_per_second))
 
 
-def _moved(event: Event, shift: float) -> Event:
-    return Event(event.time - shift, event.kind, event.name, event.detail, event.iteration, event.job)
+def _moved(event: Event, clocks: ClockModel, node: str | None) -> Event:
+    time = clocks.on_prober(node, event.time)
+    return Event(time, event.kind, event.name, event.detail, event.iteration, event.job)
 
 
-def _sent(nic: NicLog, shift: float) -> Traffic:
-    return Traffic(nic.time - shift, nic.tx_bytes - nic.tx_bytes[0], nic.tx_packets - nic.tx_packets[0])
-
-
-def _received(nic: NicLog, shift: float) -> Traffic:
-    return Traffic(nic.time - shift, nic.rx_bytes - nic.rx_bytes[0], nic.rx_packets - nic.rx_packets[0])
+def _traffic(time: NDArray[np.float64], octets: NDArray[np.float64], packets: NDArray[np.float64]) -> Traffic:
+    return Traffic(time, octets - octets[0], packets - packets[0])

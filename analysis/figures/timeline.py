@@ -25,7 +25,7 @@ _PHASE_NAMES = {
 }
 
 
-def timeline_picture(measured: Measured, prober_offset_seconds: float) -> Figure:
+def timeline_picture(measured: Measured) -> Figure:
     """Traffic both ways over time, phases shaded, pings below: one migration at a glance."""
     timeline = measured.timeline
     origin = timeline.requested
@@ -50,7 +50,7 @@ def timeline_picture(measured: Measured, prober_offset_seconds: float) -> Figure
     requests.set_ylabel("beyond ACKs\n[kB/s]")
     if timeline.border_by_traffic is not None:
         requests.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
-    _pings(pings, measured.ping, origin + prober_offset_seconds, left, right)
+    _pings(pings, measured.ping, origin, left, right)
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
     _phase_names(forward, measured, origin, right - left)

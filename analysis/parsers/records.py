@@ -12,6 +12,8 @@ from analysis.errors import EvidenceError
 from analysis.parsers.fields import Fields, read_document
 
 MODES = ("precopy", "hybrid", "postcopy")
+NETWORKS = ("plain", "held_entry", "late_announcement")
+PROBES = ("all", "basic")
 OUTCOMES = ("completed", "not_converged", "failed", "aborted")
 
 
@@ -33,6 +35,8 @@ class Spec:
     limit_seconds: float
     backend: str
     table: str | None
+    network: str
+    probes: str
 
 
 @dataclass(frozen=True)
@@ -322,6 +326,9 @@ def _spec(spec: Fields) -> Spec:
         limit_seconds=spec.number("limit_seconds"),
         backend=spec.text("backend"),
         table=spec.text_or_none("table"),
+        # Runs of before these were asked for had the plain network and every probe of their time.
+        network=spec.text("network", NETWORKS) if "network" in spec.values else NETWORKS[0],
+        probes=spec.text("probes", PROBES) if "probes" in spec.values else PROBES[0],
     )
 
 

@@ -97,7 +97,7 @@ def _timelines(context: Context) -> Iterator[Fold]:
             f"timeline-{case.case}",
             f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",
             "Seconds since the migration was asked for.",
-            figures.timeline_picture(measured, lab.offset_seconds(run.record.prober)),
+            figures.timeline_picture(measured),
             [run],
             wide=True,
         )

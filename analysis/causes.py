@@ -1,0 +1,27 @@
+"""The causes of a lost ping, and who is to blame: the words of the attribution."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Cause(StrEnum):
+    """Why a ping has no answer. The order is that of the way: prober, network, guest, and back."""
+
+    NOT_SENT = "not sent by the prober"
+    LOST_BEFORE_HOSTS = "lost between prober and hosts"
+    SWITCH = "guest stopped: the switch"
+    STALE_UNANNOUNCED = "network pointed at the source: not yet announced"
+    STALE_ANNOUNCED = "network pointed at the source in spite of the announcement"
+    NETWORK_EARLY = "network pointed at the destination too early"
+    SOURCE_HOST = "lost inside the source host"
+    SOURCE_GUEST = "guest on the source did not answer"
+    DESTINATION_HOST = "lost inside the destination host"
+    NOT_RESUMED = "guest on the destination not yet resumed"
+    DESTINATION_GUEST = "guest on the destination did not answer in time"
+    ANSWER_LOST = "answer lost on its way back"
+    UNKNOWN = "unknown"
+
+
+# The article's suspicion: switches that did not learn in time where the guest was.
+STALE_CAUSES = (Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED)

@@ -1,0 +1,168 @@
+"""Nodes' clocks against the prober's: each moment of a run on the prober's clock, with its uncertainty.
+
+Offsets come from the run's own exchanges (prober/clock.jsonl) where it has them, from lab.json otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.errors import EvidenceError
+from analysis.parsers.clock import Exchanges
+from analysis.parsers.records import LabRecord, RunRecord
+
+CLOCK_FILE = "prober/clock.jsonl"
+# RFC 5905, appendix A.1.1: no clock runs faster or slower than this (MAXFREQ, 500 ppm).
+_FASTEST_DRIFT = 500e-6
+_SPANS = ("before", "during", "after")
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The best exchange of one span of a run: the one whose packets waited least.
+
+    `time` is on the prober's clock, `offset_seconds` the node's clock minus the prober's, known to
+    +- `uncertainty_seconds`; `line` is the exchange's in clock.jsonl.
+    """
+
+    span: str
+    time: float
+    offset_seconds: float
+    uncertainty_seconds: float
+    line: int | None
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A node's clock that was set during a run: from one exchange to the next, by more than any drift."""
+
+    node: str
+    line: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class NodeClock:
+    """One node's clock over a run: a line through its anchors."""
+
+    node: str
+    anchors: tuple[Anchor, ...]
+    exchanges: int
+    jumps: tuple[Jump, ...]
+
+    @property
+    def drift_ppm(self) -> float | None:
+        """Change of the offset from the first to the last anchor, parts per million."""
+        first, last = self.anchors[0], self.anchors[-1]
+        if last.time <= first.time:
+            return None
+        return (last.offset_seconds - first.offset_seconds) / (last.time - first.time) * 1e6
+
+    @property
+    def uncertainty_seconds(self) -> float:
+        """The most by which a moment of this node may be off. A jump makes all of its size uncertain."""
+        jumped = sum(abs(jump.seconds) for jump in self.jumps)
+        return max(anchor.uncertainty_seconds for anchor in self.anchors) + jumped
+
+
+@dataclass(frozen=True)
+class ClockModel:
+    """All clocks of one run. `exchanged`: whether they were measured during it (lab.json's otherwise).
+
+    Each node's uncertainty is its own, so that the prober's counts where it is one of the two compared.
+    """
+
+    prober: str | None
+    nodes: Mapping[str, NodeClock]
+    exchanged: bool
+
+    @overload
+    def on_prober(self, node: str | None, time: float) -> float: ...
+    @overload
+    def on_prober(self, node: str | None, time: NDArray[np.float64]) -> NDArray[np.float64]: ...
+    def on_prober(self, node: str | None, time: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
+        """A node's time (epoch seconds of its own clock) as the prober's clock had it at that moment."""
+        clock = self.nodes.get(node or "")
+        if clock is None:
+            return time
+        offsets = [anchor.offset_seconds for anchor in clock.anchors]
+        if len(offsets) == 1:
+            return time - offsets[0]
+        own = [anchor.time + anchor.offset_seconds for anchor in clock.anchors]
+        # Between anchors on the line through them, outside by the drift of the whole run.
+        outside = np.minimum(time - own[0], 0) + np.maximum(time - own[-1], 0)
+        shifted = time - np.interp(time, own, offsets) - outside * (clock.drift_ppm or 0.0) * 1e-6
+        return float(shifted) if isinstance(time, float) else shifted
+
+    def uncertainty_seconds(self, *nodes: str | None) -> float:
+        """How far a difference between moments of two nodes may be off; none within one node."""
+        if len(set(nodes)) < 2:
+            return 0.0
+        clocks = (self.nodes.get(node or "") for node in nodes)
+        return sum(clock.uncertainty_seconds for clock in clocks if clock)
+
+    @property
+    def jumps(self) -> tuple[Jump, ...]:
+        return tuple(jump for clock in self.nodes.values() for jump in clock.jumps)
+
+
+def clock_model(run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchanges] | None) -> ClockModel:
+    """The clocks of a run's nodes.
+
+    Where the run has exchanges, each compute that took part in it must be in them: EvidenceError otherwise.
+    """
+    computes = [node for node in (run.source, run.destination) if node is not None and node != run.prober]
+    if exchanges is None:
+        return ClockModel(run.prober, dict(_from_lab(run, lab, computes)), exchanged=False)
+    missing = [node for node in computes if node not in exchanges]
+    if missing:
+        raise EvidenceError(
+            CLOCK_FILE, None, f"no exchange with {missing[0]}: the run's clocks are not known"
+        )
+    nodes = {node: _node_clock(node, exchanges[node], run) for node in computes}
+    return ClockModel(run.prober, nodes, exchanged=True)
+
+
+def _from_lab(run: RunRecord, lab: LabRecord, computes: Iterable[str]) -> Iterator[tuple[str, NodeClock]]:
+    """lab.json has every clock against the controller's; a lab measured once has neither drift nor jumps."""
+    for node in computes if run.prober is None else (*computes, run.prober):
+        offset = lab.offset_seconds(node) - lab.offset_seconds(run.prober)
+        anchor = Anchor("lab.json", 0.0, offset, lab.uncertainty_seconds(node), None)
+        yield node, NodeClock(node, (anchor,), 0, ())
+
+
+def _node_clock(node: str, exchanges: Exchanges, run: RunRecord) -> NodeClock:
+    best = int(np.argmin(exchanges.error_seconds))
+    borders = [run.driver.requested_at, run.driver.finished_at or run.finished_at] if run.driver else []
+    # The driver's times are the source's: near enough to tell the spans apart.
+    span = np.searchsorted(np.array(borders) - exchanges.offset_seconds[best], exchanges.time)
+    anchors = []
+    for number, name in enumerate(_SPANS):
+        inside = np.flatnonzero(span == number)
+        if len(inside):
+            anchors.append(_anchor(name, exchanges, int(inside[np.argmin(exchanges.error_seconds[inside])])))
+    return NodeClock(node, tuple(anchors), len(exchanges.time), tuple(_jumps(node, exchanges)))
+
+
+def _anchor(span: str, exchanges: Exchanges, index: int) -> Anchor:
+    return Anchor(
+        span=span,
+        time=float(exchanges.time[index]),
+        offset_seconds=float(exchanges.offset_seconds[index]),
+        uncertainty_seconds=float(exchanges.error_seconds[index]),
+        line=int(exchanges.line[index]),
+    )
+
+
+def _jumps(node: str, exchanges: Exchanges) -> Iterator[Jump]:
+    """Neighbouring exchanges that no clock without a jump can both have given."""
+    change = np.diff(exchanges.offset_seconds)
+    error = exchanges.error_seconds
+    allowed = error[1:] + error[:-1] + _FASTEST_DRIFT * np.diff(exchanges.time)
+    for index in np.flatnonzero(np.abs(change) > allowed).tolist():
+        yield Jump(node, int(exchanges.line[index + 1]), float(change[index]))

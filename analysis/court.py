@@ -1,0 +1,313 @@
+"""Judges one lost ping: where its request and its answer were seen last, and where the guest ran then.
+
+Moments of one node are ordered by its own clock, those of two nodes only as far as their clocks' uncertainty
+allows: what that or a missing capture leaves open is unknown, with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from analysis.causes import Cause
+from analysis.clock import ClockModel
+from analysis.evidence import Evidence
+from analysis.parsers.pcap import Kind
+from analysis.parsers.ping import PingLog
+from analysis.parsers.records import RunRecord
+from analysis.sightings import places_of
+from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
+
+# A request that came less than this before the guest stopped had no time to be answered; more where the
+# guest's answers take longer. It also covers how late libvirt's event of the stop is.
+_LEAST_ANSWER_SECONDS = 0.01
+# What a request and an announcement that cross each other in the network may take.
+_CROSSING_SECONDS = 0.002
+# Linux asks for an address once a second.
+_ASKING_SECONDS = 1.5
+# tcpdump may miss a packet; a capture that missed more of the answered pings than this proves no absence.
+_MISSED_SHARE = 0.01
+
+
+class Court:
+    """Judges the lost pings of one stream of one run; all times on the prober's clock."""
+
+    def __init__(
+        self,
+        run: RunRecord,
+        evidence: Evidence,
+        clocks: ClockModel,
+        timeline: Timeline,
+        ping: PingLog,
+        ip_bytes: int,
+    ) -> None:
+        self._places = places_of(evidence.captures, ping, ip_bytes, run, clocks)
+        prober_capture = evidence.captures.get("prober")
+        self._arp = np.empty(0)
+        if prober_capture is not None:
+            self._arp = clocks.on_prober(run.prober, prober_capture.time[prober_capture.kind == Kind.ARP])
+        self._requested = timeline.requested
+        self._stopped = timeline.source_stopped if timeline.source_stopped is not None else math.inf
+        self._across = clocks.uncertainty_seconds(run.source, run.destination)
+        self._completed = timeline.completed
+        self._resumed = self._first_life(timeline.destination_resumed)
+        self._announced = _announced(timeline)
+        self._usual_answer = self._usual_answer_seconds()
+        prober = self._places.get("prober")
+        ended = float((ping.answered_sent_at + ping.round_trip_seconds).max())
+        if prober is not None and len(prober.requests.time):
+            ended = max(ended, float(prober.requests.time.max()))
+        # ping prints what comes until it is stopped, at most a period after its last request.
+        self._ping_ended = ended + ping.period_seconds
+        self.doubts = list(self._doubts_about(ping))
+        self._doubtful = {file for file, _ in self.doubts}
+
+    def verdict(self, sequence: int, sent_at: float) -> tuple[bool, Cause, str]:
+        """(answered after all, only too late for ping; cause; reason)."""
+        answer = self._first_answer(sequence)
+        if answer is not None:
+            if answer >= self._ping_ended:
+                late = f"answered {answer - sent_at:.2f} s later, when ping had ended"
+                return True, Cause.DESTINATION_GUEST, late
+            return (False, *self._lost_answer(sequence, sent_at))
+        return (False, *self._lost_request(sequence, sent_at))
+
+    def evidence_of(self, sequence: int) -> str:
+        """Where request and answer were seen, in the order of the way, and where not."""
+        seen, unseen = [], []
+        places = list(self._places.values())
+        requests = [("request", place, place.requests) for place in places]
+        replies = [("answer", place, place.replies) for place in reversed(places)]
+        for what, place, packets in (*requests, *replies):
+            found = packets.find(sequence)
+            if found is not None:
+                seen.append(f"{what} {place.file} packet {found[1]} at {found[0] - self._requested:+.4f} s")
+        for place in places:
+            if place.requests.find(sequence) is None and place.replies.find(sequence) is None:
+                unseen.append(place.file)
+        return "; ".join([*seen, *([f"not in {', '.join(unseen)}"] if unseen else [])])
+
+    def sent_at(self, sequence: int, by_log: float) -> float:
+        """When it passed the prober's interface; the log itself does not date what was lost."""
+        captured = self._request_at("prober", sequence)
+        return by_log if captured is None else captured
+
+    def stale_seconds(self) -> list[float]:
+        """How long after the guest's resume requests still came to the source alone; [] if not known."""
+        source = self._places.get("source uplink") or self._places.get("source tap")
+        destination = self._places.get("destination uplink") or self._places.get("destination tap")
+        if source is None or destination is None or self._resumed is None:
+            return []
+        # A switch that knows no port sends to all of them.
+        alone = ~destination.requests.among(source.requests.sequence)
+        return [max(0.0, float(source.requests.time[alone].max(initial=-math.inf)) - self._resumed)]
+
+    def answer_seconds(self, sequence: int) -> float:
+        """How long the guest kept a request, from tap to tap; 0 where that was not seen."""
+        for name in ("destination tap", "source tap"):
+            place = self._places.get(name)
+            if place is not None:
+                request, reply = place.requests.find(sequence), place.replies.find(sequence)
+                if request is not None and reply is not None:
+                    return reply[0] - request[0]
+        return 0.0
+
+    def _request_at(self, name: str, sequence: int) -> float | None:
+        place = self._places.get(name)
+        found = place.requests.find(sequence) if place is not None else None
+        return found[0] if found is not None else None
+
+    def _reply_at(self, name: str, sequence: int) -> float | None:
+        place = self._places.get(name)
+        found = place.replies.find(sequence) if place is not None else None
+        return found[0] if found is not None else None
+
+    def _first_answer(self, sequence: int) -> float | None:
+        times = [self._reply_at(name, sequence) for name in self._places]
+        return min((time for time in times if time is not None), default=None)
+
+    def _lost_answer(self, sequence: int, sent_at: float) -> tuple[Cause, str]:
+        back = self._reply_at("prober", sequence)
+        if back is not None:
+            return (
+                Cause.ANSWER_LOST,
+                f"came back to the prober after {(back - sent_at) * 1000:.1f} ms, but ping did not count it",
+            )
+        host = next(
+            name
+            for name in ("destination", "source")
+            if self._reply_at(f"{name} uplink", sequence) is not None
+            or self._reply_at(f"{name} tap", sequence) is not None
+        )
+        if self._reply_at(f"{host} uplink", sequence) is None:
+            if self._proves_absence(f"{host} uplink", sent_at) is None:
+                return Cause.ANSWER_LOST, f"between the {host}'s tap and its uplink"
+            return Cause.ANSWER_LOST, f"behind the {host}'s tap"
+        doubt = self._proves_absence("prober", sent_at)
+        if doubt is not None:
+            return Cause.UNKNOWN, f"the answer left the {host}; {doubt}"
+        return Cause.ANSWER_LOST, f"between the {host}'s uplink and the prober"
+
+    def _lost_request(self, sequence: int, sent_at: float) -> tuple[Cause, str]:
+        at_source = self._at_host("source", sequence)
+        at_destination = self._at_host("destination", sequence)
+        if at_source is None and at_destination is None:
+            return self._reached_no_host(sequence, sent_at)
+        if at_destination is not None and (at_source is None or at_destination > self._stopped):
+            return self._at_the_destination(sequence, at_destination)
+        assert at_source is not None
+        return self._at_the_source(sequence, at_source)
+
+    def _at_host(self, host: str, sequence: int) -> float | None:
+        tap = self._request_at(f"{host} tap", sequence)
+        return tap if tap is not None else self._request_at(f"{host} uplink", sequence)
+
+    def _reached_no_host(self, sequence: int, sent_at: float) -> tuple[Cause, str]:
+        if self._request_at("prober", sequence) is None:
+            doubt = self._proves_absence("prober", sent_at)
+            if doubt is not None:
+                return Cause.UNKNOWN, f"seen nowhere; {doubt}"
+            asking = "; the prober was asking for the guest's address" if self._asking(sent_at) else ""
+            return Cause.NOT_SENT, f"its request never left the prober's interface{asking}"
+        for host in ("source", "destination"):
+            doubt = self._proves_absence(f"{host} uplink", sent_at)
+            if doubt is not None:
+                return Cause.UNKNOWN, f"left the prober, seen at no host; {doubt}"
+        return Cause.LOST_BEFORE_HOSTS, "left the prober and came to neither host's uplink"
+
+    def _at_the_destination(self, sequence: int, at: float) -> tuple[Cause, str]:
+        if self._request_at("destination tap", sequence) is None:
+            doubt = self._proves_absence("destination tap", at)
+            if doubt is not None:
+                return Cause.UNKNOWN, f"came to the destination's uplink; {doubt}"
+            return Cause.DESTINATION_HOST, "came to the destination's uplink and not to the guest's tap"
+        if at < self._stopped - self._across:
+            early = self._stopped - at
+            return Cause.NETWORK_EARLY, f"{_ms(early)} before the guest stopped on the source"
+        if self._resumed is None or at < self._resumed:
+            until = f" {_ms(self._resumed - at)} before it resumed there" if self._resumed is not None else ""
+            return Cause.NOT_RESUMED, f"came to the destination's tap{until}"
+        when = "in post-copy" if at < self._completed else "after the migration"
+        return (
+            Cause.DESTINATION_GUEST,
+            f"came to the destination's tap {when}, {_ms(at - self._resumed)} after the guest resumed there",
+        )
+
+    def _at_the_source(self, sequence: int, at: float) -> tuple[Cause, str]:
+        tap = self._request_at("source tap", sequence) is not None
+        if at < self._stopped - self._usual_answer:
+            if tap:
+                until = "" if self._stopped == math.inf else f", {_ms(self._stopped - at)} before it stopped"
+                return Cause.SOURCE_GUEST, f"came to the source's tap while the guest ran there{until}"
+            doubt = self._proves_absence("source tap", at)
+            if doubt is not None:
+                return Cause.UNKNOWN, f"came to the source's uplink; {doubt}"
+            return Cause.SOURCE_HOST, "came to the source's uplink and not to the guest's tap"
+        if at < self._stopped:
+            return (
+                Cause.SWITCH,
+                f"came to the source {_ms(self._stopped - at)} before the guest stopped there; "
+                f"its answers take up to {_ms(self._usual_answer)}",
+            )
+        if self._resumed is None:
+            return Cause.SWITCH, "came to the source after the guest had stopped there"
+        since = at - self._resumed
+        if since < -self._across:
+            return (
+                Cause.SWITCH,
+                f"came to the source {_ms(at - self._stopped)} after the guest stopped there, "
+                f"{_ms(-since)} before it resumed on the destination",
+            )
+        if since <= self._across:
+            return (
+                Cause.UNKNOWN,
+                f"came to the source {_ms(abs(since))} from the guest's resume on the destination; "
+                f"the clocks are sure to {_ms(self._across)} only",
+            )
+        return self._stale(at, since)
+
+    def _stale(self, at: float, since: float) -> tuple[Cause, str]:
+        """The guest ran on the destination, and the network still pointed at the source."""
+        doubt = self._proves_absence("destination uplink", at)
+        if doubt is not None and "destination tap" not in self._places:
+            return Cause.UNKNOWN, f"came to the source {_ms(since)} after the guest's resume; {doubt}"
+        where = f"came to the source {_ms(since)} after the guest resumed on the destination"
+        if self._announced is None:
+            return Cause.STALE_UNANNOUNCED, f"{where}, which never announced it"
+        after = at - self._announced
+        if after > self._across + _CROSSING_SECONDS:
+            return Cause.STALE_ANNOUNCED, f"{where}, {_ms(after)} after that was announced"
+        return Cause.STALE_UNANNOUNCED, f"{where}, {_ms(max(0.0, -after))} before that was announced"
+
+    def _asking(self, at: float) -> bool:
+        """Whether ARP packets passed the prober's interface: without an answer nothing can be sent."""
+        return bool(np.any(np.abs(self._arp - at) < _ASKING_SECONDS))
+
+    def _proves_absence(self, name: str, at: float) -> str | None:
+        """None if a packet that passed this place at that time would be in its capture; else why not."""
+        place = self._places.get(name)
+        if place is None:
+            return f"there is no capture at the {name}"
+        if place.file in self._doubtful:
+            return f"{place.file} lacks packets"
+        # Where the guest is not, nothing need pass: first and last packet say nothing about the capture.
+        resumed = self._resumed if self._resumed is not None else math.inf
+        if (name.startswith("source") and at >= self._stopped) or (
+            name == "destination uplink" and at < resumed
+        ):
+            return None
+        return None if place.begins <= at <= place.ends else f"{place.file} does not reach to that moment"
+
+    def _first_life(self, resumed: float | None) -> float | None:
+        """The guest runs at the latest when it answers: libvirt's event may be told a little later."""
+        place = self._places.get("destination tap")
+        if resumed is None or place is None or not len(place.replies.time):
+            return resumed
+        return min(resumed, float(place.replies.time.min()))
+
+    def _usual_answer_seconds(self) -> float:
+        """What all but the slowest twentieth of the guest's answers took on the source."""
+        place = self._places.get("source tap")
+        if place is None:
+            return _LEAST_ANSWER_SECONDS
+        both, asked, answered = np.intersect1d(
+            place.requests.sequence, place.replies.sequence, assume_unique=True, return_indices=True
+        )
+        if not len(both):
+            return _LEAST_ANSWER_SECONDS
+        taken = place.replies.time[answered] - place.requests.time[asked]
+        return max(_LEAST_ANSWER_SECONDS, float(np.quantile(taken, 0.95)))
+
+    def _doubts_about(self, ping: PingLog) -> Iterator[tuple[str, str]]:
+        """Captures that lack pings which were answered, so must have passed them."""
+        arrived = ping.answered_sent_at + ping.round_trip_seconds
+        resumed = self._resumed if self._resumed is not None else math.inf
+        passed = {
+            "prober": np.ones(len(arrived), dtype=np.bool_),
+            "source uplink": arrived < self._stopped - self._across,
+            "destination uplink": ping.answered_sent_at > resumed + self._across,
+        }
+        for name, expected in passed.items():
+            place = self._places.get(name)
+            if place is None:
+                continue
+            # tcpdump's last packets, up to a second of them, are not always written.
+            inside = (ping.answered_sent_at > place.begins) & (arrived < place.ends)
+            sequences = ping.answered[expected & inside]
+            missed = int(
+                np.count_nonzero(~(place.requests.among(sequences) | place.replies.among(sequences)))
+            )
+            if missed > max(1.0, _MISSED_SHARE * len(sequences)):
+                yield place.file, f"lacks {missed} of {len(sequences)} answered pings that passed it"
+
+
+def _announced(timeline: Timeline) -> float | None:
+    """When the network was told; where it leaves the host, else at the guest's tap."""
+    announced = {moment.name: moment.time for moment in timeline.moments}
+    return announced.get(ANNOUNCED_AT_UPLINK, announced.get(ANNOUNCED_AT_TAP))
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
