@@ -23,13 +23,17 @@ from ansible_collections.postcopy.lab.plugins.module_utils import (
     node_texts,
 )
 from ansible_collections.postcopy.lab.plugins.module_utils.node import (
+    captures,
+    clocks,
     jsonl,
     libvirt_events,
     migrate,
     nova_api,
     nova_migrate,
+    pings,
     probe,
     processes,
+    qmp,
     ticks,
 )
 
@@ -94,6 +98,30 @@ class Reading(unittest.TestCase):
         self.assertEqual(boot_probe.boot_sector()[:3], b"\xba\xf4\x00")
         self.assertTrue(boot_probe.init_program().startswith(b"\x7fELF"))
 
+    def test_what_tcpdump_and_ping_are_told(self):
+        self.assertEqual(
+            captures.taps_of(
+                "<domain><devices><interface type='bridge'><source bridge='br'/><target dev='vnet3'/></interface>"
+                "<interface type='bridge'><source bridge='br'/></interface></devices></domain>"
+            ),
+            ["vnet3"],
+        )
+        self.assertEqual(captures.command("vnet3", "/x.pcap")[-9:-5], ["-i", "vnet3", "-w", "/x.pcap"])
+        self.assertEqual(
+            pings.command({"period": 0.01, "payload": 16}, "10.91.2.100")[4:],
+            ["-i", "0.01", "-s", "16", "10.91.2.100"],
+        )
+
+    def test_a_datagram_that_is_no_question_gets_no_answer(self):
+        question = clocks.DATAGRAM.pack(clocks.MARK, 7, 1.5, 0.0, 0.0)
+        self.assertEqual(
+            clocks.read_answer(clocks.answer(question, 2.5, 3.5), 7, 4.5),
+            {"sent_at": 1.5, "received_at": 2.5, "answered_at": 3.5, "returned_at": 4.5},
+        )
+        self.assertEqual(clocks.answer(b"x" * clocks.DATAGRAM.size, 2.5, 3.5), None)
+        self.assertEqual(clocks.answer(question[:-1], 2.5, 3.5), None)
+        self.assertEqual(clocks.read_answer(question, 8, 4.5), None)
+
 
 class Running(unittest.TestCase):
     def setUp(self):
@@ -135,6 +163,40 @@ class Running(unittest.TestCase):
     def test_a_program_that_is_not_there(self):
         node_programs.PROGRAM_DIRECTORY = self.directory
         self.assertRaises(node_programs.ProgramError, node_programs.run, "migrate", {})
+
+    def test_clocks_of_one_machine_are_one(self):
+        listener = clocks.open_port(0)
+        port = listener.getsockname()[1]
+        stop = threading.Event()
+        thread = threading.Thread(target=clocks.serve, args=(listener, stop))
+        thread.start()
+        record = clocks.ask("127.0.0.1", 1, port)
+        stop.set()
+        thread.join()
+        times = [record[key] for key in ("sent_at", "received_at", "answered_at", "returned_at")]
+        self.assertEqual(times, sorted(times))
+        self.assertTrue(times[3] - times[0] < 0.2)
+        self.assertEqual(clocks.ask("127.0.0.1", 2, port), None)
+
+    def test_a_monitor_is_asked(self):
+        path = os.path.join(self.directory, "qmp")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen(1)
+
+        def answer():
+            connection = listener.accept()[0]
+            connection.sendall(b'{"QMP": {}}\r\n{"return": {}}\r\n')
+            connection.sendall(b'{"event": "RESUME"}\r\n{"error": {"desc": "no such thing"}}\r\n')
+            connection.recv(999)
+            connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        self.assertRaises(qmp.QmpError, qmp.execute, path, "query-migrate")
+        thread.join()
+        listener.close()
+        self.assertRaises(qmp.QmpError, qmp.measure_blocktime, path)
 
     def test_an_agent_is_asked(self):
         listener = socket.socket()

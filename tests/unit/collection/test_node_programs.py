@@ -13,6 +13,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     jsonl,
     libvirt_events,
     migrate,
+    pings,
     probe,
     processes,
     ticks,
@@ -164,7 +165,7 @@ def test_a_pid_file_of_another_program_is_none_of_ours(
 
 
 def test_nobody_answers_on_a_closed_port() -> None:
-    assert probe.guest_answers("127.0.0.1", 1) is False
+    assert pings.guest_answers("127.0.0.1", 1) is False
     with pytest.raises(agent_client.AgentError, match=r"^status: no answer from 127.0.0.1 port 1: "):
         agent_client.ask("127.0.0.1", 1, "status", 1)
 

@@ -40,8 +40,14 @@ def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
     run_files.unpack(archives, str(run))
     assert run_files.missing_files(str(run)) == [
         "destination/nic.jsonl",
+        "destination/icmp.pcap",
+        "destination/icmp_uplink.pcap",
         "guest/kernel_log.txt",
         "prober/ping_fine.log",
+        "prober/icmp.pcap",
+        "prober/clock.jsonl",
+        "source/icmp.pcap",
+        "source/icmp_uplink.pcap",
     ]
     assert not (run / "prober" / "guest").exists()
     run_files.write_checksums(str(run))

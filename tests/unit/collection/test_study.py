@@ -67,7 +67,30 @@ def test_a_spec_says_everything_that_a_run_needs() -> None:
         "limit_seconds": 120,
         "backend": "libvirt",
         "table": "table3",
+        "network": "plain",
+        "probes": "all",
     }
+
+
+def test_what_is_not_as_usual_is_in_a_cases_name() -> None:
+    study = small_study()
+    study["matrix"] = [
+        {
+            "mode": "hybrid",
+            "flavor": "s",
+            "stress_threads": 0,
+            "network": ["plain", "held_entry", "late_announcement"],
+            "probes": ["all", "basic"],
+        }
+    ]
+    assert [case["case"] for case in resolved(study)] == [
+        "hybrid-s-unloaded-1gbit",
+        "hybrid-s-unloaded-1gbit-basic-probes",
+        "hybrid-s-unloaded-1gbit-held-entry",
+        "hybrid-s-unloaded-1gbit-held-entry-basic-probes",
+        "hybrid-s-unloaded-1gbit-late-announcement",
+        "hybrid-s-unloaded-1gbit-late-announcement-basic-probes",
+    ]
 
 
 def test_an_unloaded_case_has_no_stressor() -> None:
@@ -271,6 +294,15 @@ def test_results_of_another_study_are_refused() -> None:
         rules.check_same_study([], study, cases, "study.json")
 
 
+def test_results_from_before_networks_and_probes_were_said_are_of_the_same_study() -> None:
+    study = rules.validate(small_study(), "small.yml", "small")
+    cases = rules.resolve_cases(study, "small.yml")
+    older = [{**case, "spec": {**case["spec"]}} for case in cases]
+    for case in older:
+        del case["spec"]["network"], case["spec"]["probes"]
+    rules.check_same_study({"schema": 1, "study": study, "cases": older}, study, cases, "study.json")
+
+
 def test_the_quick_study_is_a_sample_of_the_article() -> None:
     study = study_files.read_study(str(STUDIES / "quick.yml"))
     cases = rules.resolve_cases(study, "quick.yml")
@@ -289,8 +321,9 @@ def test_the_quick_study_is_a_sample_of_the_article() -> None:
 
 
 def test_the_article_study_is_all_of_its_tables() -> None:
-    cases = largest_article_case()
+    cases = [case for case in largest_article_case() if case["spec"]["table"]]
     assert len(cases) == 20
+    assert {case["spec"]["mode"] for case in cases} == {"hybrid"}
     by_table: dict[str, list[int]] = {}
     for case in cases:
         by_table.setdefault(case["spec"]["table"], []).append(case["spec"]["stressed_bytes"] // MIB)

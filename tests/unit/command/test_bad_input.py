@@ -47,7 +47,10 @@ def nothing_changes(checkout: Project) -> object:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["study", "nope"], ["nope: no such study", "icclab-2014, integrity, quick"]),
+        (
+            ["study", "nope"],
+            ["nope: no such study", "icclab-2014, integrity, outage-causes, probe-cost, quick, rates"],
+        ),
         (["study", "quick", "--release", "nope"], ["releases: no release 'nope'", "epoxy, zed"]),
         (["study", "quick", "--backend", "xen"], ["backend 'xen'", "libvirt"]),
         (["study", "quick", "--only", "nope*"], ["--only", "'nope*'", "hybrid-s-unloaded-1gbit"]),

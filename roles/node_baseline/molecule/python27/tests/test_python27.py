@@ -58,6 +58,8 @@ def test_modules(host: Host, strategy: str) -> None:
     ansible("ansible-playbook", "modules.yml", strategy=strategy)
     counters = host.check_output("tar -xzOf /var/lib/postcopy-lab/runs/old/01.tar.gz nic.jsonl").splitlines()
     assert {json.loads(line)["interface"] for line in counters} == {"lo"}
+    captured = host.run("tar -xzOf /var/lib/postcopy-lab/runs/old/01.tar.gz icmp.pcap | tcpdump -n -r -")
+    assert "ICMP echo reply" in captured.stdout
     # 20 times a second, for the two seconds in which the agent was waited for.
     assert len(counters) >= 20
     pings = host.check_output("tar -xzOf /var/lib/postcopy-lab/runs/old/01.tar.gz ping.log")

@@ -6,7 +6,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-from ansible_collections.postcopy.lab.plugins.module_utils import judgement
+from ansible_collections.postcopy.lab.plugins.module_utils import judgement, run_files
 
 SCHEMA = 1
 QUIET_SECONDS = 5.0
@@ -158,6 +158,8 @@ def warnings(spec, results, missing):
     if spec["pattern_bytes"] == 0:
         # The guest samples its progress where it rewrites its pattern; without one it is left undisturbed.
         missing = [name for name in missing if name != "guest/progress.jsonl"]
+    if spec.get("probes") == "basic":
+        missing = [name for name in missing if name not in run_files.BEYOND_BASIC]
     # A run that ended before its migration has no evidence of one.
     if missing and (results.get("migration") or {}).get("outcome"):
         found.append("missing evidence: " + ", ".join(missing))

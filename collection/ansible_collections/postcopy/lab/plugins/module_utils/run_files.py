@@ -17,11 +17,15 @@ MOST_CONSOLE_BYTES = 4 * 1024 * 1024
 # Besides these there may be the destination's job.jsonl (libvirt has statistics on one side only) and
 # consoles, on which a guest need not print anything.
 EXPECTED = {
-    "source": ("job.jsonl", "events.jsonl", "nic.jsonl"),
-    "destination": ("events.jsonl", "nic.jsonl"),
-    "prober": ("ping.log", "ping_fine.log"),
+    "source": ("job.jsonl", "events.jsonl", "nic.jsonl", "icmp.pcap", "icmp_uplink.pcap"),
+    "destination": ("events.jsonl", "nic.jsonl", "icmp.pcap", "icmp_uplink.pcap"),
+    "prober": ("ping.log", "ping_fine.log", "icmp.pcap", "clock.jsonl"),
     "guest": ("progress.jsonl", "kernel_log.txt"),
 }
+# What a run with basic probes does without.
+BEYOND_BASIC = ["prober/ping_fine.log", "prober/clock.jsonl"] + [
+    role + "/" + name for role in EXPECTED for name in EXPECTED[role] if name.endswith(".pcap")
+]
 
 
 def unpack(archives, directory):

@@ -20,6 +20,11 @@ SCHEMA = 1
 MODES = ("precopy", "hybrid", "postcopy")
 STRESSORS = ("stress", "stress-ng")
 BACKENDS = ("libvirt", "nova")
+# What becomes of the news that the guest has moved: as usual; the switch holds the guest's address at the
+# source's port, whatever it hears; or it hears nothing of the guest until some time after the migration.
+NETWORKS = ("plain", "held_entry", "late_announcement")
+# Everything, or ping and byte counters only: what the others cost is a question of its own.
+PROBES = ("all", "basic")
 MIB = 1024 * 1024
 
 STUDY_KEYS = (
@@ -35,8 +40,26 @@ STUDY_KEYS = (
 )
 OPTIONAL_STUDY_KEYS = ("reference", "defaults")
 FLAVOR_KEYS = ("vcpus", "ram_mib")
-DEFAULTS = {"stressor": "stress", "link_rate": "1gbit", "limit_seconds": 120, "pattern_mib": 32}
-LIST_KEYS = ("mode", "flavor", "stressor", "stress_threads", "stress_thread_mib", "link_rate")
+DEFAULTS = {
+    "stressor": "stress",
+    "link_rate": "1gbit",
+    "limit_seconds": 120,
+    "pattern_mib": 32,
+    "network": "plain",
+    "probes": "all",
+}
+LIST_KEYS = (
+    "mode",
+    "flavor",
+    "stressor",
+    "stress_threads",
+    "stress_thread_mib",
+    "link_rate",
+    "network",
+    "probes",
+)
+# All that make a case, but for the size of a thread, of which there may be none.
+CHOICE_KEYS = tuple(key for key in LIST_KEYS if key != "stress_thread_mib")
 SCALAR_KEYS = ("table", "limit_seconds", "pattern_mib")
 REQUIRED_BLOCK_KEYS = ("mode", "flavor", "stress_threads")
 
@@ -45,6 +68,9 @@ RATE_PATTERN = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(kbit|mbit|gbit)$")
 # tc's units: kbit, mbit and gbit are powers of 1000 (man tc, section PARAMETERS).
 RATE_UNITS = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
 RATE_FORM = "a number above 0 with kbit, mbit or gbit, for example 1gbit or 200mbit"
+
+# What a case of an older study.json does not say.
+YOUNGER_KEYS = {"network": "plain", "probes": "all"}
 
 # What a guest needs beside its stressed memory, measured with QEMU 10.0 under TCG: QEMU itself with its
 # translation buffer, and the guest's kernel, whose page structures take 64 bytes for each page of 4096.
@@ -198,6 +224,8 @@ def _validate_defaults(defaults, source):
     rate_bits_per_second(merged["link_rate"], source, "defaults.link_rate")
     _check_seconds(source, "defaults.limit_seconds", merged["limit_seconds"])
     _check_int(source, "defaults.pattern_mib", merged["pattern_mib"], 0, 65536)
+    _check_choice(source, "defaults.network", merged["network"], NETWORKS)
+    _check_choice(source, "defaults.probes", merged["probes"], PROBES)
     return merged
 
 
@@ -241,6 +269,10 @@ def _validate_block(block, prefix, study, source):
         _check_int(source, key_of("stress_thread_mib"), size, 1, 1024 * 1024)
     for rate in lists["link_rate"]:
         rate_bits_per_second(rate, source, key_of("link_rate"))
+    for network in lists["network"]:
+        _check_choice(source, key_of("network"), network, NETWORKS)
+    for probes in lists["probes"]:
+        _check_choice(source, key_of("probes"), probes, PROBES)
     if any(lists["stress_threads"]) and not lists["stress_thread_mib"]:
         _fail(
             source,
@@ -266,10 +298,18 @@ def _validate_block(block, prefix, study, source):
     return checked
 
 
-def case_name(mode, flavor, stressor, threads, thread_mib, link_rate):
-    """The id of a case: hybrid-s-stress-2x256mib-1gbit, or hybrid-s-unloaded-1gbit without threads."""
-    load = "unloaded" if threads == 0 else "%s-%dx%dmib" % (stressor, threads, thread_mib)
-    return "%s-%s-%s-%s" % (mode, flavor, load, link_rate)
+def case_name(spec):
+    """The id of a case: hybrid-s-stress-2x256mib-1gbit, or hybrid-s-unloaded-1gbit-held-entry."""
+    load = "unloaded"
+    if spec["stress_threads"]:
+        load = "%s-%dx%dmib" % (spec["stressor"], spec["stress_threads"], spec["stress_thread_bytes"] // MIB)
+    words = [spec["mode"], spec["flavor"], load, spec["link_rate"]]
+    # What is as usual is not said.
+    if spec["network"] != "plain":
+        words.append(spec["network"].replace("_", "-"))
+    if spec["probes"] != "all":
+        words.append("%s-probes" % spec["probes"])
+    return "-".join(words)
 
 
 def resolve_cases(study, source, backend="libvirt"):
@@ -282,14 +322,13 @@ def resolve_cases(study, source, backend="libvirt"):
     seen = {}
     for index, block in enumerate(study["matrix"]):
         prefix = "matrix[%d]" % index
-        for mode, flavor, stressor, threads, rate in itertools.product(
-            block["mode"], block["flavor"], block["stressor"], block["stress_threads"], block["link_rate"]
-        ):
-            for thread_mib in block["stress_thread_mib"] if threads else [0]:
-                name = case_name(mode, flavor, stressor, threads, thread_mib, rate)
-                spec = _spec(study, block, mode, flavor, stressor, threads, thread_mib, rate, backend)
+        for values in itertools.product(*[block[key] for key in CHOICE_KEYS]):
+            choice = {key: values[place] for place, key in enumerate(CHOICE_KEYS)}
+            for thread_mib in block["stress_thread_mib"] if choice["stress_threads"] else [0]:
+                spec = _spec(study, block, dict(choice, stress_thread_mib=thread_mib), backend)
+                name = case_name(spec)
                 if name in seen:
-                    if threads == 0 and seen[name] == prefix:
+                    if not spec["stress_threads"] and seen[name] == prefix:
                         continue  # a list of stressors does not multiply the unloaded case
                     _fail(source, prefix, "case %s is already in %s" % (name, seen[name]), "each case once")
                 _check_fits(source, prefix, name, spec)
@@ -298,23 +337,30 @@ def resolve_cases(study, source, backend="libvirt"):
     return cases
 
 
-def _spec(study, block, mode, flavor, stressor, threads, thread_mib, rate, backend):
-    figures = study["flavors"][flavor]
+def _spec(study, block, choice, backend):
+    """One case's specification.
+
+    :param choice: one value of each of LIST_KEYS
+    """
+    figures = study["flavors"][choice["flavor"]]
+    threads, thread_bytes = choice["stress_threads"], choice["stress_thread_mib"] * MIB
     return {
-        "mode": mode,
-        "flavor": flavor,
+        "mode": choice["mode"],
+        "flavor": choice["flavor"],
         "vcpus": figures["vcpus"],
         "ram_bytes": figures["ram_mib"] * MIB,
-        "stressor": stressor if threads else None,
+        "stressor": choice["stressor"] if threads else None,
         "stress_threads": threads,
-        "stress_thread_bytes": thread_mib * MIB,
-        "stressed_bytes": threads * thread_mib * MIB,
+        "stress_thread_bytes": thread_bytes,
+        "stressed_bytes": threads * thread_bytes,
         "pattern_bytes": block["pattern_mib"] * MIB,
-        "link_rate": rate,
-        "link_rate_bits_per_second": rate_bits_per_second(rate),
+        "link_rate": choice["link_rate"],
+        "link_rate_bits_per_second": rate_bits_per_second(choice["link_rate"]),
         "limit_seconds": block["limit_seconds"],
         "backend": backend,
         "table": block["table"],
+        "network": choice["network"],
+        "probes": choice["probes"],
     }
 
 
@@ -442,7 +488,7 @@ def check_same_study(existing, study, cases, source):
                 "%s: %s: holds another study, %s instead of %s (choose another results directory)"
                 % (source, key, _show(theirs.get(key)), _show(study[key]))
             )
-    held = {case["case"]: case["spec"] for case in existing.get("cases") or []}
+    held = {case["case"]: dict(YOUNGER_KEYS, **case["spec"]) for case in existing.get("cases") or []}
     wanted = {case["case"]: case["spec"] for case in cases}
     for name in sorted(set(held) | set(wanted)):
         if held.get(name) != wanted.get(name):

@@ -116,6 +116,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain
+from ansible_collections.postcopy.lab.plugins.module_utils.node import qmp
 
 try:
     import libvirt
@@ -145,6 +146,8 @@ def start(module, connection):
     if not os.path.isdir(guest_domain.CONSOLE_DIRECTORY):
         os.makedirs(guest_domain.CONSOLE_DIRECTORY)
     settings = dict(module.params)
+    if os.path.isdir(qmp.DIRECTORY):
+        settings["qemu_arguments"] = settings["qemu_arguments"] + qmp.arguments(name)
     if settings["accelerator"] == "auto":
         settings["accelerator"] = found_accelerator()
     started_at = time.time()

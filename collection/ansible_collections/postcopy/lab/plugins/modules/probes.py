@@ -31,10 +31,17 @@ options:
       - What to measure. V(nic) is the byte and packet counters of O(interfaces), 20 times a second.
       - V(events) is libvirt's events of the guest and its job statistics, 20 times a second; for the
         destination, the source's own are recorded by M(postcopy.lab.migration).
-      - V(ping) and V(ping_fine) ping the guest every 100 ms and every 10 ms, from its first answer on.
+      - V(ping) and V(ping_fine) ping the guest every 100 ms and every 10 ms, from its first answer on; the
+        latter's packets are shorter (16 bytes of payload in place of 56).
+      - V(icmp) captures pings and announcements (ARP, RARP) at O(guest_interface) and, with O(guest), at the
+        guest's tap, with tcpdump.
+      - V(blocktime) has the destination's QEMU measure how long post-copy blocks the guest's processors,
+        where it is the kit's own guest (M(postcopy.lab.guest)).
+      - V(clock) answers questions for this node's time on UDP port 7301, or, with O(clock_nodes), asks them
+        once a second.
     type: list
     elements: str
-    choices: [nic, events, ping, ping_fine]
+    choices: [nic, events, ping, ping_fine, icmp, blocktime, clock]
     default: [nic]
   interfaces:
     description: Interfaces whose counters are recorded.
@@ -44,6 +51,13 @@ options:
   guest:
     description: Name of the guest; on a compute.
     type: str
+  guest_interface:
+    description: This node's interface to the guest network; for the captures.
+    type: str
+  clock_nodes:
+    description: Names of nodes whose clocks are compared with this one's, each with its address.
+    type: dict
+    default: {}
   console:
     description: File with the guest's console on this host, where it is not the kit's own. It is copied.
     type: path
@@ -111,7 +125,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs
-from ansible_collections.postcopy.lab.plugins.module_utils.node import processes
+from ansible_collections.postcopy.lab.plugins.module_utils.node import processes, qmp
 
 try:
     import libvirt
@@ -121,7 +135,8 @@ except ImportError:
     libvirt = None
     LIBVIRT_ERROR = ()
 
-PING_PERIODS = {"ping": 0.1, "ping_fine": 0.01}
+# The article's ping, with ping's own default payload, and a finer one.
+PINGS = {"ping": {"period": 0.1, "payload": 56}, "ping_fine": {"period": 0.01, "payload": 16}}
 RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
 START_PATIENCE_SECONDS = 10
 
@@ -160,14 +175,24 @@ def start(params):
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
     os.makedirs(params["run_directory"])
+    probes = params["probes"]
+    # A compute node captures where the guest's packets come in, and at the guest itself.
+    capture_file = "icmp_uplink.pcap" if params["guest"] else "icmp.pcap"
+    capture = {"interface": params["guest_interface"], "file": capture_file}
     settings = {
         "run_directory": params["run_directory"],
         "deadline_seconds": params["deadline_seconds"],
-        "interfaces": params["interfaces"] if "nic" in params["probes"] else [],
-        "domain": params["guest"] if "events" in params["probes"] else None,
-        "pings": {name + ".log": PING_PERIODS[name] for name in params["probes"] if name in PING_PERIODS},
+        "interfaces": params["interfaces"] if "nic" in probes else [],
+        "domain": params["guest"],
+        "events": "events" in probes,
+        "tap": "icmp" in probes and params["guest"] is not None,
+        "blocktime": "blocktime" in probes,
+        "capture": capture if "icmp" in probes else None,
+        "pings": {name + ".log": PINGS[name] for name in probes if name in PINGS},
         "guest_address": params["guest_address"],
         "guest_port": params["guest_port"],
+        "clock_nodes": params["clock_nodes"] if "clock" in probes else {},
+        "answer_clock": "clock" in probes and not params["clock_nodes"],
     }
     log = os.path.join(params["run_directory"], "probe.log")
     node_programs.start_detached("probe", settings, log, START_PATIENCE_SECONDS)
@@ -178,6 +203,8 @@ def stop(params):
     directory = params["run_directory"]
     if not os.path.isdir(directory):
         os.makedirs(directory)
+    if params["guest"]:
+        keep_qemus_own_figures(params["guest"], directory)
     # Ending QEMU takes libvirt some tenths of a second, in which everything else is done.
     removal = Removal(params["guest"]) if params["guest"] else None
     was_running = processes.stop("probe")
@@ -191,6 +218,20 @@ def stop(params):
     archive = pack(directory)
     state = removal.wait() if removal else None
     return {"archive": archive, "guest_state": state, "was_running": was_running}
+
+
+def keep_qemus_own_figures(guest, directory):
+    """The migration by this host's QEMU, if the guest is here and has a monitor of the kit's own."""
+    path = qmp.socket_path(guest)
+    if not os.path.exists(path):
+        return
+    try:
+        record = {"t": time.time(), "migrate": qmp.execute(path, "query-migrate")}
+    except qmp.QmpError:
+        # The guest has left this host, or has ended.
+        return
+    with open(os.path.join(directory, "qemu_migrate.json"), "w") as stream:
+        json.dump(record, stream, sort_keys=True)
 
 
 class Removal:
@@ -251,11 +292,13 @@ def main():
             "probes": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["nic", "events", "ping", "ping_fine"],
+                "choices": ["nic", "events", "ping", "ping_fine", "icmp", "blocktime", "clock"],
                 "default": ["nic"],
             },
             "interfaces": {"type": "list", "elements": "str", "default": []},
             "guest": {"type": "str"},
+            "guest_interface": {"type": "str"},
+            "clock_nodes": {"type": "dict", "default": {}},
             "console": {"type": "path"},
             "logs": {"type": "list", "elements": "path", "default": []},
             "guest_address": {"type": "str"},
@@ -266,6 +309,8 @@ def main():
     params = module.params
     if params["guest"] and libvirt is None:
         module.fail_json(msg=missing_required_lib("libvirt"))
+    if "icmp" in params["probes"] and params["state"] == "started" and not params["guest_interface"]:
+        module.fail_json(msg="guest_interface: is missing, probes: icmp needs it")
     if not params["run_directory"].startswith(RUNS_DIRECTORY + "/"):
         module.fail_json(msg="run_directory: must be below %s" % RUNS_DIRECTORY)
     try:

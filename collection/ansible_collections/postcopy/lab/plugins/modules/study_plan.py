@@ -72,6 +72,10 @@ options:
         with the names of those that differ in C(unprovisioned) then.
     type: str
     default: ""
+  switch:
+    description: Whether the lab's switch is this machine's own and can be told what to forward where.
+    type: bool
+    default: false
 attributes:
   check_mode:
     description: Says what is pending and writes nothing.
@@ -169,6 +173,37 @@ def check_requests(spec):
     return ["status"] + verify + ["kernel-log", "progress", "status"]
 
 
+def probes_of(spec):
+    """What is measured where. Ping and byte counters are what no run goes without."""
+    probes = {"source": ["nic"], "destination": ["nic", "events"], "prober": ["ping"]}
+    if spec["probes"] == "all":
+        for role in probes:
+            probes[role] += ["icmp", "clock"]
+        probes["prober"].append("ping_fine")
+        if spec["backend"] == "libvirt":
+            probes["destination"].append("blocktime")
+    return probes
+
+
+def qemu_arguments_of(spec):
+    """What QEMU is told beside libvirt's own words. The destination's is started with the source's."""
+    if spec["network"] == "late_announcement":
+        # As many announcements after a migration as this, by itself: the playbook makes one later.
+        return ["-global", "migration.announce-rounds=0"]
+    return []
+
+
+def check_networks(cases, params):
+    """Only the switch of a lab on one machine can be told what to do, and only the kit's own guests."""
+    for case in cases:
+        network = case["spec"]["network"]
+        if network != "plain" and not (params["switch"] and params["backend"] == "libvirt"):
+            raise rules.StudyError(
+                "%s: network: %s in case %s needs a lab on this machine and the backend libvirt "
+                "(allowed: plain)" % (params["study_file"], network, case["case"])
+            )
+
+
 class NotProvisioned(rules.StudyError):
     """Nodes are not as the project's files say."""
 
@@ -211,6 +246,7 @@ def run_items(plan, params, source, destination):
                 "node_directory": "%s/%s/%02d" % (NODE_RUNS_DIRECTORY, case, repetition),
                 "source": source,
                 "destination": destination,
+                "probes": probes_of(plan["specs"][case]),
                 "requests": load_requests(plan["specs"][case]),
                 "check_requests": check_requests(plan["specs"][case]),
                 "ready_patience_seconds": ready_patience_seconds(plan["specs"][case]),
@@ -224,6 +260,7 @@ def run_items(plan, params, source, destination):
                     else "52:54:00:91:02:%02x" % guest_number,
                     "vcpus": plan["specs"][case]["vcpus"],
                     "memory_bytes": plan["specs"][case]["ram_bytes"],
+                    "qemu_arguments": qemu_arguments_of(plan["specs"][case]),
                 },
             }
         )
@@ -249,7 +286,9 @@ def make_plan(params):
     order = rules.run_order(names, study["repetitions"], study["order_seed"])
     chosen = rules.pending_runs(order, set(), selected)
     pending = rules.pending_runs(chosen, study_files.finished_runs(directory, chosen))
-    check_memory([case for case in cases if case["case"] in {name for name, _ in pending}], params)
+    wanted = [case for case in cases if case["case"] in {name for name, _ in pending}]
+    check_networks(wanted, params)
+    check_memory(wanted, params)
     return {
         "study": study,
         "cases": cases,
@@ -292,6 +331,7 @@ def main():
             "guest_network": {"type": "str", "default": "10.91.2"},
             "nodes": {"type": "dict", "default": {}},
             "fingerprint": {"type": "str", "default": ""},
+            "switch": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )

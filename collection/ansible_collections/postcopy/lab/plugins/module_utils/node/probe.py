@@ -1,6 +1,6 @@
 # Copyright: postcopy-lab contributors
 # Apache License 2.0 (see LICENSE)
-"""The measuring process of one node: counters, libvirt's events and job statistics, and pings.
+"""The measuring process of one node: counters, libvirt's events and job statistics, pings, captures, clocks.
 
 Takes its settings as one JSON argument, says "ready" on standard output once everything is watched (pings
 start later, with the guest's first answer), and measures until SIGTERM or until its deadline: a study that
@@ -11,22 +11,18 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import ctypes
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
 
-from . import libvirt_events, processes
+from . import captures, clocks, libvirt_events, pings, processes, qmp
 from .jsonl import JsonLines
 from .ticks import ticks
 
 HERTZ = 20
-PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def read_counters(text, interfaces):
@@ -80,8 +76,8 @@ def sample_jobs(libvirt, connection, domain_name, path, present, stop):
     lines.close()
 
 
-def watch_domain(domain_name, run_directory, stop):
-    """Record events and job statistics of a domain that is yet to come; returns the thread that samples.
+def connect():
+    """libvirt's binding and a connection whose events are dealt with in a thread of their own.
 
     :raises ImportError, libvirtError: no libvirt here
     """
@@ -90,8 +86,12 @@ def watch_domain(domain_name, run_directory, stop):
     # Errors are dealt with where they occur; the binding would print each of them as well.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     libvirt_events.start_event_loop(libvirt)
-    connection = libvirt.open("qemu:///system")
-    events = JsonLines(os.path.join(run_directory, "events.jsonl"))
+    return libvirt, libvirt.open("qemu:///system")
+
+
+def record_events(libvirt, connection, domain_name, path):
+    """Record the events of a domain that is yet to come; returns what is set while it is present."""
+    events = JsonLines(path)
     # Asking for a domain that is not there is an error in libvirtd's log: its events say when to ask.
     present = threading.Event()
 
@@ -103,45 +103,30 @@ def watch_domain(domain_name, run_directory, stop):
             present.clear()
 
     libvirt_events.subscribe(libvirt, connection, domain_name, receive)
-    path = os.path.join(run_directory, "job.jsonl")
-    return start_thread(sample_jobs, libvirt, connection, domain_name, path, present, stop)
+    return present
 
 
-def die_with_parent():
-    ctypes.CDLL("libc.so.6").prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def capture_tap(libvirt, connection, domain_name, present, recorder, stop):
+    """Capture at a domain's tap as soon as there is one."""
+    while not stop.is_set():
+        if present.wait(0.05):
+            try:
+                recorder.start_tap(connection.lookupByName(domain_name))
+                recorder.ended.wait()
+            except libvirt.libvirtError:
+                # Its event comes a little before it can be found.
+                stop.wait(0.02)
 
 
-def guest_answers(address, port):
-    try:
-        socket.create_connection((address, port), timeout=0.3).close()
-    except (socket.error, socket.timeout):
-        return False
-    return True
-
-
-def run_pings(pings, address, port, run_directory, stop):
-    """Ping the guest from its first answer on: losses while it boots are no losses.
-
-    :param pings: {file name: period in seconds}
-    """
-    while not guest_answers(address, port):
-        if stop.wait(0.1):
+def ask_for_blocktime(path, stop):
+    """Tell the destination's QEMU to measure what post-copy blocks, as soon as it can be told."""
+    while not stop.wait(0.02):
+        if os.path.exists(path):
+            try:
+                qmp.measure_blocktime(path)
+            except qmp.QmpError as error:
+                sys.stderr.write("QEMU: %s\n" % error)
             return
-    running = []
-    for name, period in sorted(pings.items()):
-        command = ["ping", "-n", "-D", "-O", "-i", "%g" % period, address]
-        with open(os.path.join(run_directory, name), "ab", 0) as output:
-            running.append(
-                subprocess.Popen(
-                    command, stdout=output, stderr=output, preexec_fn=die_with_parent, close_fds=True
-                )
-            )
-    stop.wait()
-    for process in running:
-        # ping's own way to end: it prints its summary.
-        process.send_signal(signal.SIGINT)
-    for process in running:
-        process.wait()
 
 
 def start_thread(target, *arguments):
@@ -159,39 +144,63 @@ def say_ready():
     os.close(null)
 
 
-def main(settings):
-    """
-    :param settings: run_directory, deadline_seconds, interfaces (may be empty), domain (null for no libvirt),
-        pings ({file: seconds}, may be empty), guest_address, guest_port
-    """
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    signal.signal(signal.SIGINT, lambda _number, _frame: stop.set())
-    processes.write_pid("probe")
+def start_threads(settings, recorder, stop):
+    """Everything that is watched, each in a thread of its own; returns the threads."""
     directory = settings["run_directory"]
     threads = []
     if settings["interfaces"]:
         path = os.path.join(directory, "nic.jsonl")
         threads.append(start_thread(sample_counters, path, settings["interfaces"], stop))
-    if settings["domain"]:
-        threads.append(watch_domain(settings["domain"], directory, stop))
+    if settings["capture"]:
+        recorder.start(settings["capture"]["interface"], settings["capture"]["file"])
+    if settings["events"] or settings["tap"]:
+        libvirt, connection = connect()
+        name = settings["domain"]
+        present = threading.Event()
+        if settings["events"]:
+            present = record_events(libvirt, connection, name, os.path.join(directory, "events.jsonl"))
+            path = os.path.join(directory, "job.jsonl")
+            threads.append(start_thread(sample_jobs, libvirt, connection, name, path, present, stop))
+        else:
+            present.set()
+        if settings["tap"]:
+            threads.append(start_thread(capture_tap, libvirt, connection, name, present, recorder, stop))
+    if settings["blocktime"]:
+        threads.append(start_thread(ask_for_blocktime, qmp.socket_path(settings["domain"]), stop))
     if settings["pings"]:
-        threads.append(
-            start_thread(
-                run_pings,
-                settings["pings"],
-                settings["guest_address"],
-                settings["guest_port"],
-                directory,
-                stop,
-            )
-        )
+        arguments = (settings["pings"], settings["guest_address"], settings["guest_port"], directory, stop)
+        threads.append(start_thread(pings.run, *arguments))
+    if settings["clock_nodes"]:
+        lines = JsonLines(os.path.join(directory, "clock.jsonl"))
+        pace = ticks(clocks.HERTZ, stop)
+        threads.append(start_thread(clocks.exchange, settings["clock_nodes"], lines, pace))
+    if settings["answer_clock"]:
+        threads.append(start_thread(clocks.serve, clocks.open_port(), stop))
+    return threads
+
+
+def main(settings):
+    """
+    :param settings: run_directory, deadline_seconds; interfaces (may be empty); domain, with events and tap
+        that say whether its events are recorded (it is yet to come then) and its tap is captured, and
+        blocktime, whether its QEMU is asked to measure that; capture (null, or interface and file); pings
+        (see pings.run, may be empty), guest_address, guest_port; clock_nodes ({name: address}, may be
+        empty), answer_clock
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
+    signal.signal(signal.SIGINT, lambda _number, _frame: stop.set())
+    processes.write_pid("probe")
+    recorder = captures.Captures(settings["run_directory"])
+    threads = start_threads(settings, recorder, stop)
     say_ready()
     # Short waits: Python 2 handles signals only between them.
     deadline = time.time() + settings["deadline_seconds"]
     while not stop.wait(0.1):
         if time.time() > deadline:
             stop.set()
+    for fault in recorder.stop():
+        sys.stderr.write(fault + "\n")
     for thread in threads:
         thread.join(3)
     processes.remove_pid("probe")
