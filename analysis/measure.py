@@ -32,7 +32,7 @@ class Reading:
     unit: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunFigures:
     """What one run measured; None where the source does not have it. Seconds, bytes, bits per second."""
 

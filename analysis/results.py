@@ -30,7 +30,7 @@ NOT_INTACT_CAUSES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One warning; `file` is relative to the results directory."""
 
@@ -40,7 +40,7 @@ class Notice:
     effect: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunResult:
     """One run: its record, and its figures unless they are excluded."""
 

@@ -116,9 +116,25 @@ def derive(function: Callable[..., Any], *groups: Sequence[float]) -> Derived | 
 
 
 def _resampled_medians(data: Values, generator: np.random.Generator) -> Values:
-    """Medians of _RESAMPLES samples drawn from the data with replacement."""
-    chosen = generator.integers(0, len(data), size=(_RESAMPLES, len(data)))
-    return np.median(data[chosen], axis=1)
+    """Medians of _RESAMPLES samples drawn from the data with replacement.
+
+    Drawn without the samples: value floor(U n) of the sorted data, U uniform, is one draw; so a sample's k-th
+    smallest is value floor(V n), where V is the k-th smallest of n uniform numbers, which is distributed as
+    Beta(k, n - k + 1). Thousands of runs take no longer, and no more memory, than six.
+    """
+    ordered, count = np.sort(data), len(data)
+    below = (count - 1) // 2  # how many lie below the (lower) middle one
+    lower = generator.beta(below + 1, count - below, size=_RESAMPLES)
+    medians: Values = ordered[_index(lower, count)]
+    if count % 2:
+        return medians
+    # The upper middle one is the least of those above the lower, which are uniform between it and 1.
+    upper = lower + (1 - lower) * generator.beta(1, count - below - 1, size=_RESAMPLES)
+    return (medians + ordered[_index(upper, count)]) / 2
+
+
+def _index(place: Values, count: int) -> NDArray[np.int64]:
+    return np.minimum((place * count).astype(np.int64), count - 1)
 
 
 def _percentiles(medians: Values) -> tuple[float, float]:

@@ -193,7 +193,7 @@ def runs_frame(results: Results) -> pd.DataFrame:
 def readings_frame(results: Results) -> pd.DataFrame:
     """One row per run, quantity and source, to hold the sources against each other."""
     rows = [
-        {"run": run.path, "case": run.record.case, **asdict(reading)}
+        (run.path, run.record.case, reading.quantity, reading.source, reading.value, reading.unit)
         for run in results.runs
         if run.figures is not None
         for reading in readings(run.figures)

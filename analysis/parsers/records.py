@@ -17,7 +17,7 @@ PROBES = ("all", "basic")
 OUTCOMES = ("completed", "not_converged", "failed", "aborted")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Spec:
     """What one case asks for. Sizes in bytes, rate in bits per second."""
 
@@ -39,7 +39,7 @@ class Spec:
     probes: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Driver:
     """What the migration's driver saw; epoch seconds of the source's clock."""
 
@@ -49,7 +49,7 @@ class Driver:
     finished_at: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """Pages of the guest's memory pattern after the migration."""
 
@@ -59,7 +59,7 @@ class Pattern:
     torn_pages: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Integrity:
     """What was looked at after the migration to show the guest intact."""
 
@@ -72,7 +72,7 @@ class Integrity:
     absent_on: str | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SwitchCheck:
     """Bytes sent before the switch against the guest's resident memory: was it one whole pass?"""
 
@@ -81,7 +81,7 @@ class SwitchCheck:
     ratio: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run.json."""
 

@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from analysis.published_data import load_published
-from analysis.statistics import BOOTSTRAP, MINIMUM_COUNT, RANGE, derive, fit_line, median_estimate
+from analysis.statistics import (
+    BOOTSTRAP,
+    MINIMUM_COUNT,
+    RANGE,
+    _resampled_medians,
+    derive,
+    fit_line,
+    median_estimate,
+)
 from analysis.tables import published_fits
 
 PUBLISHED = load_published("icclab-2014")
@@ -115,3 +124,10 @@ def test_a_ratio_of_six_and_more_has_a_bootstrap_interval_that_covers_the_truth(
         assert derived.low is not None and derived.high is not None
         hits += derived.low <= 1.5 <= derived.high
     assert hits / 200 >= 0.88
+
+
+@pytest.mark.parametrize("count", [6, 7, 40])
+def test_resampled_medians_are_those_of_drawn_samples(count: int) -> None:
+    data = np.random.default_rng(count).lognormal(size=count)
+    drawn = np.median(np.random.default_rng(1).choice(data, size=(9999, count)), axis=1)
+    assert stats.ks_2samp(drawn, _resampled_medians(data, np.random.default_rng(2))).statistic < 0.02
