@@ -103,15 +103,15 @@ def compare_rounds(first: Mapping[int, float], second: Mapping[int, float]) -> C
 class IntervalComparison:
     """Second group against first where each value is known only to lie in an interval (ping outages).
 
-    `ratio` is the interval that the ratio of medians lies in, None if the first may be zero. `least_p` and
-    `greatest_p` are the p that the most and the least favourable values inside the intervals give.
+    `ratio` is the interval that the ratio of medians lies in, without end if the first may be zero. `least_p`
+    and `greatest_p` are the p that the most and the least favourable values inside the intervals give.
     """
 
     first_count: int
     second_count: int
     first_median: Interval
     second_median: Interval
-    ratio: Interval | None
+    ratio: Interval
     smallest_p: float
     least_p: float | None
     greatest_p: float | None
@@ -155,12 +155,16 @@ def compare_intervals(first: Sequence[Interval], second: Sequence[Interval]) -> 
         second_count=len(second),
         first_median=middle,
         second_median=other,
-        ratio=Interval(other.low / middle.high, other.high / middle.low) if middle.low > 0 else None,
+        ratio=Interval(_quotient(other.low, middle.high), _quotient(other.high, middle.low)),
         smallest_p=least,
         least_p=ps[0] if ps else None,
         greatest_p=ps[1] if ps else None,
         verdict=verdict,
     )
+
+
+def _quotient(value: float, divisor: float) -> float:
+    return value / divisor if divisor > 0 else math.inf
 
 
 def _rank_sum_p(first: Sequence[float], second: Sequence[float]) -> float:

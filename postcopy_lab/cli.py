@@ -27,12 +27,13 @@ EXAMPLES = (
     ("postcopy-lab report quick", "write report.html and print its summary"),
     ("postcopy-lab report quick --format md", "the same as a paper's appendix"),
     ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
+    ("postcopy-lab compare results/quick/old results/quick/new", "is the second slower? exit code 1 if so"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
     ("postcopy-lab provision -i x3550", "the same on real machines"),
 )
 EXIT_CODES = (
     ("0", "all well"),
-    ("1", "something failed"),
+    ("1", "something failed; compare: a ratio lies beyond the threshold"),
     ("2", "bad input; nothing was changed"),
     ("3", "the study is through, but some of its runs failed or are invalid"),
     ("130", "interrupted; call the same again to go on"),
@@ -270,6 +271,53 @@ def export(
     from postcopy_lab.verbs import export as verb
 
     verb.export(inventory, results, target, backend=backend)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Results directory or study: the reference.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Results directory or study held against it.")],
+    figure: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Figure to compare, again for more: migration_seconds and forward_bytes (default), "
+            "downtime_seconds, ping_outage_seconds, ...",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            metavar="RATIO", help="Exit code 1 where a ratio's whole interval lies beyond it (1 or more)."
+        ),
+    ] = 1.10,
+    match: Annotated[
+        str,
+        typer.Option(
+            metavar="SETTINGS",
+            help="Which cases belong together: those alike in these, joined by commas: case, mode, flavor, "
+            "stressor, stressed, threads, rate, backend, table.",
+        ),
+    ] = "case",
+    output_format: Annotated[str, typer.Option("--format", help="table, json or md.")] = "table",
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
+) -> None:
+    """Hold two labs, releases or settings against each other, case by case, for people and for CI."""
+    from postcopy_lab.verbs import compare as verb
+
+    raise typer.Exit(
+        verb.compare(
+            inventory,
+            first,
+            second,
+            backend=backend,
+            figures=figure or (),
+            threshold=threshold,
+            match=match,
+            output_format=output_format,
+        )
+    )
 
 
 @app.command()

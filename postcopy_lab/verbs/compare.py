@@ -1,0 +1,179 @@
+"""`postcopy-lab compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postcopy_lab.board import make_console
+from postcopy_lab.errors import ExitCode, InputError
+from postcopy_lab.project import Project
+from postcopy_lab.verbs.report import READING, open_results
+
+if TYPE_CHECKING:
+    from analysis.lab_comparison import LabComparison, Row
+
+FORMATS = ("table", "json", "md")
+HEADS = ("figure", "A", "B", "B / A", "n", "p", "verdict")
+FIGURE_HEADS = frozenset({"A", "B", "B / A", "n", "p"})
+# What a figure's name ends with -> what it is shown in, and the factor.
+_UNITS = (
+    ("_bits_per_second", "Mbit/s", 1e-6),
+    ("_bytes_per_second", "MB/s", 1e-6),
+    ("_seconds", "s", 1.0),
+    ("_bytes", "MB", 1e-6),
+)
+
+
+def compare(
+    inventory: str,
+    first: str,
+    second: str,
+    *,
+    backend: str | None,
+    figures: Sequence[str],
+    threshold: float,
+    match: str,
+    output_format: str,
+) -> ExitCode:
+    """Print second against first, case by case; FAILED if a ratio's interval lies beyond the threshold.
+
+    Raises:
+        InputError: a directory cannot be analysed, an unknown figure, setting or format, no case in common.
+    """
+    if output_format not in FORMATS:
+        raise InputError(f"format '{output_format}' is not allowed (allowed: {', '.join(FORMATS)})")
+    project, one = open_results(inventory, first, backend)
+    _, other = open_results(inventory, second, backend)
+    from analysis.errors import InputError as AnalysisInputError
+    from analysis.lab_comparison import DEFAULT_FIGURES, compare_results, comparison_document
+
+    settings = tuple(name.strip() for name in match.split(",") if name.strip())
+    try:
+        # Progress goes to stderr: what is printed may be piped.
+        with make_console(stderr=True).status(READING):
+            found = compare_results(one, other, tuple(figures) or DEFAULT_FIGURES, threshold, settings)
+    except AnalysisInputError as error:
+        raise InputError(str(error)) from error
+    if output_format == "json":
+        print(json.dumps(comparison_document(found), indent=1, ensure_ascii=False))
+    elif output_format == "md":
+        print("\n".join(_markdown(found, project)))
+    else:
+        _print_table(found, project)
+    return ExitCode.FAILED if found.beyond else ExitCode.OK
+
+
+def _print_table(found: LabComparison, project: Project) -> None:
+    from rich import box
+    from rich.table import Table
+
+    console = make_console()
+    for line in _sides(found, project):
+        console.print(line, soft_wrap=True)
+    for case, rows in groupby(found.rows, key=lambda row: row.case):
+        # One table per case: its name would take half of the width as a column.
+        table = Table(
+            title=case, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
+        )
+        for head in HEADS:
+            right = head in FIGURE_HEADS
+            table.add_column(head, justify="right" if right else "left", no_wrap=head in ("figure", "n", "p"))
+        for row in rows:
+            style = "bold red" if row.beyond else "dim" if row.beyond is None else None
+            table.add_row(*_cells(row, found.threshold), style=style)
+        console.print(table)
+    for line in _conclusion(found):
+        console.print(line, soft_wrap=True, style="bold red" if found.beyond else None)
+
+
+def _markdown(found: LabComparison, project: Project) -> Iterator[str]:
+    for line in _sides(found, project):
+        yield f"- {line}"
+    yield ""
+    yield f"| case | {' | '.join(HEADS)} |"
+    yield f"|---|{'|'.join('---:' if head in FIGURE_HEADS else '---' for head in HEADS)}|"
+    for row in found.rows:
+        yield f"| {row.case} | {' | '.join(_cells(row, found.threshold))} |"
+    yield ""
+    yield from _conclusion(found)
+
+
+def _sides(found: LabComparison, project: Project) -> Iterator[str]:
+    for name, results in (("A", found.first), ("B", found.second)):
+        lab = results.lab
+        yield (
+            f"{name}: {project.shown(Path(results.directory))}, study {results.study.name}, lab {lab.lab}, "
+            f"release {lab.release}, backend {lab.backend}"
+        )
+    for name, cases in (("A", found.only_first), ("B", found.only_second)):
+        if cases:
+            yield f"only in {name}: {', '.join(cases)}"
+
+
+def _cells(row: Row, threshold: float) -> tuple[str, ...]:
+    """One cell for each of HEADS."""
+    from analysis.report.formats import EMPTY
+
+    unit, factor = _unit(row.figure)
+    name = row.figure
+    for end in ("_seconds", "_bytes", "_bits_per_second", "_bytes_per_second"):
+        name = name.removesuffix(end)
+    p = EMPTY if row.smallest_p is None else f"≥ {row.smallest_p:.2g}" if row.p is None else f"{row.p:.3f}"
+    return (
+        f"{name.replace('_', ' ')} {unit}".strip(),
+        _median(row.first, factor),
+        _median(row.second, factor),
+        _ratio(row),
+        f"{row.first_count}, {row.second_count}",
+        p,
+        f"{row.verdict}; beyond {threshold:.2f}" if row.beyond else row.verdict,
+    )
+
+
+def _unit(figure: str) -> tuple[str, float]:
+    from analysis.lab_comparison import COMPLETED
+
+    if figure == COMPLETED:
+        return "%", 100.0
+    return next(((unit, factor) for end, unit, factor in _UNITS if figure.endswith(end)), ("", 1.0))
+
+
+def _median(value: object, factor: float) -> str:
+    from analysis.outage import Interval
+    from analysis.report.formats import EMPTY, interval_text, significant
+
+    if isinstance(value, Interval):
+        return interval_text(value)
+    return significant(value * factor) if isinstance(value, float) else EMPTY
+
+
+def _ratio(row: Row) -> str:
+    """The ratio with its interval; a range is called one, since it is no interval of 95 %."""
+    from analysis.report.formats import EMPTY
+    from analysis.statistics import RANGE
+
+    if row.low is None or row.high is None:
+        return EMPTY if row.ratio is None else f"{row.ratio:.2f}"
+    kind = "range " if row.interval_kind == RANGE else ""
+    bounds = f"{kind}{row.low:.2f} to {row.high:.2f}" if row.high < inf else f"{row.low:.2f} or more"
+    return bounds if row.ratio is None else f"{row.ratio:.2f} ({bounds})"
+
+
+def _conclusion(found: LabComparison) -> Iterator[str]:
+    from analysis.statistics import MINIMUM_COUNT
+
+    total, undecided, limit = len(found.rows), len(found.undecided), f"{found.threshold:.2f}"
+    if found.beyond:
+        yield f"{len(found.beyond)} of {total} ratios lie beyond {limit} with their whole interval."
+    else:
+        yield f"No ratio lies beyond {limit} with its whole interval."
+    if undecided:
+        yield (
+            f"{undecided} of {total} could not be judged: a ratio takes {MINIMUM_COUNT} counted runs on each "
+            f"side, all cases together take {MINIMUM_COUNT} cases. After ≥: the least p that so few can give."
+        )

@@ -1,0 +1,104 @@
+"""`compare` as a user and as CI calls it: what is printed, and the exit code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from postcopy_lab.project import Project
+from tests.unit.analysis.builder import Model, write_study
+from tests.unit.command.conftest import ROOT
+
+Call = Callable[..., tuple[int, str, str]]
+RECORDED = ROOT / "tests" / "data" / "results"
+MODEL = Model(threads=1)
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two labs with six runs each of one case, the second with half as much data again."""
+    folder = tmp_path_factory.mktemp("labs")
+    write_study(folder / "before", [(MODEL, 6)])
+    write_study(folder / "after", [(replace(MODEL, base_bytes=MODEL.base_bytes + 300e6), 6)])
+    return folder
+
+
+def test_a_slower_lab_fails_and_is_named(call: Call, labs: Path) -> None:
+    code, out, err = call("compare", str(labs / "before"), str(labs / "after"))
+    assert code == 1, err
+    assert out.startswith(f"A: {labs}/before, study made, lab local, release epoxy")
+    assert "migration s" in out and "forward MB" in out
+    assert "beyond 1.10" in out
+    assert "2 of 2 ratios lie beyond 1.10 with their whole interval." in out
+
+
+def test_the_other_way_round_it_passes(call: Call, labs: Path) -> None:
+    code, out, _err = call("compare", str(labs / "after"), str(labs / "before"))
+    assert code == 0
+    assert "No ratio lies beyond 1.10 with its whole interval." in out
+    assert "differ" in out
+
+
+def test_a_threshold_and_a_figure_of_ones_own(call: Call, labs: Path) -> None:
+    words = ("compare", str(labs / "before"), str(labs / "after"))
+    assert call(*words, "--threshold", "3")[0] == 0
+    code, out, _err = call(*words, "--figure", "downtime_seconds", "--figure", "ping_outage_seconds")
+    assert code == 0
+    assert "downtime s" in out and "ping outage s" in out and "migration s" not in out
+
+
+def test_json_for_machines(call: Call, labs: Path) -> None:
+    code, out, err = call("compare", str(labs / "before"), str(labs / "after"), "--format", "json")
+    document = json.loads(out)
+    assert (code, err) == (1, "")
+    assert document["beyond"] == 2
+    (row,) = (row for row in document["rows"] if row["figure"] == "migration_seconds")
+    assert row["low"] > 1.1 and row["beyond"] is True
+    assert (row["first_count"], row["second_count"]) == (6, 6)
+
+
+def test_markdown_for_a_merge_request(call: Call, labs: Path) -> None:
+    code, out, _err = call("compare", str(labs / "before"), str(labs / "after"), "--format", "md")
+    assert code == 1
+    lines = out.splitlines()
+    head = lines.index("| case | figure | A | B | B / A | n | p | verdict |")
+    assert lines[head + 1] == "|---|---|---:|---:|---:|---:|---:|---|"
+    assert lines[head + 2].startswith(f"| {MODEL.case} | migration s | ")
+
+
+def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> None:
+    shutil.copytree(RECORDED / "quick" / "local", checkout.root / "results" / "quick" / "tiny")
+    code, out, err = call("compare", "quick", str(RECORDED / "quick" / "local"))
+    assert (code, err) == (0, "")
+    assert out.startswith("A: results/quick/tiny, study quick, lab local")
+    assert "too few repetitions" in out
+    assert "could not be judged: a ratio takes 6 counted runs on each side" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["compare"], ["A"]),
+        (["compare", "nope", "nope"], ["nope: no results", "none yet"]),
+        (["compare", "QUICK", "playbooks"], ["playbooks", "study.json"]),
+        (["compare", "QUICK", "MODES"], ["no case in common", "--match"]),
+        (["compare", "QUICK", "MODES", "--match", "flavor"], ["alike by flavor", "match by stressor too"]),
+        (["compare", "QUICK", "QUICK", "--match", "size"], ["match 'size'", "case, mode, flavor"]),
+        (["compare", "QUICK", "QUICK", "--figure", "speed"], ["figure 'speed'", "forward_bytes"]),
+        (["compare", "QUICK", "QUICK", "--threshold", "0.5"], ["threshold 0.5", "1 or more"]),
+        (["compare", "QUICK", "QUICK", "--threshold", "much"], ["--threshold", "number"]),
+        (["compare", "QUICK", "QUICK", "--format", "pdf"], ["format 'pdf'", "table, json, md"]),
+    ],
+)
+def test_bad_input_is_one_line(call: Call, words: list[str], parts: list[str]) -> None:
+    names = {"QUICK": str(RECORDED / "quick" / "local"), "MODES": str(RECORDED / "modes" / "loop")}
+    code, out, err = call(*(names.get(word, word) for word in words))
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    for part in parts:
+        assert part in err
