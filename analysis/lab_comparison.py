@@ -52,6 +52,8 @@ SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
     "rate": lambda case: case.spec.link_rate,
     "backend": lambda case: case.spec.backend,
     "table": lambda case: case.spec.table or "-",
+    "network": lambda case: case.spec.network,
+    "probes": lambda case: case.spec.probes,
 }
 _NUMBER_TYPES = ("int", "float", "int | None", "float | None")
 SCHEMA = 1

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.claims import Measurements, Verdict, judge_numbers, judge_statements
+from analysis.parsers.records import NETWORKS
 from analysis.published_data import Published, load_published
 from analysis.results import Results, load_results
 from analysis.stability import Check, stability_checks, stability_notices
@@ -80,5 +81,5 @@ def article_conditions(
     results: Results, cases: tuple[CaseSummary, ...], series: tuple[Series, ...], published: Published
 ) -> Measurements:
     """What claims may be held against: a network that was made to fail tests something else."""
-    plain = tuple(case for case in cases if getattr(case.spec, "network", "plain") == "plain")
+    plain = tuple(case for case in cases if case.spec.network == NETWORKS[0])
     return Measurements(plain, series, results.lab.links, published)

@@ -296,7 +296,7 @@ def compare(
         typer.Option(
             metavar="SETTINGS",
             help="Which cases belong together: those alike in these, joined by commas: case, mode, flavor, "
-            "stressor, stressed, threads, rate, backend, table.",
+            "stressor, stressed, threads, rate, backend, table, network, probes.",
         ),
     ] = "case",
     output_format: Annotated[str, typer.Option("--format", help="table, json or md.")] = "table",
