@@ -119,11 +119,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of parts in a row; what is missing of 1 stays empty."""
+    """A bar of parts in a row; what is missing of 1 stays empty. shown: its label is printed above it."""
 
     kind: ClassVar[str] = "bar"
     label: str
     parts: Sequence[Part]
+    shown: bool = False
 
 
 @dataclass(frozen=True)

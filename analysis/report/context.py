@@ -52,6 +52,11 @@ class Context:
         """To several runs, each called by case and number."""
         return tuple(self.run_link(run, run.path.removeprefix("runs/")) for run in runs)
 
+    def paths_cell(self, paths: Iterable[str]) -> Cell:
+        """The same of runs given by their paths in the results directory."""
+        chosen = set(paths)
+        return self.runs_cell(run for run in self.analysis.results.runs if run.path in chosen)
+
     def runs_cell(self, runs: Iterable[RunResult]) -> Cell:
         """The cell of a row that says which run directories it came from."""
         links = self.run_links(runs)

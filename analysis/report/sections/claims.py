@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from analysis.claims import NOT_REPRODUCED, NUMBER, REPRODUCED, SHAPE, Verdict
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
 from analysis.report.overview import other_release, verdict_counts
 
@@ -37,8 +38,8 @@ def _numbers_fold(context: Context) -> Fold:
                 "Seconds and MB of other machines cannot be reproduced. Whether a column rises, how steeply "
                 "and from where, and how each of its numbers stands to a reference row, can."
             ),
-            _verdicts_table("claims-shapes", "Columns", shapes),
-            _verdicts_table("claims-rows", "Numbers", numbers),
+            _verdicts_table(context, "claims-shapes", "Columns", shapes),
+            _verdicts_table(context, "claims-rows", "Numbers", numbers),
         ],
         note=verdict_counts(verdicts),
     )
@@ -46,10 +47,12 @@ def _numbers_fold(context: Context) -> Fold:
 
 def claims_table(context: Context) -> Table:
     """The article's sentences."""
-    return _verdicts_table("claims-table", "Claims", context.analysis.verdicts, heading=False)
+    return _verdicts_table(context, "claims-table", "Claims", context.analysis.verdicts, heading=False)
 
 
-def _verdicts_table(identifier: str, title: str, verdicts: Sequence[Verdict], heading: bool = True) -> Table:
+def _verdicts_table(
+    context: Context, identifier: str, title: str, verdicts: Sequence[Verdict], heading: bool = True
+) -> Table:
     """One row per claim: the statement, its verdict, what was measured, the rule and the reason."""
     rows = []
     for verdict in verdicts:
@@ -59,13 +62,15 @@ def _verdicts_table(identifier: str, title: str, verdicts: Sequence[Verdict], he
                 Cell(verdict.statement, f"{verdict.identifier}; {verdict.where}"),
                 Cell(f"{symbol} {verdict.verdict}", tone=tone),
                 Cell(verdict.measured),
-                Cell(verdict.reason),
+                Cell(verdict.reason, verdict.rule),
+                context.paths_cell(verdict.outcome.runs),
             ]
         )
     columns = (
         label("the article says"),
         label("verdict"),
         label("measured here"),
-        label("rule and reason"),
+        label("reason and rule"),
+        RUNS_COLUMN,
     )
     return Table(identifier, title, columns, rows, cards=True, heading=heading)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from analysis.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
+from analysis.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
 from analysis.figures.bound import published_bound
 from analysis.published_data import STRESSED_TABLES
 from analysis.report.blocks import Bar, Block, Cell, Key, Lead, Part, Section, Table, Tiles, label
 from analysis.report.context import Context
 from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_note, significant
-from analysis.report.overview import exclusions_line, integrity_line, other_release, outcome_line
+from analysis.report.overview import (
+    exclusions_line,
+    integrity_line,
+    other_release,
+    outcome_line,
+    verdict_counts,
+)
 from analysis.report.sections.article import ARTICLE_MODE
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
 from analysis.statistics import median_estimate
@@ -58,16 +64,24 @@ def headline_table(context: Context) -> Table:
 
 
 def _verdicts(analysis: Analysis) -> Iterator[Block]:
-    """The claims as one bar with its legend."""
+    """The claims as bars with one legend: sentences first, then the numbers of the tables."""
     if not analysis.verdicts:
         return
-    counts = Counter(verdict.verdict for verdict in analysis.verdicts)
-    total = len(analysis.verdicts)
-    found = [(verdict, colour) for verdict, colour in _VERDICTS if counts[verdict]]
-    words = ", ".join(f"{counts[verdict]} {verdict}" for verdict, _ in found)
-    parts = [Part(colour, counts[verdict] / total, str(counts[verdict])) for verdict, colour in found]
-    yield Bar(f"Of {total} claims of the article: {words}", parts)
-    yield Key([(colour, f"{counts[verdict]} {verdict}") for verdict, colour in found])
+    yield _verdict_bar(f"{len(analysis.verdicts)} claims of the article", analysis.verdicts)
+    if analysis.number_verdicts:
+        what = f"{len(analysis.number_verdicts)} columns and numbers of its tables, as shapes"
+        yield _verdict_bar(what, analysis.number_verdicts)
+    yield Key([(colour, verdict) for verdict, colour in _VERDICTS])
+
+
+def _verdict_bar(what: str, verdicts: Sequence[Verdict]) -> Bar:
+    counts = Counter(verdict.verdict for verdict in verdicts)
+    parts = [
+        Part(colour, counts[verdict] / len(verdicts), str(counts[verdict]))
+        for verdict, colour in _VERDICTS
+        if counts[verdict]
+    ]
+    return Bar(f"{what}: {verdict_counts(verdicts)}", parts, shown=True)
 
 
 def _tiles(context: Context) -> list[Cell]:
