@@ -15,9 +15,7 @@ from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
 from analysis.parsers.lines import is_number
 from analysis.parsers.ping import PingLog
-from analysis.parsers.progress import ProgressLog
 from analysis.parsers.records import LabRecord, RunRecord
-from analysis.slowdown import guest_pace
 from analysis.timeline import Timeline, Traffic, Wire, build_timeline, first_activity, last_activity, wire_of
 
 # Counters are sampled every 50 ms: the last bytes of a migration show up to one sample after its end.
@@ -88,11 +86,6 @@ class RunFigures:
     link_use_whole: float
     bound_bytes: float
     bound_seconds: float
-    guest_writes_precopy: float | None
-    guest_writes_postcopy: float | None
-    stressor_pace_precopy: float | None
-    stressor_pace_postcopy: float | None
-    guest_standstill_seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +99,6 @@ class Measured:
     outage: Outage
     fine_outage: Outage | None
     longest_sample_gap_seconds: float
-    progress: ProgressLog | None
     clocks: ClockModel
     attribution: Attribution | None
 
@@ -128,7 +120,6 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         outage=outage,
         fine_outage=fine,
         longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),
-        progress=evidence.progress,
         clocks=clocks,
         attribution=attribute(run, evidence, clocks, timeline),
     )
@@ -213,7 +204,6 @@ def _figures(
         else None
     )
     stopped_for_good = _stopped_for_good(evidence, run, clocks)
-    pace = guest_pace(evidence.progress, timeline) if evidence.progress else None
     return RunFigures(
         converged=timeline.converged,
         migration_seconds=seconds,
@@ -269,11 +259,6 @@ def _figures(
         link_use_whole=forward * 8 / seconds / link_rate if seconds > 0 else 0.0,
         bound_bytes=2.0 * spec.ram_bytes,
         bound_seconds=2.0 * spec.ram_bytes * 8 / link_rate,
-        guest_writes_precopy=pace.writes.get("precopy") if pace else None,
-        guest_writes_postcopy=pace.writes.get("postcopy") if pace else None,
-        stressor_pace_precopy=pace.stressor.get("precopy") if pace else None,
-        stressor_pace_postcopy=pace.stressor.get("postcopy") if pace else None,
-        guest_standstill_seconds=pace.standstill_seconds if pace else None,
     )
 
 

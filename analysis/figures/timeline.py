@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 from analysis.figures.style import COLOURS
 from analysis.measure import Measured
 from analysis.parsers.ping import PingLog
-from analysis.parsers.progress import ProgressLog
-from analysis.slowdown import guest_times
-from analysis.units import MIB
 
 _MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
@@ -34,9 +31,9 @@ def timeline_picture(measured: Measured) -> Figure:
     origin = timeline.requested
     end = timeline.completed - origin
     left, right = -0.06 * end - 0.3, end * 1.12 + 0.5
-    figure = Figure(figsize=(9.6, 6.6))
-    lanes = figure.subplots(5, 1, sharex=True, height_ratios=[4.4, 2.4, 2.4, 2.4, 3.2])
-    forward, backward, requests, guest, pings = lanes
+    figure = Figure(figsize=(9.6, 5.6))
+    lanes = figure.subplots(4, 1, sharex=True, height_ratios=[5, 2.6, 2.6, 3.4])
+    forward, backward, requests, pings = lanes
     figure.subplots_adjust(**_MARGINS)
     figure.align_ylabels(lanes)
     for axes in lanes:
@@ -55,9 +52,6 @@ def timeline_picture(measured: Measured) -> Figure:
     requests.set_ylabel("beyond ACKs\n[kB/s]")
     if timeline.border_by_traffic is not None:
         requests.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
-    if measured.progress is not None:
-        _guest(guest, measured.progress, origin, span)
-    guest.set_ylabel("guest writes\n[MiB/s]")
     _pings(pings, measured.ping, origin, left, right)
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
@@ -81,13 +75,6 @@ def _throughput(
         return
     axes.stairs(np.diff(np.interp(edges, time, counter)) / width, edges, color=colour, lw=1.1, baseline=None)
     axes.set_ylim(bottom=0)
-
-
-def _guest(axes: Axes, progress: ProgressLog, origin: float, span: tuple[float, float]) -> None:
-    """Memory that the guest's own program writes, by the guest's clock; a gap is the guest standing still."""
-    time = guest_times(progress) - origin
-    if len(time) > 1:
-        _throughput(axes, time, progress.pattern_bytes_written / MIB, span, COLOURS["late"])
 
 
 def _pings(axes: Axes, ping: PingLog, origin: float, left: float, right: float) -> None:
