@@ -28,6 +28,7 @@ EXAMPLES = (
     ("postcopy-lab report quick --format md", "the same as a paper's appendix"),
     ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
     ("postcopy-lab compare results/quick/old results/quick/new", "is the second slower? exit code 1 if so"),
+    ("postcopy-lab predict --ram 16G --stressed 8G --rate 1G", "how long would that guest take?"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
     ("postcopy-lab provision -i x3550", "the same on real machines"),
 )
@@ -317,6 +318,45 @@ def compare(
             match=match,
             output_format=output_format,
         )
+    )
+
+
+@app.command()
+def predict(
+    ram: Annotated[str, typer.Option(metavar="SIZE", help="The guest's RAM: 16G is 16 GiB (2^30 bytes).")],
+    stressed: Annotated[
+        str, typer.Option(metavar="SIZE", help="Memory that it keeps writing: 8G is 8 GiB; 0M if idle.")
+    ],
+    rate: Annotated[
+        str, typer.Option(metavar="RATE", help="The link's nominal rate: 1G is 10^9 bit/s, 100M is 10^8.")
+    ],
+    results: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="STUDY|RESULTS",
+            help="Measured runs to fit the model to (default: the newest results).",
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None, typer.Option(help="precopy, hybrid or postcopy (default: each that was measured).")
+    ] = None,
+    output_format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
+) -> None:
+    """Predict time and data of a migration from measured runs, with the model's error and the upper bound."""
+    from postcopy_lab.verbs import predict as verb
+
+    verb.predict(
+        inventory,
+        ram=ram,
+        stressed=stressed,
+        rate=rate,
+        results=results,
+        mode=mode,
+        output_format=output_format,
+        backend=backend,
     )
 
 

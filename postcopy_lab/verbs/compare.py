@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import inf
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postcopy_lab.board import make_console
@@ -107,7 +106,7 @@ def _sides(found: LabComparison, project: Project) -> Iterator[str]:
     for name, results in (("A", found.first), ("B", found.second)):
         lab = results.lab
         yield (
-            f"{name}: {project.shown(Path(results.directory))}, study {results.study.name}, lab {lab.lab}, "
+            f"{name}: {project.shown(results.directory)}, study {results.study.name}, lab {lab.lab}, "
             f"release {lab.release}, backend {lab.backend}"
         )
     for name, cases in (("A", found.only_first), ("B", found.only_second)):

@@ -1,0 +1,357 @@
+"""How long will a migration take, and how much will it move? From a model fitted to measured runs.
+
+Data are linear in the stressed memory and, where several were measured, in the guest's RAM; time is linear in
+what the data take on the nominal link. Both by least squares over all counted runs of one mode, so the
+prediction interval (one further migration, Student's) is the model's own error on the runs that made it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.errors import InputError
+from analysis.parsers.records import MODES, NETWORKS
+from analysis.results import FULL_LINK, Results, RunResult
+from analysis.statistics import LEVEL
+from analysis.units import GIB, MIB
+
+SCHEMA = 1
+_LEAST_LOADS = 3
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: bytes of RAM and stressed memory, nominal bits per second of the link."""
+
+    ram_bytes: float
+    stressed_bytes: float
+    rate_bits_per_second: float
+
+    @property
+    def bound_bytes(self) -> float:
+        """A hybrid or post-copy migration sends each page at most twice."""
+        return 2 * self.ram_bytes
+
+    @property
+    def bound_seconds(self) -> float:
+        """The article's 2 x RAM / network throughput."""
+        return self.bound_bytes * 8 / self.rate_bits_per_second
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A value with its prediction interval at LEVEL; never below 0."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """y = coefficients . x, with what a prediction's error needs."""
+
+    coefficients: Numbers
+    spread: Numbers
+    residual: float
+    freedom: int
+
+    def at(self, x: Sequence[float]) -> Predicted:
+        """Prediction for one further observation at x."""
+        row = np.asarray(x, dtype=float)
+        value = float(row @ self.coefficients)
+        reach = float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.residual
+        reach *= math.sqrt(1 + float(row @ self.spread @ row))
+        return Predicted(max(0.0, value), max(0.0, value - reach), value + reach)
+
+
+def least_squares(x: Numbers, y: Numbers) -> LeastSquares | None:
+    """Fit; None if the columns of x are not independent or no observation is left for the error."""
+    count, width = x.shape
+    # Columns are bytes beside ones: of like size, so that the rank is told by what they say.
+    scale = np.abs(x).max(axis=0)
+    if count <= width or bool(np.any(scale == 0)) or np.linalg.matrix_rank(x / scale) < width:
+        return None
+    scaled = x / scale
+    inverse = np.linalg.inv(scaled.T @ scaled)
+    coefficients = inverse @ scaled.T @ y
+    left = y - scaled @ coefficients
+    freedom = count - width
+    return LeastSquares(
+        coefficients=coefficients / scale,
+        spread=inverse / np.outer(scale, scale),
+        residual=math.sqrt(float(left @ left) / freedom),
+        freedom=freedom,
+    )
+
+
+@dataclass(frozen=True)
+class Model:
+    """Fitted to the counted runs of one mode. Ranges are (least, greatest) of what was measured."""
+
+    mode: str
+    runs: tuple[str, ...]
+    cases: int
+    slowed: int
+    with_ram: bool
+    data: LeastSquares
+    time: LeastSquares
+    stressed_range: tuple[float, float]
+    ram_range: tuple[float, float]
+    rate_range: tuple[float, float]
+
+    def data_at(self, request: Request) -> Predicted:
+        return self.data.at(_data_row(request.stressed_bytes, request.ram_bytes, self.with_ram))
+
+    def time_at(self, request: Request) -> Predicted:
+        return self.time.at((1.0, self.data_at(request).value * 8 / request.rate_bits_per_second))
+
+    def extrapolations(self, request: Request) -> tuple[str, ...]:
+        """In which respects the request lies outside of what was measured, one sentence each."""
+        found = []
+        if not _within(request.stressed_bytes, self.stressed_range):
+            found.append(
+                f"stressed memory {_gib(request.stressed_bytes)} is outside of the measured "
+                f"{_gib(self.stressed_range[0])} to {_gib(self.stressed_range[1])}"
+            )
+        if not _within(request.ram_bytes, self.ram_range):
+            effect = "" if self.with_ram else "; its effect on the guest's own memory was not measured"
+            found.append(
+                f"RAM {_gib(request.ram_bytes)} is outside of the measured "
+                f"{_gib(self.ram_range[0])} to {_gib(self.ram_range[1])}{effect}"
+            )
+        if not _within(request.rate_bits_per_second, self.rate_range):
+            found.append(
+                f"link rate {_gbit(request.rate_bits_per_second)} is outside of the measured "
+                f"{_gbit(self.rate_range[0])} to {_gbit(self.rate_range[1])}: taken for granted that the "
+                "link, not the hosts, stays the limit"
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted for one mode; time and data are None where no end is to be expected."""
+
+    mode: str
+    model: Model | None
+    seconds: Predicted | None
+    data_bytes: Predicted | None
+    extrapolations: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """All modes that could be predicted, and which of them to choose."""
+
+    results: Results
+    request: Request
+    modes: tuple[Prediction, ...]
+    choice: str
+
+
+def predict(results: Results, request: Request, mode: str | None = None) -> Predictions:
+    """Predict for one mode, or for each that has enough runs.
+
+    Raises InputError for stressed memory that does not fit the RAM, an unknown mode, and results from which
+    nothing can be fitted.
+    """
+    if request.stressed_bytes >= request.ram_bytes:
+        raise InputError(
+            f"stressed memory {_gib(request.stressed_bytes)} does not fit into RAM {_gib(request.ram_bytes)} "
+            "(allowed: less than the RAM)"
+        )
+    if mode is not None and mode not in MODES:
+        raise InputError(f"mode '{mode}' is not allowed (allowed: {', '.join(MODES)})")
+    asked = (mode,) if mode else MODES
+    found = [prediction for name in asked if (prediction := _predict_mode(results, request, name))]
+    if not found:
+        raise InputError(
+            f"{results.directory}: nothing to fit a model of {mode or 'any mode'} to: that takes completed "
+            f"runs with {_LEAST_LOADS} different loads ({_measured_modes(results)})"
+        )
+    return Predictions(results, request, tuple(found), _choice(results, request))
+
+
+def fit_model(results: Results, mode: str) -> Model | None:
+    """Fit the mode's model; None with fewer than three different loads, or no run left over for the error."""
+    runs = _counted(results, mode)
+    specs = [run.record.spec for run in runs]
+    if len({(spec.stressed_bytes, spec.ram_bytes) for spec in specs}) < _LEAST_LOADS:
+        return None
+    data_bytes = np.array([run.figures.forward_bytes for run in runs if run.figures], dtype=float)
+    seconds = np.array([run.figures.migration_seconds for run in runs if run.figures], dtype=float)
+    rates = np.array([spec.link_rate_bits_per_second for spec in specs])
+    data, with_ram = None, True
+    for with_ram in (True, False):
+        rows = np.array([_data_row(spec.stressed_bytes, spec.ram_bytes, with_ram) for spec in specs])
+        data = least_squares(rows, data_bytes)
+        if data is not None:
+            break
+    if data is None:
+        return None
+    # The time is fitted to the predicted data, so that its error holds the data's too.
+    on_link = rows @ data.coefficients * 8 / rates
+    time = least_squares(np.column_stack([np.ones(len(runs)), on_link]), seconds)
+    if time is None:
+        return None
+    return Model(
+        mode=mode,
+        runs=tuple(run.path for run in runs),
+        cases=len({run.record.case for run in runs}),
+        slowed=sum((run.figures.link_use or 0.0) < FULL_LINK for run in runs if run.figures),
+        with_ram=with_ram,
+        data=data,
+        time=time,
+        stressed_range=_range([spec.stressed_bytes for spec in specs]),
+        ram_range=_range([spec.ram_bytes for spec in specs]),
+        rate_range=_range(rates.tolist()),
+    )
+
+
+def _predict_mode(results: Results, request: Request, mode: str) -> Prediction | None:
+    endless = _endless(results, request) if mode == "precopy" else None
+    if endless is not None:
+        return Prediction(mode, None, None, None, (), (endless,))
+    model = fit_model(results, mode)
+    if model is None:
+        return None
+    seconds, data = model.time_at(request), model.data_at(request)
+    notes = []
+    if model.slowed:
+        notes.append(
+            f"{model.slowed} of {len(model.runs)} runs did not fill their link: "
+            "the model holds what slowed them"
+        )
+    if mode != "precopy" and data.high > request.bound_bytes:
+        notes.append("the interval reaches over 2 x RAM, which no migration of this mode can send")
+    return Prediction(mode, model, seconds, data, model.extrapolations(request), tuple(notes))
+
+
+def _counted(results: Results, mode: str) -> list[RunResult]:
+    return [
+        run
+        for run in results.runs
+        if run.counted
+        and run.figures is not None
+        and run.record.spec.mode == mode
+        and run.record.spec.network == NETWORKS[0]
+    ]
+
+
+def _endless(results: Results, request: Request) -> str | None:
+    """Why pre-copy is not expected to end: it did not under such a load or less, on such a link or faster."""
+    lighter = _not_converged(results, request)
+    if not lighter:
+        return None
+    least = min(lighter, key=lambda run: run.record.spec.stressed_bytes).record.spec
+    return (
+        f"not expected to end: in {len(lighter)} of the measured runs it did not converge with "
+        f"{least.stressed_bytes / MIB:.0f} MiB stressed or more at {_gbit(least.link_rate_bits_per_second)}"
+    )
+
+
+def _not_converged(results: Results, request: Request) -> list[RunResult]:
+    """Pre-copy runs aborted at the limit, under no more load than asked for and on no slower a link."""
+    return [
+        run
+        for run in results.runs
+        if run.record.spec.mode == "precopy"
+        and run.record.outcome == "not_converged"
+        and run.excluded_because is None
+        and run.record.spec.stressed_bytes <= request.stressed_bytes
+        and run.record.spec.link_rate_bits_per_second >= request.rate_bits_per_second
+    ]
+
+
+def _choice(results: Results, request: Request) -> str:
+    """Which mode to take, from what pre-copy did under such a load."""
+    if _not_converged(results, request):
+        return (
+            "hybrid: it always ends, and pre-copy did not with such a load "
+            "(but a network failure during post-copy kills the guest)"
+        )
+    heavier = [
+        run
+        for run in _counted(results, "precopy")
+        if run.record.spec.stressed_bytes >= request.stressed_bytes
+        and run.record.spec.link_rate_bits_per_second <= request.rate_bits_per_second
+    ]
+    if heavier:
+        return (
+            f"pre-copy: it converged in {len(heavier)} measured runs with such a load or more, and no "
+            "network failure can kill the guest"
+        )
+    return "hybrid: it always ends; whether pre-copy would with such a load was not measured"
+
+
+def _data_row(stressed_bytes: float, ram_bytes: float, with_ram: bool) -> tuple[float, ...]:
+    return (1.0, float(stressed_bytes), *((float(ram_bytes),) if with_ram else ()))
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    return float(min(values)), float(max(values))
+
+
+def _within(value: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] * (1 - 1e-9) <= value <= bounds[1] * (1 + 1e-9)
+
+
+def _measured_modes(results: Results) -> str:
+    loads: dict[str, set[tuple[int, int]]] = {}
+    for run in results.runs:
+        if run.counted:
+            spec = run.record.spec
+            loads.setdefault(spec.mode, set()).add((spec.stressed_bytes, spec.ram_bytes))
+    return ", ".join(f"{mode}: {len(found)}" for mode, found in sorted(loads.items())) or "none is there"
+
+
+def _gib(value: float) -> str:
+    return f"{value / GIB:g} GiB"
+
+
+def _gbit(value: float) -> str:
+    return f"{value / 1e9:g} Gbit/s"
+
+
+def prediction_document(found: Predictions) -> dict[str, Any]:
+    """What `--format json` prints."""
+    lab = found.results.lab
+    return {
+        "schema": SCHEMA,
+        "results": str(found.results.directory),
+        "study": found.results.study.name,
+        "lab": lab.lab,
+        "release": lab.release,
+        "request": {**vars(found.request)},
+        "bound_bytes": found.request.bound_bytes,
+        "bound_seconds": found.request.bound_seconds,
+        "level": LEVEL,
+        "modes": [_mode_record(prediction) for prediction in found.modes],
+        "choice": found.choice,
+    }
+
+
+def _mode_record(prediction: Prediction) -> dict[str, Any]:
+    model = prediction.model
+    return {
+        "mode": prediction.mode,
+        "migration_seconds": vars(prediction.seconds) if prediction.seconds else None,
+        "forward_bytes": vars(prediction.data_bytes) if prediction.data_bytes else None,
+        "extrapolated": list(prediction.extrapolations),
+        "notes": list(prediction.notes),
+        "runs": list(model.runs) if model else [],
+        "data_coefficients": model.data.coefficients.tolist() if model else None,
+        "time_coefficients": model.time.coefficients.tolist() if model else None,
+        "data_residual_bytes": model.data.residual if model else None,
+        "time_residual_seconds": model.time.residual if model else None,
+    }

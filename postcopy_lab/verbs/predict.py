@@ -1,0 +1,131 @@
+"""`postcopy-lab predict`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from postcopy_lab.board import make_console
+from postcopy_lab.errors import InputError, count
+from postcopy_lab.project import Project
+from postcopy_lab.quantities import parse_memory, parse_rate
+from postcopy_lab.verbs.report import READING, open_results
+
+if TYPE_CHECKING:
+    from analysis.prediction import Model, Prediction, Predictions
+
+FORMATS = ("table", "json")
+_HEADS = ("mode", "time", "data", "at most (2 x RAM / rate)")
+_BOUNDED_MODES = ("hybrid", "postcopy")
+
+
+def predict(
+    inventory: str,
+    *,
+    ram: str,
+    stressed: str,
+    rate: str,
+    results: str | None,
+    mode: str | None,
+    output_format: str,
+    backend: str | None,
+) -> None:
+    """Print time and data of a migration, with the error of the model that they come from.
+
+    Raises:
+        InputError: a size, rate, mode or format that is none, or results to which nothing can be fitted.
+    """
+    if output_format not in FORMATS:
+        raise InputError(f"format '{output_format}' is not allowed (allowed: {', '.join(FORMATS)})")
+    ram_bytes, stressed_bytes = parse_memory("--ram", ram), parse_memory("--stressed", stressed)
+    rate_bits_per_second = parse_rate("--rate", rate)
+    project, directory = open_results(inventory, results, backend)
+    from analysis.errors import InputError as AnalysisInputError
+    from analysis.prediction import Request, prediction_document
+    from analysis.prediction import predict as predict_from
+    from analysis.results import load_results
+
+    try:
+        with make_console(stderr=True).status(READING):
+            loaded = load_results(directory)
+        found = predict_from(loaded, Request(ram_bytes, stressed_bytes, rate_bits_per_second), mode)
+    except AnalysisInputError as error:
+        raise InputError(str(error)) from error
+    if output_format == "json":
+        print(json.dumps(prediction_document(found), indent=1, ensure_ascii=False))
+    else:
+        _print(found, project)
+
+
+def _print(found: Predictions, project: Project) -> None:
+    from rich import box
+    from rich.table import Table
+
+    console = make_console()
+    request, lab = found.request, found.results.lab
+    console.print(
+        f"Guest of {request.ram_bytes / 2**30:g} GiB RAM, {request.stressed_bytes / 2**30:g} GiB of it "
+        f"stressed (GiB = 2^30 bytes), link of {request.rate_bits_per_second / 1e9:g} Gbit/s (10^9 bit/s)",
+        style="bold",
+        soft_wrap=True,
+    )
+    console.print(
+        f"From {project.shown(found.results.directory)}: study {found.results.study.name}, lab {lab.lab}, "
+        f"release {lab.release}. Below each value: 95 % prediction interval of one migration.",
+        soft_wrap=True,
+    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in _HEADS:
+        table.add_column(head, justify="left" if head == "mode" else "right")
+    for prediction in found.modes:
+        table.add_row(*_cells(prediction, found))
+    console.print(table)
+    for prediction in found.modes:
+        for text in prediction.extrapolations:
+            console.print(f"{prediction.mode}: EXTRAPOLATED: {text}", style="bold yellow", soft_wrap=True)
+        for text in prediction.notes:
+            console.print(f"{prediction.mode}: {text}", soft_wrap=True)
+        for line in _model_lines(prediction.model):
+            console.print(line, soft_wrap=True)
+    console.print(f"Choice: {found.choice}.", soft_wrap=True)
+
+
+def _cells(prediction: Prediction, found: Predictions) -> tuple[str, ...]:
+    from analysis.report.formats import EMPTY, significant
+
+    def shown(value: object, unit: str, factor: float) -> str:
+        from analysis.prediction import Predicted
+
+        if not isinstance(value, Predicted):
+            return "no end expected"
+        low, high = significant(value.low * factor), significant(value.high * factor)
+        return f"{significant(value.value * factor)} {unit}\n{low} to {high}"
+
+    bound = EMPTY
+    if prediction.mode in _BOUNDED_MODES:
+        request = found.request
+        bound = f"{significant(request.bound_seconds)} s\n{significant(request.bound_bytes / 1e6)} MB"
+    return (
+        prediction.mode,
+        shown(prediction.seconds, "s", 1.0),
+        shown(prediction.data_bytes, "MB", 1e-6),
+        bound,
+    )
+
+
+def _model_lines(model: Model | None) -> Iterator[str]:
+    from analysis.report.formats import significant
+
+    if model is None:
+        return
+    base, per_stressed = model.data.coefficients[:2]
+    ram = f" + {model.data.coefficients[2] * 1024:.3g} MiB per GiB RAM" if model.with_ram else ""
+    own, per_link = model.time.coefficients
+    yield (
+        f"{model.mode}: fitted to {count(len(model.runs), 'run')} of {count(model.cases, 'case')}: "
+        f"data = {significant(base / 1e6)} MB + {per_stressed:.3g} x stressed{ram} "
+        f"(residual {significant(model.data.residual / 1e6)} MB); "
+        f"time = {significant(own)} s + {per_link:.3g} x data / rate "
+        f"(residual {significant(model.time.residual)} s)"
+    )

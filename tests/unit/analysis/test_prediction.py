@@ -1,0 +1,190 @@
+"""Predictions: exact where runs lie on a line, as wide as they scatter, open about what was not measured."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.errors import InputError
+from analysis.prediction import (
+    Request,
+    fit_model,
+    least_squares,
+    predict,
+    prediction_document,
+)
+from analysis.results import Results, load_results
+from analysis.tables import CaseSummary
+from tests.unit.analysis.cases import RECORDED, made_case
+
+MIB, GIB = 1 << 20, 1 << 30
+QUICK = load_results(RECORDED / "quick" / "local")
+
+
+def results_of(*cases: CaseSummary) -> Results:
+    return replace(QUICK, runs=tuple(run for case in cases for run in case.runs))
+
+
+def on_the_line(
+    flavor: str, stressed_mib: int, rate: float = 1e9, noise: float = 0.0, **options: str
+) -> CaseSummary:
+    """Data = 100 MiB + 2 x stressed + 10 MiB per GiB RAM; time = 1.5 s + 1.05 x data / rate."""
+    gib = {"s": 2, "m": 4, "l": 8, "xl": 16}[flavor]
+    data = (100 + 2 * stressed_mib + 10 * gib) * MIB + noise
+    figures = {
+        "forward_bytes": data,
+        "migration_seconds": 1.5 + 1.05 * data * 8 / rate,
+        "link_use": 0.95,
+        "converged": True,
+    }
+    return made_case([figures, figures], flavor=flavor, stressed_mib=stressed_mib, rate=rate, **options)
+
+
+EXACT = results_of(
+    *(on_the_line(flavor, 0) for flavor in ("s", "m", "l", "xl")),
+    *(on_the_line("xl", mib) for mib in (256, 1024, 4096)),
+)
+
+
+def test_runs_on_a_line_are_predicted_exactly() -> None:
+    (found,) = predict(EXACT, Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
+    data = (100 + 2 * 2048 + 80) * MIB
+    assert found.data_bytes is not None and found.seconds is not None
+    assert found.data_bytes.value == pytest.approx(data)
+    assert found.data_bytes.high - found.data_bytes.low < 1
+    assert found.seconds.value == pytest.approx(1.5 + 1.05 * data * 8 / 1e9)
+    assert found.extrapolations == ()
+    assert found.model is not None and found.model.with_ram
+    assert found.model.data.coefficients.tolist() == pytest.approx([100 * MIB, 2.0, 10 / 1024])
+
+
+def test_a_faster_link_takes_its_share_of_the_time_and_is_called_extrapolated() -> None:
+    (found,) = predict(EXACT, Request(16 * GIB, 1 * GIB, 1e10), "hybrid").modes
+    assert found.seconds is not None
+    assert found.seconds.value == pytest.approx(1.5 + 1.05 * (100 + 2048 + 160) * MIB * 8 / 1e10)
+    (sentence,) = found.extrapolations
+    assert sentence.startswith("link rate 10 Gbit/s is outside of the measured 1 Gbit/s to 1 Gbit/s")
+
+
+def test_each_kind_of_extrapolation_is_said() -> None:
+    (found,) = predict(EXACT, Request(64 * GIB, 32 * GIB, 1e8), "hybrid").modes
+    assert [text.split(" is ")[0] for text in found.extrapolations] == [
+        "stressed memory 32 GiB",
+        "RAM 64 GiB",
+        "link rate 0.1 Gbit/s",
+    ]
+
+
+def test_one_size_of_guest_leaves_the_ram_out_and_says_so() -> None:
+    results = results_of(*(on_the_line("xl", mib) for mib in (0, 256, 1024)))
+    (found,) = predict(results, Request(8 * GIB, 512 * MIB, 1e9), "hybrid").modes
+    assert found.model is not None and not found.model.with_ram
+    (sentence,) = found.extrapolations
+    assert sentence.endswith("its effect on the guest's own memory was not measured")
+
+
+def test_the_bound_is_twice_the_ram_over_the_rate() -> None:
+    """2 x 16 GiB at 1 Gbit/s: 34.36 GB, 274.9 s."""
+    request = Request(16 * GIB, 8 * GIB, 1e9)
+    assert request.bound_bytes == 34_359_738_368
+    assert request.bound_seconds == pytest.approx(274.88, abs=0.01)
+
+
+def test_interval_of_one_further_observation_by_the_textbook() -> None:
+    """Simple regression: s sqrt(1 + 1/n + (x - mean)^2 / Sxx) times Student's t of n - 2."""
+    x, y = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([2.1, 3.9, 6.2, 7.8, 10.1])
+    fit = least_squares(np.column_stack([np.ones(5), x]), y)
+    assert fit is not None
+    expected = stats.linregress(x, y)
+    residual = np.sqrt(((y - expected.intercept - expected.slope * x) ** 2).sum() / 3)
+    reach = stats.t.ppf(0.975, 3) * residual * np.sqrt(1 + 1 / 5 + (6 - 3) ** 2 / 10)
+    found = fit.at((1.0, 6.0))
+    assert found.value == pytest.approx(expected.intercept + 6 * expected.slope)
+    assert found.high - found.value == pytest.approx(float(reach))
+
+
+def test_nine_of_ten_further_runs_and_more_lie_in_the_interval() -> None:
+    generator = np.random.default_rng(11)
+    hits = 0
+    for _ in range(200):
+        noise = generator.normal(0, 30e6, 9)
+        cases = [
+            on_the_line("xl", mib, noise=noise[step]) for step, mib in enumerate((0, 512, 1024, 1536) * 2)
+        ]
+        # Each load's two measurements are cases of their own here: one run of each.
+        results = replace(QUICK, runs=tuple(case.runs[0] for case in cases))
+        (found,) = predict(results, Request(16 * GIB, 768 * MIB, 1e9), "hybrid").modes
+        further = on_the_line("xl", 768, noise=noise[8]).runs[0].figures
+        assert further is not None and found.seconds is not None
+        hits += found.seconds.low <= further.migration_seconds <= found.seconds.high
+    assert hits / 200 >= 0.9
+
+
+def test_columns_that_say_the_same_are_no_model() -> None:
+    ones = np.ones((5, 1))
+    assert least_squares(np.hstack([ones, 3 * ones]), np.arange(5.0)) is None
+    assert least_squares(np.ones((2, 2)), np.arange(2.0)) is None
+
+
+def test_precopy_that_never_ended_is_not_given_a_time() -> None:
+    endless = made_case([{"converged": False}], mode="precopy", stressed_mib=512, outcome="not_converged")
+    results = results_of(endless, *(on_the_line("xl", mib) for mib in (0, 256, 1024)))
+    found = predict(results, Request(16 * GIB, 1 * GIB, 1e9))
+    precopy, hybrid = found.modes
+    assert (precopy.mode, precopy.seconds, precopy.data_bytes) == ("precopy", None, None)
+    assert precopy.notes[0].startswith("not expected to end: in 1 of the measured runs")
+    assert hybrid.seconds is not None
+    assert found.choice.startswith("hybrid: it always ends, and pre-copy did not")
+
+
+def test_the_choice_follows_what_precopy_did() -> None:
+    hybrids = [on_the_line("xl", mib) for mib in (0, 256, 1024)]
+    converged = on_the_line("xl", 1024, mode="precopy")
+    with_it = predict(results_of(*hybrids, converged), Request(16 * GIB, 512 * MIB, 1e9))
+    assert with_it.choice.startswith("pre-copy: it converged in 2 measured runs")
+    without = predict(results_of(*hybrids), Request(16 * GIB, 512 * MIB, 1e9))
+    assert without.choice.endswith("was not measured")
+
+
+def test_a_lighter_load_or_a_faster_link_may_still_converge() -> None:
+    endless = made_case([{"converged": False}], mode="precopy", stressed_mib=512, outcome="not_converged")
+    results = results_of(endless, *(on_the_line("xl", mib) for mib in (0, 256, 1024)))
+    for request in (Request(16 * GIB, 256 * MIB, 1e9), Request(16 * GIB, 1 * GIB, 1e10)):
+        assert [found.mode for found in predict(results, request).modes] == ["hybrid"]
+
+
+def test_runs_slower_than_their_link_are_named() -> None:
+    model = fit_model(QUICK, "hybrid")
+    assert model is not None
+    assert (len(model.runs), model.slowed) == (4, 3)
+    (hybrid,) = predict(QUICK, Request(2 * GIB, 512 * MIB, 1e9), "hybrid").modes
+    assert "3 of 4 runs did not fill their link" in hybrid.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "mode", "message"),
+    [
+        (Request(2 * GIB, 2 * GIB, 1e9), None, "stressed memory 2 GiB does not fit into RAM 2 GiB"),
+        (Request(2 * GIB, 1 * GIB, 1e9), "teleport", r"mode 'teleport' is not allowed \(allowed: precopy"),
+        (Request(2 * GIB, 1 * GIB, 1e9), "postcopy", r"3 different loads \(hybrid: 4\)"),
+    ],
+)
+def test_what_cannot_be_predicted_is_one_line(request_: Request, mode: str | None, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        predict(QUICK, request_, mode)
+    assert "\n" not in str(caught.value)
+
+
+def test_document_is_plain_json() -> None:
+    document = json.loads(
+        json.dumps(prediction_document(predict(QUICK, Request(16 * GIB, 8 * GIB, 1e9))), allow_nan=False)
+    )
+    hybrid = document["modes"][-1]
+    assert document["schema"] == 1
+    assert hybrid["migration_seconds"]["low"] < hybrid["migration_seconds"]["value"]
+    assert len(hybrid["extrapolated"]) == 2
+    assert all(run.startswith("runs/hybrid-") for run in hybrid["runs"])

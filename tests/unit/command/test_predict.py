@@ -1,0 +1,102 @@
+"""`predict` as a user calls it, on recorded runs; units are strict."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+
+import pytest
+
+from postcopy_lab.errors import InputError
+from postcopy_lab.project import Project
+from postcopy_lab.quantities import parse_memory, parse_rate
+from tests.unit.command.conftest import ROOT
+
+Call = Callable[..., tuple[int, str, str]]
+QUICK = str(ROOT / "tests" / "data" / "results" / "quick" / "local")
+GUEST = ("--ram", "16G", "--stressed", "8G", "--rate", "1G")
+
+
+def test_time_data_bound_and_extrapolation(call: Call) -> None:
+    code, out, err = call("predict", *GUEST, "--from", QUICK)
+    assert (code, err) == (0, "")
+    assert out.startswith("Guest of 16 GiB RAM, 8 GiB of it stressed (GiB = 2^30 bytes), link of 1 Gbit/s")
+    assert "275 s" in out and "34,360 MB" in out
+    assert "hybrid: EXTRAPOLATED: stressed memory 8 GiB is outside of the measured 0 GiB to 1 GiB" in out
+    assert "precopy: not expected to end" in out
+    assert out.splitlines()[-1].startswith("Choice: hybrid")
+
+
+def test_within_what_was_measured_nothing_is_extrapolated(call: Call) -> None:
+    code, out, _err = call("predict", "--ram", "2G", "--stressed", "512M", "--rate", "1gbit", "--from", QUICK)
+    assert code == 0
+    assert "EXTRAPOLATED" not in out
+
+
+def test_json_for_machines(call: Call) -> None:
+    code, out, err = call("predict", *GUEST, "--from", QUICK, "--mode", "hybrid", "--format", "json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    (hybrid,) = document["modes"]
+    assert hybrid["forward_bytes"]["value"] == pytest.approx(1.93 * 8 * 2**30 + 221e6, rel=0.01)
+    assert document["request"]["rate_bits_per_second"] == 1e9
+
+
+def test_the_newest_results_are_taken(call: Call, checkout: Project) -> None:
+    for age, study in enumerate(("quick", "modes")):
+        folder = checkout.root / "results" / study / "tiny"
+        lab = {"quick": "local", "modes": "loop"}[study]
+        shutil.copytree(ROOT / "tests" / "data" / "results" / study / lab, folder)
+        os.utime(folder / "study.json", (2_000_000_000 - age, 2_000_000_000 - age))
+    code, out, err = call("predict", *GUEST)
+    assert (code, err) == (0, "")
+    assert "From results/quick/tiny: study quick" in out
+    code, out, err = call("predict", *GUEST, "--from", "modes")
+    assert (code, out) == (2, "")
+    assert "nothing to fit a model of any mode to" in err and "(postcopy: 1)" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["--ram", "16GB", "--stressed", "8G", "--rate", "1G"], ["--ram '16GB'", "MiB, GiB and TiB"]),
+        (["--ram", "16", "--stressed", "8G", "--rate", "1G"], ["--ram '16'", "for example 16G"]),
+        (["--ram", "16G", "--stressed", "8g", "--rate", "1G"], ["--stressed '8g'"]),
+        (["--ram", "16G", "--stressed", "8G", "--rate", "1GiB"], ["--rate '1GiB'", "10^9 bit/s"]),
+        (["--ram", "16G", "--stressed", "8G", "--rate", "0G"], ["--rate '0G'", "above 0"]),
+        (["--ram", "4G", "--stressed", "8G", "--rate", "1G"], ["8 GiB does not fit into RAM 4 GiB"]),
+        (["--ram", "16G", "--stressed", "8G"], ["--rate"]),
+        ([*GUEST, "--mode", "fast"], ["mode 'fast'", "precopy, hybrid, postcopy"]),
+        ([*GUEST, "--format", "md"], ["format 'md'", "table, json"]),
+        ([*GUEST, "--from", "nope"], ["nope: no results"]),
+    ],
+)
+def test_bad_input_is_one_line(call: Call, words: list[str], parts: list[str]) -> None:
+    source = [] if "--from" in words else ["--from", QUICK]
+    code, out, err = call("predict", *words, *source)
+    assert (code, out) == (2, "")
+    assert err.startswith("error: ") and err.count("\n") == 1, err
+    for part in parts:
+        assert part in err
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("16G", 16 * 2**30), ("1.5GiB", 1.5 * 2**30), ("0M", 0), ("2T", 2**41), ("256MiB", 2**28)],
+)
+def test_sizes_are_binary(text: str, size: float) -> None:
+    assert parse_memory("--ram", text) == size
+
+
+@pytest.mark.parametrize(("text", "rate"), [("1G", 1e9), ("2.5gbit", 2.5e9), ("100M", 1e8), ("10Gbit", 1e10)])
+def test_rates_are_decimal(text: str, rate: float) -> None:
+    assert parse_rate("--rate", text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "G", "-1G", "1 G", "1e3M", "1GB", "1kbit", "\u0661G", "9" * 400 + "G"])
+def test_neither_is_guessed(text: str) -> None:
+    for parse in (parse_memory, parse_rate):
+        with pytest.raises(InputError):
+            parse("--x", text)
