@@ -101,8 +101,8 @@ class Reading(unittest.TestCase):
     def test_what_tcpdump_and_ping_are_told(self):
         self.assertEqual(
             captures.taps_of(
-                "<domain><devices><interface type='bridge'><source bridge='br'/><target dev='vnet3'/></interface>"
-                "<interface type='bridge'><source bridge='br'/></interface></devices></domain>"
+                "<domain><devices><interface type='bridge'><target dev='vnet3'/></interface>"
+                "<interface type='bridge'><source bridge='b'/></interface></devices></domain>"
             ),
             ["vnet3"],
         )
