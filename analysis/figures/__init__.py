@@ -7,6 +7,7 @@ page's theme.
 from analysis.figures.article import stressed_data, stressed_time, unloaded_data, unloaded_time
 from analysis.figures.bound import bound_picture
 from analysis.figures.modes import modes_picture
+from analysis.figures.rates import rates_picture
 from analysis.figures.style import inline_svg, styled, svg_file
 from analysis.figures.timeline import timeline_picture
 
@@ -14,6 +15,7 @@ __all__ = [
     "bound_picture",
     "inline_svg",
     "modes_picture",
+    "rates_picture",
     "stressed_data",
     "stressed_time",
     "styled",

@@ -26,7 +26,7 @@ def summary_table(summary: Summary) -> Table:
         collapse_padding=True,
         pad_edge=False,
     )
-    table.add_column("case", no_wrap=True)
+    table.add_column("case", overflow="fold")
     table.add_column("runs", justify="right", no_wrap=True)
     for head in ("time\ns", "data\nMB", "down\nms", "outage\ns", "link\nuse"):
         table.add_column(head, justify="right", no_wrap=True)

@@ -1,0 +1,116 @@
+"""Cases that differ in one thing alone, and how they are held against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from analysis.comparison import compare_rounds
+from analysis.report.blocks import Cell, Column, Table, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell, outcomes_text
+from analysis.report.context import Context
+from analysis.tables import CaseSummary
+from analysis.units import MB, MIB
+
+Groups = Sequence[tuple[str, Sequence[CaseSummary]]]
+
+_CONDITIONS = (
+    "mode",
+    "flavor",
+    "stressor",
+    "stressed_bytes",
+    "stress_threads",
+    "link_rate",
+    "backend",
+    "network",
+    "probes",
+)
+
+
+def groups_that_differ_in(condition: str, cases: Sequence[CaseSummary]) -> Groups:
+    """Cases alike in everything but this field of their spec, where it has two values or more."""
+    groups: dict[tuple[object, ...], list[CaseSummary]] = {}
+    for case in cases:
+        key = tuple(getattr(case.spec, name) for name in _CONDITIONS if name != condition)
+        groups.setdefault(key, []).append(case)
+    return [
+        (guest_words(members[0]), members)
+        for members in groups.values()
+        if len({getattr(case.spec, condition) for case in members}) > 1
+    ]
+
+
+def guest_words(case: CaseSummary) -> str:
+    """The guest and its load in two or three words."""
+    spec = case.spec
+    return (
+        f"{spec.flavor}, {spec.stressed_bytes / MIB:,.0f} MiB"
+        if spec.stressor
+        else f"{spec.flavor}, unloaded"
+    )
+
+
+def variants_table(
+    context: Context,
+    identifier: str,
+    title: str,
+    groups: Groups,
+    is_reference: Callable[[CaseSummary], bool],
+) -> Table:
+    """A row per case; its time is held against the reference of its group, which comes first there."""
+    rows: list[list[Cell]] = []
+    for _, members in groups:
+        ordered = sorted(members, key=lambda case: not is_reference(case))
+        rows += [_row(context, case, ordered[0]) for case in ordered]
+    return Table(
+        identifier,
+        title,
+        (
+            label("case"),
+            label("outcome"),
+            Column("migration time", "s"),
+            Column("data", "MB = 10⁶ B"),
+            Column("downtime (hypervisor)", "ms"),
+            Column("ping outage", "s"),
+            label("time against the reference"),
+            RUNS_COLUMN,
+        ),
+        rows,
+        "A comparison needs so many repetitions that its exact rank test could show a difference at all: "
+        "with n and m runs the smallest p is 2 / C(n + m, n), with n pairs of runs of one round 2^(1 - n). "
+        "Pairs are compared from six on: they are free of the machine's drift.",
+        heading=False,
+    )
+
+
+def _row(context: Context, case: CaseSummary, reference: CaseSummary) -> list[Cell]:
+    converged = bool(case.counted)
+    estimate = case.estimate if converged else case.not_converged_estimate
+    prefix = "" if converged else "> "
+    return [
+        case_cell(case),
+        Cell(outcomes_text(case)),
+        estimate_cell(estimate("migration_seconds"), 1, prefix),
+        estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
+        estimate_cell(case.estimate("downtime_seconds"), 1000),
+        outage_cell(case),
+        Cell("reference") if case is reference else _against(reference, case),
+        context.runs_cell(case.runs),
+    ]
+
+
+def _against(reference: CaseSummary, case: CaseSummary) -> Cell:
+    if not case.counted:
+        return Cell("no completed run", "never converged" if case.not_converged else None, tone="muted")
+    comparison = compare_rounds(reference.by_round("migration_seconds"), case.by_round("migration_seconds"))
+    if comparison is None:
+        return missing("nothing to compare with")
+    counts = f"{comparison.first_count} and {comparison.second_count} runs"
+    if comparison.p is None:
+        least = f"smallest possible p = {comparison.smallest_p:.2f}"
+        return Cell(comparison.verdict, f"{counts}, {least}", tone="muted")
+    ratio = comparison.ratio
+    bounds = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
+    return Cell(
+        f"x {ratio.value:.2f}{bounds}",
+        f"{comparison.verdict}, p = {comparison.p:.3f}; {comparison.test}, {counts}",
+    )
