@@ -16,6 +16,7 @@ from analysis.outage import Outage, measure_outage
 from analysis.parsers.lines import is_number
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import LabRecord, RunRecord
+from analysis.slowdown import Slowdown, measure_slowdown
 from analysis.timeline import Timeline, Traffic, Wire, build_timeline, first_activity, last_activity, wire_of
 
 # Counters are sampled every 50 ms: the last bytes of a migration show up to one sample after its end.
@@ -101,6 +102,7 @@ class Measured:
     longest_sample_gap_seconds: float
     clocks: ClockModel
     attribution: Attribution | None
+    slowdown: Slowdown | None
 
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
@@ -122,6 +124,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),
         clocks=clocks,
         attribution=attribute(run, evidence, clocks, timeline),
+        slowdown=measure_slowdown(run, evidence.progress, clocks, timeline),
     )
 
 
