@@ -6,8 +6,10 @@ way. Five captures see it pass or not; court.py judges each ping by them.
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.causes import Cause
 from analysis.clock import ClockModel
@@ -20,6 +22,8 @@ from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
 
 # Length of the IP packets of the two pings: 56 and 16 bytes behind 20 of IP and 8 of ICMP.
 COARSE_IP_BYTES, FINE_IP_BYTES = 84, 44
+# What they are called: by the period that ping is asked for.
+COARSE, FINE = "100 ms", "10 ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +54,19 @@ class Tally:
 class StreamAttribution:
     """One ping (coarse or fine) of one run: what was lost, by cause, and what came late.
 
-    `late`: answered after more than a period; `late_in_guest`: those that took it between tap and tap;
-    `answered_after_end`: lost to ping only because it had been stopped when the answer came.
+    `after_resume`: the lost ones that were sent once the guest ran on the destination. `late`: answered after
+    more than a period; `late_in_guest`: those that took it between tap and tap; `late_after_end`: how many
+    were lost to ping only because it had been stopped when the answer came (`answered_after_end`).
     """
 
     period_seconds: float
     lost: tuple[LostPing, ...]
     answered_after_end: tuple[LostPing, ...]
     tallies: Mapping[Cause, Tally]
+    after_resume: Mapping[Cause, int]
     late: int
     late_in_guest: int
+    late_after_end: int
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,20 @@ class Attribution:
     announced_at_uplink_seconds: float | None
     uncertainty_seconds: float
     doubts: tuple[tuple[str, str], ...]
+
+    def without_pings(self) -> Attribution:
+        """The same without the single pings, to be kept of many runs."""
+        coarse, fine = (
+            replace(stream, lost=(), answered_after_end=()) if stream else None
+            for stream in (self.coarse, self.fine)
+        )
+        assert coarse is not None
+        return replace(self, coarse=coarse, fine=fine)
+
+    @property
+    def finest(self) -> StreamAttribution:
+        """The ping that dates losses best."""
+        return self.coarse if self.fine is None else self.fine
 
     @property
     def streams(self) -> tuple[StreamAttribution, ...]:
@@ -144,6 +165,7 @@ def _stream(court: Court, ping: PingLog, timeline: Timeline) -> StreamAttributio
         late, cause, reason = court.verdict(sequence, sent_at)
         record = LostPing(sequence, sent_at, seconds, phase, cause, reason, court.evidence_of(sequence))
         (after_end if late else lost).append(record)
+    resumed = timeline.destination_resumed if timeline.destination_resumed is not None else math.inf
     during = ping.answered_sent_at >= timeline.requested
     slow = ping.answered[during & (ping.round_trip_seconds > ping.period_seconds)]
     return StreamAttribution(
@@ -151,6 +173,8 @@ def _stream(court: Court, ping: PingLog, timeline: Timeline) -> StreamAttributio
         lost=tuple(lost),
         answered_after_end=tuple(after_end),
         tallies=tally(lost),
+        after_resume=Counter(ping.cause for ping in lost if ping.sent_at >= resumed),
         late=len(slow),
         late_in_guest=sum(court.answer_seconds(sequence) > ping.period_seconds for sequence in slow.tolist()),
+        late_after_end=len(after_end),
     )

@@ -12,7 +12,6 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.errors import EvidenceError
 from analysis.parsers.clock import Exchanges
 from analysis.parsers.records import LabRecord, RunRecord
 
@@ -73,6 +72,7 @@ class NodeClock:
 @dataclass(frozen=True)
 class ClockModel:
     """All clocks of one run. `exchanged`: whether they were measured during it (lab.json's otherwise).
+    `silent`: nodes that answered no exchange, so that lab.json's offset is taken.
 
     Each node's uncertainty is its own, so that the prober's counts where it is one of the two compared.
     """
@@ -80,6 +80,7 @@ class ClockModel:
     prober: str | None
     nodes: Mapping[str, NodeClock]
     exchanged: bool
+    silent: tuple[str, ...] = ()
 
     @overload
     def on_prober(self, node: str | None, time: float) -> float: ...
@@ -112,20 +113,13 @@ class ClockModel:
 
 
 def clock_model(run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchanges] | None) -> ClockModel:
-    """The clocks of a run's nodes.
-
-    Where the run has exchanges, each compute that took part in it must be in them: EvidenceError otherwise.
-    """
+    """The clocks of a run's nodes, from its own exchanges where a node has them."""
     computes = [node for node in (run.source, run.destination) if node is not None and node != run.prober]
     if exchanges is None:
         return ClockModel(run.prober, dict(_from_lab(run, lab, computes)), exchanged=False)
-    missing = [node for node in computes if node not in exchanges]
-    if missing:
-        raise EvidenceError(
-            CLOCK_FILE, None, f"no exchange with {missing[0]}: the run's clocks are not known"
-        )
-    nodes = {node: _node_clock(node, exchanges[node], run) for node in computes}
-    return ClockModel(run.prober, nodes, exchanged=True)
+    nodes = {node: _node_clock(node, exchanges[node], run) for node in computes if node in exchanges}
+    silent = tuple(node for node in computes if node not in exchanges)
+    return ClockModel(run.prober, {**nodes, **dict(_from_lab(run, lab, silent))}, bool(nodes), silent)
 
 
 def _from_lab(run: RunRecord, lab: LabRecord, computes: Iterable[str]) -> Iterator[tuple[str, NodeClock]]:

@@ -239,7 +239,8 @@ class Court:
         after = at - self._announced
         if after > self._across + _CROSSING_SECONDS:
             return Cause.STALE_ANNOUNCED, f"{where}, {_ms(after)} after that was announced"
-        return Cause.STALE_UNANNOUNCED, f"{where}, {_ms(max(0.0, -after))} before that was announced"
+        when = f"{_ms(-after)} before" if after < 0 else "just as"
+        return Cause.STALE_UNANNOUNCED, f"{where}, {when} that was announced"
 
     def _asking(self, at: float) -> bool:
         """Whether ARP packets passed the prober's interface: without an answer nothing can be sent."""

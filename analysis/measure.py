@@ -15,9 +15,19 @@ from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
 from analysis.parsers.lines import is_number
 from analysis.parsers.ping import PingLog
-from analysis.parsers.records import LabRecord, RunRecord
+from analysis.parsers.qemu_migrate import BlockTime
+from analysis.parsers.records import LabRecord, RunRecord, Spec
 from analysis.slowdown import Slowdown, measure_slowdown
-from analysis.timeline import Timeline, Traffic, Wire, build_timeline, first_activity, last_activity, wire_of
+from analysis.timeline import (
+    PHASES,
+    Timeline,
+    Traffic,
+    Wire,
+    build_timeline,
+    first_activity,
+    last_activity,
+    wire_of,
+)
 
 # Counters are sampled every 50 ms: the last bytes of a migration show up to one sample after its end.
 _SETTLE_SECONDS = 0.15
@@ -87,12 +97,21 @@ class RunFigures:
     link_use_whole: float
     bound_bytes: float
     bound_seconds: float
+    announced_seconds: float | None
+    network_stale_seconds: float | None
+    last_page_seconds: float | None
+    guest_speed_precopy: float | None
+    guest_speed_postcopy: float | None
+    guest_standstill_seconds: float | None
+    blocktime_seconds: float | None
+    blocktime_vcpu_seconds: float | None
 
 
 @dataclass(frozen=True)
 class Measured:
     """Everything that one run's evidence yields."""
 
+    spec: Spec
     figures: RunFigures
     timeline: Timeline
     wire: Wire
@@ -103,6 +122,7 @@ class Measured:
     clocks: ClockModel
     attribution: Attribution | None
     slowdown: Slowdown | None
+    block_time: BlockTime | None
 
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
@@ -113,8 +133,11 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     _check_coverage(evidence, wire, timeline)
     outage = measure_outage(evidence.ping, timeline)
     fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
-    figures = _figures(run, evidence, lab, clocks, wire, timeline, outage, fine)
+    attribution = attribute(run, evidence, clocks, timeline)
+    slowdown = measure_slowdown(run, evidence.progress, clocks, timeline)
+    figures = _figures(run, evidence, lab, clocks, wire, timeline, outage, fine, attribution, slowdown)
     return Measured(
+        spec=run.spec,
         figures=figures,
         timeline=timeline,
         wire=wire,
@@ -123,8 +146,9 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         fine_outage=fine,
         longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),
         clocks=clocks,
-        attribution=attribute(run, evidence, clocks, timeline),
-        slowdown=measure_slowdown(run, evidence.progress, clocks, timeline),
+        attribution=attribution,
+        slowdown=slowdown,
+        block_time=evidence.block_time,
     )
 
 
@@ -188,8 +212,10 @@ def _figures(
     timeline: Timeline,
     outage: Outage,
     fine: Outage | None,
+    attribution: Attribution | None,
+    slowdown: Slowdown | None,
 ) -> RunFigures:
-    spec, driver = run.spec, run.driver
+    spec, driver, block_time = run.spec, run.driver, evidence.block_time
     assert driver is not None  # build_timeline refuses a run without one
     job = _completed_job(evidence) or evidence.source_job.last
     finished = driver.finished_at if driver.finished_at is not None else run.finished_at
@@ -262,6 +288,14 @@ def _figures(
         link_use_whole=forward * 8 / seconds / link_rate if seconds > 0 else 0.0,
         bound_bytes=2.0 * spec.ram_bytes,
         bound_seconds=2.0 * spec.ram_bytes * 8 / link_rate,
+        announced_seconds=_announced_seconds(attribution),
+        network_stale_seconds=attribution.stale_seconds if attribution else None,
+        last_page_seconds=_since(timeline.last_page_requested, timeline.requested),
+        guest_speed_precopy=slowdown.speed("precopy") if slowdown else None,
+        guest_speed_postcopy=slowdown.speed("postcopy") if slowdown else None,
+        guest_standstill_seconds=slowdown.standing_seconds(*PHASES) if slowdown else None,
+        blocktime_seconds=block_time.all_vcpus_seconds if block_time else None,
+        blocktime_vcpu_seconds=max(block_time.vcpu_seconds, default=None) if block_time else None,
     )
 
 
@@ -320,6 +354,14 @@ def _greatest(values: np.ndarray[Any, np.dtype[np.float64]]) -> float | None:
 def _scaled(job: Mapping[str, Any], key: str, factor: float) -> float | None:
     value = job.get(key)
     return value * factor if is_number(value) else None
+
+
+def _announced_seconds(attribution: Attribution | None) -> float | None:
+    """From the guest's resume to its announcement where that leaves the host, else at its tap."""
+    if attribution is None:
+        return None
+    uplink, tap = attribution.announced_at_uplink_seconds, attribution.announced_at_tap_seconds
+    return tap if uplink is None else uplink
 
 
 def _since(moment: float | None, start: float) -> float | None:

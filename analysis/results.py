@@ -10,6 +10,7 @@ from pathlib import Path
 from analysis.errors import EvidenceError, InputError
 from analysis.evidence import read_evidence
 from analysis.files import stored_at
+from analysis.findings import Findings, doubts, findings_of
 from analysis.measure import Measured, RunFigures, measure_run
 from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab, read_run, read_study
 from analysis.pool import map_in_order
@@ -48,6 +49,7 @@ class RunResult:
     record: RunRecord
     figures: RunFigures | None
     excluded_because: str | None
+    findings: Findings | None = None
 
     @property
     def counted(self) -> bool:
@@ -151,7 +153,11 @@ def _analyse_run(
         excluded = record.invalid_reason or "marked invalid"
         notices.append(Notice(f"{path}/run.json", None, f"invalid: {excluded}", EXCLUDED))
     notices.extend(Notice(f"{path}/{file}", None, text, NOTED) for file, text in _doubts(measured))
-    return RunResult(path, record, measured.figures, excluded), notices
+    findings = findings_of(measured)
+    for file, text in doubts(findings):
+        name, _, line = file.partition(":")
+        notices.append(Notice(f"{path}/{name}", int(line) if line else None, text, NOTED))
+    return RunResult(path, record, measured.figures, excluded, findings), notices
 
 
 def _failure(record: RunRecord) -> str:

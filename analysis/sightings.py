@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,12 @@ class Seen:
 
     def find(self, sequence: int) -> tuple[float, int] | None:
         """(time, packet number) of a sequence number, None if it was not seen."""
-        index = int(np.searchsorted(self.sequence, sequence))
-        if index == len(self.sequence) or self.sequence[index] != sequence:
-            return None
-        return float(self.time[index]), int(self.packet[index])
+        return self._by_sequence.get(sequence)
+
+    @cached_property
+    def _by_sequence(self) -> Mapping[int, tuple[float, int]]:
+        packets = zip(self.time.tolist(), self.packet.tolist(), strict=True)
+        return dict(zip(self.sequence.tolist(), packets, strict=True))
 
     def among(self, sequences: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of these were seen."""

@@ -57,7 +57,7 @@ class PhaseSpeed:
 
     seconds: int
     seconds_per_mib: float
-    relative: float | None
+    relative: float
     stressor_relative: float | None
 
 
@@ -69,6 +69,11 @@ class Slowdown:
     seconds: tuple[Second, ...]
     standstills: tuple[Standstill, ...]
     phases: Mapping[str, PhaseSpeed]
+
+    def speed(self, phase: str) -> float | None:
+        """How fast it wrote in a phase against before, in the middle: 1 as fast, 0 mostly standing still."""
+        found = self.phases.get(phase)
+        return None if found is None or not found.relative else 1 / found.relative
 
     def standing_seconds(self, *phases: str) -> float:
         """Time in standstills that are known to lie in these phases."""

@@ -95,6 +95,7 @@ class Timeline:
     destination_resumed: float | None
     completed: float
     border_by_traffic: float | None
+    last_page_requested: float | None
     clock_uncertainty_seconds: float
     phases: tuple[Phase, ...]
     moments: tuple[Moment, ...]
@@ -210,6 +211,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         border_by_traffic=traffic_border(wire.destination_sent, started or requested, completed)
         if run.spec.mode == "hybrid" and converged
         else None,
+        last_page_requested=last_request,
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
         moments=tuple(

@@ -5,6 +5,7 @@ page's theme.
 """
 
 from analysis.figures.article import stressed_data, stressed_time, unloaded_data, unloaded_time
+from analysis.figures.attribution import attribution_picture
 from analysis.figures.bound import bound_picture
 from analysis.figures.modes import modes_picture
 from analysis.figures.rates import rates_picture
@@ -12,6 +13,7 @@ from analysis.figures.style import inline_svg, styled, svg_file
 from analysis.figures.timeline import timeline_picture
 
 __all__ = [
+    "attribution_picture",
     "bound_picture",
     "inline_svg",
     "modes_picture",

@@ -18,6 +18,7 @@ from analysis.claims.document import claim_record, claims_document
 from analysis.errors import InputError
 from analysis.report.appendix import render_appendix
 from analysis.report.context import Context
+from analysis.report.evidence_csv import write_evidence_tables
 from analysis.report.overview import Summary, summarise
 from analysis.report.page import render_page
 from analysis.report.sections import all_sections
@@ -144,3 +145,4 @@ def write_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
         path = directory / f"{name}.csv"
         frame.to_csv(path, index=False)
         yield path
+    yield from write_evidence_tables(analysis, directory)

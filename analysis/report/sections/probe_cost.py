@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Section, Text
+from analysis.comparison import Comparison, IntervalComparison
+from analysis.probe_cost import probe_costs
+from analysis.report.blocks import Cell, Column, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
+from analysis.report.formats import interval_text
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
 
 
@@ -13,10 +17,55 @@ def section(context: Context) -> Section | None:
     if not groups:
         return None
     text = Text(
-        "The same case with all probes, and with basic ones: ping each 100 ms and byte counters. What "
-        "the other probes cost is the difference in time."
+        "The same case measured twice, its runs mixed: with every probe (captures, the 10 ms ping, clocks), "
+        "and with the 100 ms ping and the counters only. A ratio above 1 is what the other probes add."
     )
     table = variants_table(
         context, "probes-table", "Probes compared", groups, lambda case: case.spec.probes == "basic"
     )
-    return Section("probe-cost", "What the probes themselves cost", "Probe cost", [text, table])
+    blocks = [text, table, cost_table(context)]
+    return Section("probe-cost", "What the probes themselves cost", "Probe cost", blocks)
+
+
+def cost_table(context: Context) -> Table:
+    """A row per pair of cases."""
+    rows = []
+    for cost in probe_costs(context.analysis.cases):
+        rows.append(
+            [
+                case_cell(cost.all_probes, f"against {cost.basic.case}"),
+                _ratio(cost.seconds),
+                _ratio(cost.forward_bytes),
+                _ratio(cost.downtime),
+                _outage(cost.outage),
+                context.runs_cell((*cost.all_probes.counted, *cost.basic.counted)),
+            ]
+        )
+    columns = (
+        label("case"),
+        Column("migration time", "ratio"),
+        Column("data", "ratio"),
+        Column("downtime (hypervisor)", "ratio"),
+        Column("ping outage, with and without", "s"),
+        RUNS_COLUMN,
+    )
+    caption = (
+        "All probes over the basic ones: ratio of medians with its interval, and the exact test's verdict."
+    )
+    return Table("probe-cost-table", "All probes against the basic ones", columns, rows, caption)
+
+
+def _ratio(found: Comparison | None) -> Cell:
+    if found is None:
+        return missing()
+    ratio = found.ratio
+    bounds = f"{ratio.low:.3f} to {ratio.high:.3f} ({ratio.kind}), " if ratio.low is not None else ""
+    p = f", p = {found.p:.3f}" if found.p is not None else ""
+    return Cell(f"{ratio.value:.3f}", f"{bounds}{found.verdict}{p}")
+
+
+def _outage(found: IntervalComparison | None) -> Cell:
+    if found is None:
+        return missing()
+    both = f"{interval_text(found.second_median)} and {interval_text(found.first_median)}"
+    return Cell(both, found.verdict)

@@ -134,9 +134,11 @@ def test_a_clock_that_jumps_is_named_and_believed_less(run: RunRecord, lab: LabR
     assert clocks.uncertainty_seconds("compute1", "compute2") > 0.25
 
 
-def test_a_node_that_never_answered_is_named(run: RunRecord, lab: LabRecord) -> None:
-    with pytest.raises(EvidenceError, match=r"prober/clock.jsonl: no exchange with compute2"):
-        model(run, lab, {"compute1": 0.0})
+def test_a_node_that_never_answered_is_named_and_taken_from_lab_json(run: RunRecord, lab: LabRecord) -> None:
+    clocks = model(run, lab, {"compute1": 0.0})
+    assert clocks.silent == ("compute2",)
+    assert clocks.on_prober("compute2", EPOCH) == pytest.approx(EPOCH + 0.4)
+    assert clocks.on_prober("compute1", EPOCH) == pytest.approx(EPOCH, abs=1e-3)
 
 
 def test_the_prober_may_be_a_compute(run: RunRecord, lab: LabRecord) -> None:

@@ -1,0 +1,54 @@
+"""What a run shows beyond its figures, small enough to be kept of every run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from analysis.attribution import Attribution
+from analysis.clock import CLOCK_FILE, ClockModel
+from analysis.measure import Measured
+from analysis.parsers.qemu_migrate import BlockTime
+from analysis.slowdown import Slowdown
+from analysis.timeline import Moment
+
+
+@dataclass(frozen=True)
+class Findings:
+    """One run's attribution without its single pings, slowdown without its seconds, clocks and moments."""
+
+    attribution: Attribution | None
+    slowdown: Slowdown | None
+    clocks: ClockModel
+    moments: tuple[Moment, ...]
+    border_disagreement_seconds: float | None
+    borders_agree: bool | None
+    block_time: BlockTime | None
+
+
+def findings_of(measured: Measured) -> Findings:
+    """The part of a measured run that is kept."""
+    timeline = measured.timeline
+    return Findings(
+        attribution=measured.attribution.without_pings() if measured.attribution else None,
+        slowdown=replace(measured.slowdown, seconds=()) if measured.slowdown else None,
+        clocks=measured.clocks,
+        moments=timeline.moments,
+        border_disagreement_seconds=timeline.border_disagreement_seconds,
+        borders_agree=timeline.borders_agree,
+        block_time=measured.block_time,
+    )
+
+
+def doubts(findings: Findings) -> Iterator[tuple[str, str]]:
+    """(file, what is wrong with it): clocks that jumped or never answered, captures that lack packets."""
+    for jump in findings.clocks.jumps:
+        yield (
+            f"{CLOCK_FILE}:{jump.line}",
+            f"{jump.node}'s clock jumped by {jump.seconds:+.3f} s against the prober's: moments of two nodes "
+            "are ordered only as far as that leaves them sure",
+        )
+    for node in findings.clocks.silent:
+        yield CLOCK_FILE, f"{node} answered no exchange: its clock is taken from lab.json"
+    if findings.attribution is not None:
+        yield from findings.attribution.doubts

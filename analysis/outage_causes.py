@@ -1,0 +1,148 @@
+"""Causes of lost pings over the runs of a case or a lab, and what they say on the article's suspicion.
+
+The authors lost pings for up to tens of seconds in post-copy and suspected that switches had not learned
+where the guest was. That is tested on the pings lost once the guest ran on the destination: most of them
+would have to have been sent to the source.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.attribution import Attribution, StreamAttribution, Tally
+from analysis.causes import STALE_CAUSES, Cause
+from analysis.comparison import interval_median
+from analysis.outage import Interval
+from analysis.results import RunResult
+from analysis.statistics import MedianEstimate, median_estimate
+
+SUPPORTED = "supported"
+NOT_SUPPORTED = "not supported"
+CANNOT_TELL = "cannot tell"
+# More of the lost pings than this must have gone to the source.
+_MOST = 0.5
+_NOTHING = Interval(0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class CauseLine:
+    """One cause over several runs: pings lost to it, and the median time it took in a run (finer ping)."""
+
+    cause: Cause
+    coarse: int
+    fine: int | None
+    seconds: Interval
+    runs: tuple[RunResult, ...]
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """The article's suspicion held against runs of one kind of network.
+
+    Pings of both periods, sent once the guest ran on the destination: `lost`, of them `stale` sent to the
+    source, `unknown` without a verdict. `announced` and `stale_seconds` since the resume, seconds.
+    """
+
+    network: str
+    runs: tuple[RunResult, ...]
+    lost: int
+    stale: int
+    unknown: int
+    lost_before: int
+    announced: MedianEstimate | None
+    stale_seconds: MedianEstimate | None
+    verdict: str
+    reason: str
+
+
+def attributed(runs: Sequence[RunResult]) -> list[tuple[RunResult, Attribution]]:
+    """The runs whose lost pings were judged, with the verdicts."""
+    return [
+        (run, run.findings.attribution)
+        for run in runs
+        if run.findings is not None and run.findings.attribution is not None
+    ]
+
+
+def cause_lines(runs: Sequence[RunResult]) -> tuple[CauseLine, ...]:
+    """Every cause that took a ping in these runs, in the order of the way."""
+    judged = attributed(runs)
+    lines = []
+    for cause in Cause:
+        hit = [run for run, found in judged if any(cause in stream.tallies for stream in found.streams)]
+        if not hit:
+            continue
+        seconds = interval_median([_seconds(found.finest, cause) for _, found in judged])
+        fine = [found.fine for _, found in judged if found.fine is not None]
+        lines.append(
+            CauseLine(
+                cause=cause,
+                coarse=sum(_count(found.coarse, cause) for _, found in judged),
+                fine=sum(_count(stream, cause) for stream in fine) if fine else None,
+                seconds=seconds or _NOTHING,
+                runs=tuple(hit),
+            )
+        )
+    return tuple(lines)
+
+
+def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
+    """The verdict for runs with post-copy on one kind of network; None if none was judged."""
+    judged = [
+        (run, found)
+        for run, found in attributed(runs)
+        if run.record.spec.network == network and run.record.spec.mode != "precopy" and run.figures
+    ]
+    if not judged:
+        return None
+    after: Counter[Cause] = Counter()
+    for _, found in judged:
+        for stream in found.streams:
+            after.update(stream.after_resume)
+    lost, stale = sum(after.values()), sum(after[cause] for cause in STALE_CAUSES)
+    unknown = after[Cause.UNKNOWN]
+    all_lost = sum(entry.count for _, found in judged for entry in _tallies(found))
+    verdict, reason = _judge(lost, stale, unknown)
+    return Suspicion(
+        network=network,
+        runs=tuple(run for run, _ in judged),
+        lost=lost,
+        stale=stale,
+        unknown=unknown,
+        lost_before=all_lost - lost,
+        announced=_estimate([run for run, _ in judged], "announced_seconds"),
+        stale_seconds=_estimate([run for run, _ in judged], "network_stale_seconds"),
+        verdict=verdict,
+        reason=reason,
+    )
+
+
+def _judge(lost: int, stale: int, unknown: int) -> tuple[str, str]:
+    if lost == 0:
+        return NOT_SUPPORTED, "no ping was lost once the guest ran on the destination"
+    least, most = stale / lost, (stale + unknown) / lost
+    said = f"{stale} of {lost} pings lost once the guest ran on the destination had been sent to the source"
+    if unknown:
+        said += f", of {unknown} nobody can tell"
+    if least > _MOST:
+        return SUPPORTED, said
+    return (NOT_SUPPORTED, said) if most <= _MOST else (CANNOT_TELL, said)
+
+
+def _tallies(found: Attribution) -> list[Tally]:
+    return [entry for stream in found.streams for entry in stream.tallies.values()]
+
+
+def _count(stream: StreamAttribution, cause: Cause) -> int:
+    return stream.tallies[cause].count if cause in stream.tallies else 0
+
+
+def _seconds(stream: StreamAttribution, cause: Cause) -> Interval:
+    return stream.tallies[cause].seconds if cause in stream.tallies else _NOTHING
+
+
+def _estimate(runs: Sequence[RunResult], figure: str) -> MedianEstimate | None:
+    values = [getattr(run.figures, figure) for run in runs if run.figures is not None]
+    return median_estimate([value for value in values if value is not None])

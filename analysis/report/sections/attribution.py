@@ -1,0 +1,222 @@
+"""Where pings were lost, with the evidence, and the article's suspicion of the switches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from analysis import figures
+from analysis.attribution import LostPing, StreamAttribution
+from analysis.causes import Cause
+from analysis.outage_causes import (
+    CANNOT_TELL,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Suspicion,
+    attributed,
+    cause_lines,
+    suspicion,
+)
+from analysis.parsers.records import NETWORKS
+from analysis.report.blocks import Block, Cell, Column, Fold, Lead, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
+from analysis.report.context import Context
+from analysis.report.formats import estimate_text, interval_text
+from analysis.report.sections.cases import typical_run
+from analysis.results import RunResult, load_measured
+from analysis.tables import CaseSummary
+
+_TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
+_NETWORKS = {
+    "plain": "the lab's network as it is",
+    "held_entry": "with the switch's entry held on the source's port",
+    "late_announcement": "with the announcements kept back",
+}
+
+
+def section(context: Context) -> Section | None:
+    """None if no run has captures."""
+    judged = attributed(context.analysis.results.runs)
+    if not judged:
+        return None
+    verdicts = [
+        found
+        for network in NETWORKS
+        if (found := suspicion(network, context.analysis.results.runs)) is not None
+    ]
+    blocks: list[Block] = []
+    if verdicts:
+        blocks.append(Lead([_sentence(verdict) for verdict in verdicts]))
+    blocks.append(
+        Text(
+            "Each lost ping is followed through the captures at the prober's interface, at both hosts' "
+            "interfaces to the guest network and at the guest's tap on both: where its request was seen "
+            "last, whether the guest ran there at that moment, and whether an answer left. Moments of two "
+            "nodes are ordered as far as their clocks allow; what a missing capture or the clocks leave "
+            "open is unknown, with the reason. attribution.csv has every lost ping with the packets that "
+            "show it."
+        )
+    )
+    blocks.append(causes_table(context))
+    if verdicts:
+        blocks.append(network_table(context, verdicts))
+    blocks.extend(_folds(context))
+    return Section("attribution", "Where pings were lost", "Lost pings", blocks)
+
+
+def _sentence(found: Suspicion) -> str:
+    """The verdict in one sentence with its numbers."""
+    where = _NETWORKS[found.network]
+    runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
+    parts = [
+        f"{where[:1].upper()}{where[1:]} ({runs} with post-copy): that switches' tables lose the pings is "
+        f"{found.verdict}. {found.reason[:1].upper()}{found.reason[1:]}"
+    ]
+    if found.stale_seconds is not None and found.stale_seconds.maximum > 0:
+        parts.append(
+            f"requests still went to the source for {estimate_text(found.stale_seconds)} s after the guest's "
+            f"resume (median; at most {found.stale_seconds.maximum:.3f} s)"
+        )
+    elif found.stale_seconds is not None:
+        parts.append("no request went to the source after the guest's resume")
+    if found.announced is not None:
+        parts.append(f"the announcement left {found.announced.median * 1000:+.1f} ms from it (median)")
+    return "; ".join(parts) + "."
+
+
+def causes_table(context: Context) -> Table:
+    """A row per case and cause, over the case's runs."""
+    rows = []
+    for case in context.analysis.cases:
+        runs = _runs(case)
+        judged = attributed(runs)
+        if not judged:
+            continue
+        lines = cause_lines(runs)
+        late = _late([stream for _, found in judged for stream in found.streams])
+        if not lines:
+            zeros = (Cell("0", tone="muted") for _ in range(3))
+            judged_runs = context.runs_cell(run for run, _ in judged)
+            rows.append([case_cell(case), Cell("no ping lost", late), *zeros, judged_runs])
+        for number, line in enumerate(lines):
+            rows.append(
+                [
+                    case_cell(case),
+                    Cell(line.cause, late if number == 0 else None),
+                    Cell(str(line.coarse)),
+                    missing() if line.fine is None else Cell(str(line.fine)),
+                    Cell(interval_text(line.seconds, 3)),
+                    context.runs_cell(line.runs),
+                ]
+            )
+    columns = (
+        label("case"),
+        label("why it has no answer"),
+        Column("pings each 100 ms"),
+        Column("pings each 10 ms"),
+        Column("time in a run", "s, median"),
+        RUNS_COLUMN,
+    )
+    caption = (
+        "Lost since the migration was asked for, over all runs of the case that have captures. The time is "
+        "by the finer ping: n in a row last n to n + 1 of its periods there; a run without the cause counts "
+        "with 0. Late pings were answered after more than their period, and count as no loss."
+    )
+    return Table("causes", "Lost pings by cause", columns, rows, caption)
+
+
+def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
+    """The article's suspicion, one row per kind of network."""
+    rows = [
+        [
+            Cell(_NETWORKS[found.network]),
+            Cell(found.verdict, tone=_TONES[found.verdict] if found.network == "plain" else None),
+            Cell(str(found.lost_before)),
+            Cell(str(found.lost)),
+            Cell(str(found.stale)),
+            Cell(str(found.unknown), tone=None if found.unknown else "muted"),
+            estimate_cell(found.stale_seconds),
+            estimate_cell(found.announced, 1000),
+            context.runs_cell(found.runs),
+        ]
+        for found in verdicts
+    ]
+    columns = (
+        label("network"),
+        label("switches' tables lose the pings"),
+        Column("lost before the resume", "pings"),
+        Column("lost after it", "pings"),
+        Column("of them sent to the source"),
+        Column("unknown"),
+        Column("last request to the source", "s after the resume"),
+        Column("announced", "ms after the resume"),
+        RUNS_COLUMN,
+    )
+    caption = (
+        "Supported: more than half of the pings lost once the guest ran on the destination had been sent to "
+        "the source, whatever became of the unknown ones. Where the network was made to fail, the verdict "
+        "shows that the attribution names the cause."
+    )
+    return Table("suspicion", "The article's suspicion: switches' tables", columns, rows, caption)
+
+
+def _runs(case: CaseSummary) -> list[RunResult]:
+    return [run for run in (*case.counted, *case.not_converged) if run.figures]
+
+
+def _late(streams: Sequence[StreamAttribution]) -> str | None:
+    late = sum(stream.late for stream in streams)
+    if not late:
+        return None
+    in_guest = sum(stream.late_in_guest for stream in streams)
+    return f"{late} more answered late, {in_guest} of them kept by the guest"
+
+
+def _folds(context: Context) -> Iterator[Fold]:
+    """One fold per case that lost pings: its typical run's losses on the timeline, and their verdicts."""
+    for case in context.analysis.cases:
+        run = typical_run(case)
+        if run is None or not attributed([run]):
+            continue
+        measured = load_measured(context.analysis.results.directory, run.path, context.analysis.results.lab)
+        assert measured.attribution is not None
+        drawn = figures.attribution_picture(measured.attribution, measured.timeline)
+        if drawn is None:
+            continue
+        picture = context.picture(
+            f"attribution-{case.case}",
+            f"Pings lost by {case.case}, run {run.path.rsplit('/', 1)[-1]}",
+            "Each stroke is a ping without an answer, at the moment it was sent, in the colour of its cause; "
+            "shaded: the phases of the migration.",
+            drawn,
+            [run],
+            wide=True,
+        )
+        lost = measured.attribution.finest.lost
+        blocks: list[Block] = [picture, _verdicts(case, lost, measured.timeline.requested)]
+        yield Fold(f"attribution-fold-{case.case}", case.case, blocks, f"{len(lost)} pings lost")
+
+
+def _verdicts(case: CaseSummary, lost: Sequence[LostPing], origin: float) -> Table:
+    """Neighbours with one cause as one row, with the first one's evidence."""
+    rows = []
+    for cause, group in groupby(lost, key=lambda ping: ping.cause):
+        pings = list(group)
+        first, last = pings[0], pings[-1]
+        rows.append(
+            [
+                Cell(f"{first.sent_at - origin:+.3f} to {last.sent_at - origin:+.3f}"),
+                Cell(str(len(pings))),
+                Cell(cause, tone="warn" if cause is Cause.UNKNOWN else None),
+                Cell(first.reason),
+                Cell(first.evidence),
+            ]
+        )
+    columns = (
+        label("sent", "s since the request"),
+        Column("pings"),
+        label("cause"),
+        label("the first of them"),
+        label("evidence for it"),
+    )
+    return Table(f"verdicts-{case.case}", "Verdicts", columns, rows, None, cards=True, heading=False)

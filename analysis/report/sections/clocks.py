@@ -1,0 +1,159 @@
+"""The moments of each migration on one clock, how sure they are, and whether two sources see one border."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from analysis.findings import Findings
+from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
+from analysis.report.context import Context
+from analysis.results import RunResult
+from analysis.statistics import median_estimate
+from analysis.tables import CaseSummary
+
+
+def section(context: Context) -> Section | None:
+    """None if no run has figures."""
+    moments = moments_table(context)
+    if not moments.rows:
+        return None
+    measured = [found for _, found in _found(context.analysis.results.runs) if found.clocks.exchanged]
+    how = (
+        f"In {len(measured)} runs the prober exchanged time stamps with both hosts once a second (as NTP "
+        "does, RFC 5905): the exchange that waited least before, during and after each migration gives the "
+        "offset, half its round trip the uncertainty. "
+        if measured
+        else "These runs compared no clocks: the offsets are those that the lab had when it was made. "
+    )
+    text = Text(
+        f"{how}Everything below is told on the prober's clock. A moment is as sure as its node's clock; the "
+        "order of two moments on one node needs no clock but its own. clock.csv has every offset."
+    )
+    blocks: list[Block] = [text, moments]
+    for table in (borders_table(context), offsets_table(context)):
+        if table.rows:
+            blocks.append(Fold(f"fold-{table.identifier}", table.title, [table], f"{len(table.rows)} rows"))
+    return Section("moments", "Moments on one clock", "Moments", blocks)
+
+
+def moments_table(context: Context) -> Table:
+    """A row per case, a column per moment: medians since the request."""
+    found = {case.case: _found(_runs(case)) for case in context.analysis.cases}
+    named = [moment.name for runs in found.values() for _, run in runs for moment in run.moments]
+    names = [name for name in dict.fromkeys(named) if name != "requested"]
+    names.sort(key=lambda name: _place(name, found.values()))
+    rows = []
+    for case in context.analysis.cases:
+        runs = found[case.case]
+        if not runs:
+            continue
+        cells = []
+        for name in names:
+            times = [time for _, run in runs if (time := _since(run, name)) is not None]
+            cells.append(estimate_cell(median_estimate(times)))
+        unsure = max(moment.uncertainty_seconds for _, run in runs for moment in run.moments)
+        rows.append(
+            [
+                case_cell(case),
+                *cells,
+                Cell(f"{unsure * 1000:.2f}"),
+                context.runs_cell(run for run, _ in runs),
+            ]
+        )
+    columns = (
+        label("case"),
+        *(Column(name, "s") for name in names),
+        Column("known to", "± ms, worst"),
+        RUNS_COLUMN,
+    )
+    caption = "Seconds since the migration was asked for, medians over the case's runs."
+    return Table("moments-table", "Moments of the migrations", columns, rows, caption, heading=False)
+
+
+def borders_table(context: Context) -> Table:
+    """Start of post-copy by events and by reverse traffic, a row per hybrid run."""
+    rows = []
+    for case in context.analysis.cases:
+        for run, found in _found(_runs(case)):
+            figures = run.figures
+            if figures is None or figures.border_by_events_seconds is None:
+                continue
+            difference = found.border_disagreement_seconds
+            agree = {True: ("agree", "good"), False: ("differ", "bad"), None: ("not seen", "muted")}
+            text, tone = agree[found.borders_agree]
+            by_traffic = figures.border_by_traffic_seconds
+            rows.append(
+                [
+                    case_cell(case),
+                    Cell(f"{figures.border_by_events_seconds:.3f}"),
+                    missing() if by_traffic is None else Cell(f"{by_traffic:.3f}"),
+                    missing() if difference is None else Cell(f"{difference:+.3f}"),
+                    Cell(text, tone=tone),
+                    context.runs_cell([run]),
+                ]
+            )
+    columns = (
+        label("case"),
+        Column("by events", "s"),
+        Column("by reverse traffic", "s"),
+        Column("difference", "s"),
+        label("verdict"),
+        RUNS_COLUMN,
+    )
+    return Table(
+        "borders", "Start of post-copy by events and by reverse traffic", columns, rows, heading=False
+    )
+
+
+def offsets_table(context: Context) -> Table:
+    """Clocks of the nodes against the prober's, a row per run and node, where the run measured them."""
+    rows = []
+    for run, found in _found(context.analysis.results.runs):
+        if not found.clocks.exchanged:
+            continue
+        for clock in found.clocks.nodes.values():
+            offsets = " / ".join(f"{anchor.offset_seconds * 1000:+.3f}" for anchor in clock.anchors)
+            drift = clock.drift_ppm
+            jumped = f"jumped {len(clock.jumps)} times" if clock.jumps else None
+            rows.append(
+                [
+                    Cell(run.record.case),
+                    Cell(clock.node, jumped, tone="bad" if clock.jumps else None),
+                    Cell(offsets),
+                    Cell(f"{clock.uncertainty_seconds * 1000:.3f}"),
+                    missing() if drift is None else Cell(f"{drift:+.1f}"),
+                    Cell(str(clock.exchanges)),
+                    context.runs_cell([run]),
+                ]
+            )
+    columns = (
+        label("case"),
+        label("clock of"),
+        Column("ahead of the prober's", "ms, before / during / after"),
+        Column("known to", "± ms"),
+        Column("drift", "ppm"),
+        Column("exchanges"),
+        RUNS_COLUMN,
+    )
+    return Table("offsets", "Clocks of the nodes, run by run", columns, rows, heading=False)
+
+
+def _runs(case: CaseSummary) -> list[RunResult]:
+    return [run for run in (*case.counted, *case.not_converged) if run.figures]
+
+
+def _found(runs: Iterable[RunResult]) -> list[tuple[RunResult, Findings]]:
+    return [(run, run.findings) for run in runs if run.findings is not None]
+
+
+def _since(found: Findings, name: str) -> float | None:
+    times = {moment.name: moment.time for moment in found.moments}
+    return times[name] - times["requested"] if name in times else None
+
+
+def _place(name: str, cases: Iterable[list[tuple[RunResult, Findings]]]) -> float:
+    """Where a moment stands among the others: its median time."""
+    times = [time for runs in cases for _, run in runs if (time := _since(run, name)) is not None]
+    estimate = median_estimate(times)
+    return estimate.median if estimate else 0.0

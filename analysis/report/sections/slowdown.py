@@ -1,0 +1,114 @@
+"""What the migration cost the guest: time to write its memory, standstills, waits for pages."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.report.blocks import Cell, Column, Section, Table, Text, label
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
+from analysis.report.context import Context
+from analysis.report.formats import significant
+from analysis.results import RunResult
+from analysis.slowdown import STANDSTILL_SECONDS, Slowdown
+from analysis.statistics import median_estimate
+from analysis.tables import CaseSummary
+
+_SHOWN = (("precopy", "pre-copy"), ("postcopy", "post-copy"), ("after", "after it"))
+
+
+def section(context: Context) -> Section | None:
+    """None if no guest wrote a pattern."""
+    table = slowdown_table(context)
+    if not table.rows:
+        return None
+    text = Text(
+        "A program inside the guest writes memory at a fixed pace, as far as the guest lets it, and says ten "
+        "times a second how far it is; as in QEMU's guestperf, the time it takes to write 1 MiB, second by "
+        "second, is held against the time before the migration. Where no sample was written at all, the "
+        "guest stood still. slowdown.csv has every second."
+    )
+    return Section("slowdown", "The guest's slowdown", "Slowdown", [text, table])
+
+
+def slowdown_table(context: Context) -> Table:
+    """A row per case: slowdown by phase, standstills, QEMU's block time, page requests."""
+    rows = []
+    for case in context.analysis.cases:
+        runs = [run for run in _runs(case) if run.findings is not None and run.findings.slowdown is not None]
+        found = [run.findings.slowdown for run in runs if run.findings and run.findings.slowdown]
+        if not found:
+            continue
+        rows.append(
+            [
+                case_cell(case),
+                _pace(found),
+                *(_slower(found, phase) for phase, _ in _SHOWN),
+                estimate_cell(median_estimate([_longest(slowdown) for slowdown in found])),
+                _block_time(case),
+                estimate_cell(case.estimate("page_requests")),
+                context.runs_cell(runs),
+            ]
+        )
+    columns = (
+        label("case"),
+        Column("before", "ms per MiB"),
+        *(Column(name, "times as long") for _, name in _SHOWN),
+        Column("longest standstill", "s"),
+        Column("vCPUs blocked in post-copy", "s, share of it"),
+        Column("page requests"),
+        RUNS_COLUMN,
+    )
+    caption = (
+        "Per phase the median over its seconds, then over runs. The guest's clock is known to some tenths of "
+        "a second only: a phase too short for that has no second of its own. A standstill is more than "
+        f"{STANDSTILL_SECONDS} s without one of the ten samples a second; where vCPUs are emulated on a busy "
+        "machine there are some before the migration, too. Blocked is QEMU's postcopy-blocktime: all vCPUs "
+        "waiting for pages at once."
+    )
+    return Table("slowdown-table", "Slowdown by phase", columns, rows, caption, heading=False)
+
+
+def _runs(case: CaseSummary) -> list[RunResult]:
+    return [run for run in (*case.counted, *case.not_converged) if run.figures]
+
+
+def _pace(found: Sequence[Slowdown]) -> Cell:
+    paces = [slowdown.phases["before"].seconds_per_mib for slowdown in found]
+    return estimate_cell(median_estimate(paces), 1000)
+
+
+def _slower(found: Sequence[Slowdown], phase: str) -> Cell:
+    """Median over runs. A run that mostly stood still took for ever, which a median can be, too."""
+    values = [slowdown.phases[phase].relative for slowdown in found if phase in slowdown.phases]
+    if not values:
+        return missing()
+    middle = float(np.median(values)) if math.isfinite(max(values)) else sorted(values)[len(values) // 2]
+    note = f"n = {len(values)}" if len(values) == 1 else f"{_times(min(values))} to {_times(max(values))}"
+    return Cell(_times(middle), note, tone="bad" if math.isinf(middle) else None)
+
+
+def _times(value: float) -> str:
+    return "stood still" if math.isinf(value) else significant(value)
+
+
+def _longest(slowdown: Slowdown) -> float:
+    """Of those during the migration and at its borders, 0 without any."""
+    return max(
+        (pause.seconds for pause in slowdown.standstills if pause.phase not in ("before", "after")),
+        default=0.0,
+    )
+
+
+def _block_time(case: CaseSummary) -> Cell:
+    blocked = [
+        (run.figures.blocktime_seconds, run.figures.postcopy_seconds)
+        for run in case.counted
+        if run.figures and run.figures.blocktime_seconds is not None
+    ]
+    cell = estimate_cell(median_estimate([seconds for seconds, _ in blocked if seconds is not None]))
+    shares = [seconds / phase for seconds, phase in blocked if seconds is not None and phase]
+    share = median_estimate(shares)
+    return Cell(f"{cell.text} ({share.median:.0%})", cell.note) if share else cell
