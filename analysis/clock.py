@@ -5,7 +5,7 @@ Offsets come from the run's own exchanges (prober/clock.jsonl) where it has them
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import overload
 
@@ -116,18 +116,20 @@ def clock_model(run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchange
     """The clocks of a run's nodes, from its own exchanges where a node has them."""
     computes = [node for node in (run.source, run.destination) if node is not None and node != run.prober]
     if exchanges is None:
-        return ClockModel(run.prober, dict(_from_lab(run, lab, computes)), exchanged=False)
-    nodes = {node: _node_clock(node, exchanges[node], run) for node in computes if node in exchanges}
+        nodes = computes if run.prober is None else [*computes, run.prober]
+        return ClockModel(run.prober, {node: _from_lab(node, run, lab) for node in nodes}, exchanged=False)
+    clocks = {
+        node: _node_clock(node, exchanges[node], run) if node in exchanges else _from_lab(node, run, lab)
+        for node in computes
+    }
     silent = tuple(node for node in computes if node not in exchanges)
-    return ClockModel(run.prober, {**nodes, **dict(_from_lab(run, lab, silent))}, bool(nodes), silent)
+    return ClockModel(run.prober, clocks, exchanged=True, silent=silent)
 
 
-def _from_lab(run: RunRecord, lab: LabRecord, computes: Iterable[str]) -> Iterator[tuple[str, NodeClock]]:
+def _from_lab(node: str, run: RunRecord, lab: LabRecord) -> NodeClock:
     """lab.json has every clock against the controller's; a lab measured once has neither drift nor jumps."""
-    for node in computes if run.prober is None else (*computes, run.prober):
-        offset = lab.offset_seconds(node) - lab.offset_seconds(run.prober)
-        anchor = Anchor("lab.json", 0.0, offset, lab.uncertainty_seconds(node), None)
-        yield node, NodeClock(node, (anchor,), 0, ())
+    offset = lab.offset_seconds(node) - lab.offset_seconds(run.prober)
+    return NodeClock(node, (Anchor("lab.json", 0.0, offset, lab.uncertainty_seconds(node), None),), 0, ())
 
 
 def _node_clock(node: str, exchanges: Exchanges, run: RunRecord) -> NodeClock:

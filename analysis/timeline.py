@@ -17,8 +17,27 @@ from analysis.evidence import CAPTURE_FILES, Evidence
 from analysis.parsers.events import Event
 from analysis.parsers.records import RunRecord
 
+REQUESTED, STARTED, FIRST_PASS_DONE = "requested", "started: first bytes", "first pass done"
+SOURCE_STOPPED, DESTINATION_RESUMED = "source stopped", "destination resumed"
 ANNOUNCED_AT_TAP = "announced at the destination's tap"
 ANNOUNCED_AT_UPLINK = "announced at the destination's uplink"
+LAST_PAGE, COMPLETED, ABORTED = "last page requested", "completed", "aborted at its limit"
+NOVA_LOG_ENDS, NOVA_RECORD_ENDS = "finished by nova (its log)", "finished by nova (its record)"
+# In the order in which they come.
+MOMENTS = (
+    REQUESTED,
+    STARTED,
+    FIRST_PASS_DONE,
+    SOURCE_STOPPED,
+    DESTINATION_RESUMED,
+    ANNOUNCED_AT_TAP,
+    ANNOUNCED_AT_UPLINK,
+    LAST_PAGE,
+    COMPLETED,
+    ABORTED,
+    NOVA_LOG_ENDS,
+    NOVA_RECORD_ENDS,
+)
 PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
 # A link that carries more than this share of its rate carries the migration, not just chatter.
 _ACTIVE_SHARE = 0.02
@@ -190,14 +209,14 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     if resumed is not None and run.spec.mode != "precopy":
         last_request = last_page_request(wire.destination_sent, resumed, completed)
     moments = [
-        ("requested", requested, run.source, "run.json"),
-        ("started: first bytes", started, run.source, "source/nic.jsonl"),
-        ("first pass done", first_pass, run.source, "source/events.jsonl"),
-        ("source stopped", stopped, run.source, "source/events.jsonl"),
-        ("destination resumed", resumed, run.destination, "destination/events.jsonl"),
+        (REQUESTED, requested, run.source, "run.json"),
+        (STARTED, started, run.source, "source/nic.jsonl"),
+        (FIRST_PASS_DONE, first_pass, run.source, "source/events.jsonl"),
+        (SOURCE_STOPPED, stopped, run.source, "source/events.jsonl"),
+        (DESTINATION_RESUMED, resumed, run.destination, "destination/events.jsonl"),
         *_announcements(run, evidence, clocks, stopped),
-        ("last page requested", last_request, run.destination, "destination/nic.jsonl"),
-        ("completed" if converged else "aborted at its limit", completed, run.source, completed_by),
+        (LAST_PAGE, last_request, run.destination, "destination/nic.jsonl"),
+        (COMPLETED if converged else ABORTED, completed, run.source, completed_by),
         *_ended_by_nova(run, evidence, clocks),
     ]
     return Timeline(
@@ -245,10 +264,10 @@ def _ended_by_nova(
 ) -> Iterator[tuple[str, float | None, str | None, str]]:
     if evidence.source_nova is not None and "source_ends" in evidence.source_nova.marks:
         ended = clocks.on_prober(run.source, evidence.source_nova.marks["source_ends"])
-        yield "finished by nova (its log)", ended, run.source, "source/nova-compute.log"
+        yield NOVA_LOG_ENDS, ended, run.source, "source/nova-compute.log"
     if run.nova_ended_at is not None:
         ended = clocks.on_prober(run.source, run.nova_ended_at)
-        yield "finished by nova (its record)", ended, run.source, "run.json"
+        yield NOVA_RECORD_ENDS, ended, run.source, "run.json"
 
 
 def first_activity(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> float | None:

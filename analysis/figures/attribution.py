@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from analysis.attribution import COARSE, FINE, Attribution, LostPing
 from analysis.causes import Cause
 from analysis.figures.style import COLOURS
-from analysis.timeline import Timeline
+from analysis.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED, SOURCE_STOPPED, Timeline
 
 # Causes that one would mend in the same place share a colour.
 CAUSE_COLOURS: Mapping[Cause, str] = {
@@ -32,9 +32,9 @@ CAUSE_COLOURS: Mapping[Cause, str] = {
 }
 _MARGINS = {"left": 0.12, "right": 0.985, "top": 0.84, "bottom": 0.4}
 _MOMENTS = {
-    "source stopped": "stopped",
-    "destination resumed": "resumed",
-    "announced at the destination's uplink": "announced",
+    SOURCE_STOPPED: "stopped",
+    DESTINATION_RESUMED: "resumed",
+    ANNOUNCED_AT_UPLINK: "announced",
 }
 
 

@@ -163,7 +163,7 @@ def _clock_rows(runs: Iterable[RunResult]) -> Iterator[Row]:
                     "offset_seconds": f"{anchor.offset_seconds:.9f}",
                     "uncertainty_seconds": f"{anchor.uncertainty_seconds:.9f}",
                     "line": anchor.line,
-                    "drift_ppm": clock.drift_ppm,
+                    "drift_ppm": "" if clock.drift_ppm is None else f"{clock.drift_ppm:.3f}",
                     "exchanges": clock.exchanges,
                     "jumps": len(clock.jumps),
                     "largest_jump_seconds": largest.seconds if largest else "",

@@ -10,7 +10,7 @@ from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_
 from analysis.report.context import Context
 from analysis.results import RunResult, load_measured
 from analysis.tables import CaseSummary
-from analysis.timeline import Timeline
+from analysis.timeline import REQUESTED, Timeline
 from analysis.units import MB
 
 # Name of a phase, its figure, and the colour of its part of a bar.
@@ -135,14 +135,8 @@ def _bar(run: RunResult, longest_seconds: float) -> Bar:
 
 
 def _moments(timeline: Timeline) -> Iterator[tuple[str, str]]:
-    moments = (
-        ("first bytes", timeline.started),
-        ("first pass done", timeline.first_pass_done),
-        ("source stopped", timeline.source_stopped),
-        ("destination resumed", timeline.destination_resumed),
-        ("post-copy seen in reverse traffic", timeline.border_by_traffic),
-        ("completed" if timeline.converged else "aborted at its limit", timeline.completed),
-    )
-    for name, moment in moments:
-        if moment is not None:
-            yield name, f"{moment - timeline.requested:.2f} s"
+    moments = [(moment.name, moment.time) for moment in timeline.moments if moment.name != REQUESTED]
+    if timeline.border_by_traffic is not None:
+        moments.append(("post-copy seen in reverse traffic", timeline.border_by_traffic))
+    for name, time in sorted(moments, key=lambda moment: moment[1]):
+        yield name, f"{time - timeline.requested:.2f} s"

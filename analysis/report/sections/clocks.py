@@ -11,6 +11,7 @@ from analysis.report.context import Context
 from analysis.results import RunResult
 from analysis.statistics import median_estimate
 from analysis.tables import CaseSummary
+from analysis.timeline import MOMENTS, REQUESTED
 
 
 def section(context: Context) -> Section | None:
@@ -40,9 +41,8 @@ def section(context: Context) -> Section | None:
 def moments_table(context: Context) -> Table:
     """A row per case, a column per moment: medians since the request."""
     found = {case.case: _found(_runs(case)) for case in context.analysis.cases}
-    named = [moment.name for runs in found.values() for _, run in runs for moment in run.moments]
-    names = [name for name in dict.fromkeys(named) if name != "requested"]
-    names.sort(key=lambda name: _place(name, found.values()))
+    named = {moment.name for runs in found.values() for _, run in runs for moment in run.moments}
+    names = [name for name in MOMENTS[1:] if name in named]
     rows = []
     for case in context.analysis.cases:
         runs = found[case.case]
@@ -149,11 +149,4 @@ def _found(runs: Iterable[RunResult]) -> list[tuple[RunResult, Findings]]:
 
 def _since(found: Findings, name: str) -> float | None:
     times = {moment.name: moment.time for moment in found.moments}
-    return times[name] - times["requested"] if name in times else None
-
-
-def _place(name: str, cases: Iterable[list[tuple[RunResult, Findings]]]) -> float:
-    """Where a moment stands among the others: its median time."""
-    times = [time for runs in cases for _, run in runs if (time := _since(run, name)) is not None]
-    estimate = median_estimate(times)
-    return estimate.median if estimate else 0.0
+    return times[name] - times[REQUESTED] if name in times else None
