@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis.comparison import Comparison, IntervalComparison
 from analysis.probe_cost import probe_costs
-from analysis.report.blocks import Cell, Column, Section, Table, Text, label
+from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import interval_text
@@ -23,7 +23,7 @@ def section(context: Context) -> Section | None:
     table = variants_table(
         context, "probes-table", "Probes compared", groups, lambda case: case.spec.probes == "basic"
     )
-    blocks = [text, table, cost_table(context)]
+    blocks: list[Block] = [text, table, cost_table(context)]
     return Section("probe-cost", "What the probes themselves cost", "Probe cost", blocks)
 
 

@@ -155,6 +155,9 @@ def test_csv_files_hold_what_the_page_shows(paths: ReportPaths) -> None:
         "warnings",
         "stability",
         "published",
+        "attribution",
+        "slowdown",
+        "clock",
     }
     assert len(frames["runs"]) == 12
     assert frames["runs"]["counted"].sum() == 7
