@@ -25,7 +25,7 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
     if published:
         _published_points(axes, published)
     for mode in ("hybrid", "postcopy", "precopy"):
-        for converged, marker, words in ((True, "o", ""), (False, ">", ", aborted at its limit")):
+        for converged, marker, words in ((True, "o", ""), (False, ">", ", aborted")):
             found = [
                 run.figures
                 for run in runs
@@ -54,7 +54,7 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
         color=COLOURS["ink"],
         mfc="none",
         ms=6,
-        label="bound of a guest: 2 x RAM, 2 x RAM / throughput",
+        label="bound: 2 x RAM / throughput",
     )
     low, high = axes.get_xlim()
     ends = np.array([low, high])
@@ -101,5 +101,5 @@ def _published_points(axes: Axes, published: Published) -> None:
         "s",
         color=COLOURS["published"],
         ms=4.5,
-        label="published, MB read as 10⁶ bytes",
+        label="published, MB = 10⁶ bytes",
     )

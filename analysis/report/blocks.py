@@ -6,7 +6,7 @@ Nothing here knows HTML or Markdown: `page.py` and `appendix.py` do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -167,6 +167,19 @@ class Section:
     title: str
     short: str
     blocks: Sequence[Block]
+
+
+# Rows from which on a table of cases stands behind a line of its own.
+_LONG_TABLE = 14
+
+
+def folded_if_long(table: Table) -> Table | Fold:
+    """The table as it is, or behind a fold where it would bury what comes after it."""
+    if len(table.rows) < _LONG_TABLE:
+        return table
+    return Fold(
+        f"fold-{table.identifier}", table.title, [replace(table, heading=False)], f"{len(table.rows)} rows"
+    )
 
 
 def label(text: str, note: str | None = None) -> Column:

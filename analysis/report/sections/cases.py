@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analysis import figures
-from analysis.report.blocks import Bar, Block, Cell, Column, Fold, Key, Part, Section, Table, Text, label
+from analysis.report.blocks import (
+    Bar,
+    Block,
+    Cell,
+    Column,
+    Fold,
+    Key,
+    Part,
+    Section,
+    Table,
+    Text,
+    folded_if_long,
+    label,
+)
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell, outcomes_text
 from analysis.report.context import Context
 from analysis.results import RunResult, load_measured
@@ -29,7 +42,7 @@ def section(context: Context) -> Section | None:
         return None
     folds = list(_timelines(context))
     blocks: list[Block] = [
-        table,
+        folded_if_long(table),
         Text(
             "Below, each case's run with the middle migration time, all on one scale; open a line for "
             "its timeline. Above: bytes that the source sends on the migration link (dashed: the link's "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis import figures
 from analysis.figures.bound import published_bound
 from analysis.published_data import Published
-from analysis.report.blocks import Block, Cell, Column, Section, Table, label
+from analysis.report.blocks import Block, Cell, Column, Section, Table, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import bounds_text, significant
@@ -35,7 +35,7 @@ def section(context: Context) -> Section | None:
         "lines",
         "Slope, intercept and the bound 2 x RAM / throughput",
         "Slope and bound",
-        [*blocks, picture, bound],
+        [*blocks, picture, folded_if_long(bound)],
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import figures
-from analysis.report.blocks import Section
+from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
 
@@ -27,4 +27,4 @@ def section(context: Context) -> Section | None:
     table = variants_table(
         context, "modes-table", "Modes compared", groups, lambda case: case.spec.mode == "hybrid"
     )
-    return Section("modes", "Modes compared", "Modes", [picture, table])
+    return Section("modes", "Modes compared", "Modes", [picture, folded_if_long(table)])

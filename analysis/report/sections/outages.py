@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
+from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell
 from analysis.report.context import Context
 from analysis.tables import CaseSummary
@@ -20,7 +20,7 @@ def section(context: Context) -> Section | None:
             "at a period of p seconds are between n p and (n + 1) p seconds, and a guest that answers "
             "late loses none."
         ),
-        table,
+        folded_if_long(table),
     ]
     return Section("outages", "Downtime and ping outage", "Outages", blocks)
 

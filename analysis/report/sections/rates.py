@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis import figures
-from analysis.report.blocks import Section
+from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
 
@@ -29,4 +29,4 @@ def section(context: Context) -> Section | None:
         groups,
         lambda case: case.spec.link_rate_bits_per_second == slowest,
     )
-    return Section("rates", "Link rates compared", "Link rates", [picture, table])
+    return Section("rates", "Link rates compared", "Link rates", [picture, folded_if_long(table)])
