@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.measure import RunFigures
 from analysis.results import EXCLUDED, FULL_LINK, NOTED, Notice, Results, RunResult
 from analysis.tables import CaseSummary
 from analysis.trend import Drift, drift
@@ -71,7 +72,11 @@ def _drifts(cases: Sequence[CaseSummary]) -> Iterator[Check]:
             for case in cases
         ]
         found = drift(groups)
-        if found is not None:
+        if found is None:
+            yield Check(
+                "drift", "runs", CANNOT_TELL, f"no case was repeated: {words} cannot be seen to drift"
+            )
+        else:
             yield _drift_check(found, words, span)
 
 
@@ -136,28 +141,41 @@ def _stressors(cases: Sequence[CaseSummary]) -> Iterator[Check]:
     for case in cases:
         if case.spec.mode != "precopy" or not case.spec.stressed_bytes:
             continue
-        pace = [
-            (figures.dirty_rate_bytes_per_second * 8, figures.link_rate_bits_per_second)
+        known = [
+            run.figures
             for run in case.runs
-            if (figures := run.figures) is not None and figures.dirty_rate_bytes_per_second
+            if run.figures is not None and run.figures.dirty_rate_bytes_per_second is not None
         ]
-        if not pace:
+        if not known:
             yield Check("stressor", _directory(case), CANNOT_TELL, "QEMU reported no dirty rate")
             continue
-        slow = [rate for rate, link in pace if rate < FULL_LINK * link]
-        fastest, link = max(pace)
-        yield Check(
-            "stressor",
-            _directory(case),
-            UNSTEADY if slow else STEADY,
-            f"dirties at most {fastest / 1e6:,.0f} Mbit/s of memory on a link of {link / 1e6:,.0f} Mbit/s"
-            + (
-                f"; too slow to outrun it in {len(slow)} of {len(pace)} runs: whether pre-copy converges "
-                "is no test of pre-copy there"
-                if slow
-                else ""
-            ),
+        slow = sum(bool(too_slow_to_outrun(figures)) for figures in known)
+        dirtied = max(figures.dirty_rate_bytes_per_second or 0.0 for figures in known) * 8 / 1e6
+        carried = max(_carried(figures) for figures in known) / 1e6
+        words = (
+            f"dirties at most {dirtied:,.0f} Mbit/s of memory while {carried:,.0f} Mbit/s were carried away"
         )
+        if slow:
+            words += (
+                f"; too slow to outrun the link in {slow} of {len(known)} runs: whether pre-copy converges "
+                "there tests nothing"
+            )
+        yield Check("stressor", _directory(case), UNSTEADY if slow else STEADY, words)
+
+
+def too_slow_to_outrun(figures: RunFigures) -> bool | None:
+    """Whether the guest dirtied memory clearly more slowly than it was carried away; None if unknown.
+
+    Held against the rate that was sent at, not the link's: a stressor that rewrites all its memory in each
+    pass dirties it once per pass, however slow the pass.
+    """
+    dirtied = figures.dirty_rate_bytes_per_second
+    return None if dirtied is None else dirtied * 8 < FULL_LINK * _carried(figures)
+
+
+def _carried(figures: RunFigures) -> float:
+    """Bits per second while sending."""
+    return figures.link_rate_bits_per_second * (1.0 if figures.link_use is None else figures.link_use)
 
 
 def _pinger(results: Results) -> Iterator[Check]:

@@ -15,7 +15,7 @@ from analysis.claims.verdicts import (
     paths,
 )
 from analysis.measure import RunFigures
-from analysis.results import FULL_LINK
+from analysis.stability import too_slow_to_outrun
 from analysis.units import MIB
 
 # Passes over all memory that a pre-copy must have had before one may say that it does not converge.
@@ -75,7 +75,8 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     if not runs:
         return none_measured(what)
     long_enough = [run for run in runs if run.figures and _long_enough(run.figures)]
-    tried = [run for run in long_enough if run.figures and not _too_slow(run.figures)]
+    # Unknown counts as fast enough: QEMU reports no rate before its second pass.
+    tried = [run for run in long_enough if run.figures and not too_slow_to_outrun(run.figures)]
     if not long_enough:
         return Outcome(NOT_TESTABLE, "-", f"every {what} was aborted before its second pass had ended")
     if not tried:
@@ -104,12 +105,3 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
 
 def _long_enough(figures: RunFigures) -> bool:
     return figures.converged or (figures.iterations or 0) > _LEAST_PASSES
-
-
-def _too_slow(figures: RunFigures) -> bool:
-    """Unknown counts as fast enough: QEMU reports no rate before its second pass."""
-    dirtied = figures.dirty_rate_bytes_per_second
-    if dirtied is None:
-        return False
-    carried = figures.link_rate_bits_per_second * min(1.0, figures.link_use or 1.0)
-    return dirtied * 8 < FULL_LINK * carried

@@ -151,7 +151,7 @@ def _counted_rows(claim: Mapping[str, Any], measurements: Measurements, *keys: s
     rows = rows_of(claim["table"], measurements)
     missing = [key for key in keys if key not in rows]
     if missing:
-        return none_measured(f"completed hybrid run of {claim['table']}, row {missing[0]},")
+        return none_measured(f"completed hybrid run of {claim['table']}, row {missing[0]}")
     return [rows[key] for key in keys]
 
 

@@ -13,6 +13,7 @@ from analysis.claims.verdicts import (
     Outcome,
     none_measured,
     paths,
+    slowed,
 )
 from analysis.measure import RunFigures
 from analysis.outage import Interval
@@ -58,7 +59,12 @@ def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurement
         f"{lost} pings lost in {len(hit)} of {len(runs)} runs"
         if hit
         else f"no ping lost in {len(runs)} runs",
-        "pings sent between the request and the switch",
+        "pings sent between the request and the switch"
+        + (
+            f"; {slowed(hit)} of these runs were slowed by something else than the link"
+            if slowed(hit)
+            else ""
+        ),
         value=float(lost),
         unit="lost pings",
         published=0.0,

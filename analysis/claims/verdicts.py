@@ -82,7 +82,7 @@ class Measurements:
 
 def none_measured(what: str) -> Outcome:
     """The outcome where there is nothing to look at."""
-    return Outcome(NOT_TESTABLE, "-", f"no {what} was measured")
+    return Outcome(NOT_TESTABLE, "-", f"not measured: {what}")
 
 
 def paths(runs: Iterable[RunResult]) -> tuple[str, ...]:

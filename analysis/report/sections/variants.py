@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.comparison import compare_rounds
+from analysis.comparison import compare_intervals, compare_rounds
 from analysis.report.blocks import Cell, Column, Table, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell, outcomes_text
 from analysis.report.context import Context
+from analysis.statistics import RANGE
 from analysis.tables import CaseSummary
 from analysis.units import MB, MIB
 
@@ -72,12 +73,14 @@ def variants_table(
             Column("downtime (hypervisor)", "ms"),
             Column("ping outage", "s"),
             label("time against the reference"),
+            label("ping outage against it"),
             RUNS_COLUMN,
         ),
         rows,
         "A comparison needs so many repetitions that its exact rank test could show a difference at all: "
         "with n and m runs the smallest p is 2 / C(n + m, n), with n pairs of runs of one round 2^(1 - n). "
-        "Pairs are compared from six on: they are free of the machine's drift.",
+        "Pairs are compared from six on: they are free of the machine's drift. Ping outages are compared as "
+        "the intervals that they are: where these overlap, nobody can tell which outage is longer.",
         heading=False,
     )
 
@@ -94,6 +97,7 @@ def _row(context: Context, case: CaseSummary, reference: CaseSummary) -> list[Ce
         estimate_cell(case.estimate("downtime_seconds"), 1000),
         outage_cell(case),
         Cell("reference") if case is reference else _against(reference, case),
+        missing() if case is reference else _outage_against(reference, case),
         context.runs_cell(case.runs),
     ]
 
@@ -109,8 +113,22 @@ def _against(reference: CaseSummary, case: CaseSummary) -> Cell:
         least = f"smallest possible p = {comparison.smallest_p:.2f}"
         return Cell(comparison.verdict, f"{counts}, {least}", tone="muted")
     ratio = comparison.ratio
-    bounds = "" if ratio.low is None or ratio.high is None else f" ({ratio.low:.2f} to {ratio.high:.2f})"
+    kind = "range " if ratio.kind == RANGE else ""
+    bounds = (
+        "" if ratio.low is None or ratio.high is None else f" ({kind}{ratio.low:.2f} to {ratio.high:.2f})"
+    )
     return Cell(
         f"x {ratio.value:.2f}{bounds}",
         f"{comparison.verdict}, p = {comparison.p:.3f}; {comparison.test}, {counts}",
     )
+
+
+def _outage_against(reference: CaseSummary, case: CaseSummary) -> Cell:
+    found = compare_intervals(reference.outages, case.outages)
+    if found is None:
+        return missing("nothing to compare with")
+    counts = f"{found.first_count} and {found.second_count} runs"
+    if found.greatest_p is None or found.least_p is None:
+        least = f"smallest possible p = {found.smallest_p:.2f}"
+        return Cell(found.verdict, f"{counts}, {least}", tone="muted")
+    return Cell(found.verdict, f"p = {found.least_p:.3f} to {found.greatest_p:.3f}; {counts}")

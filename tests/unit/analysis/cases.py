@@ -40,6 +40,7 @@ def made_case(
     table: str | None = None,
     rate: float = 1e9,
     outcome: str = "completed",
+    network: str = "plain",
 ) -> CaseSummary:
     """A case with one run per element of `figures`, which replaces fields of the recorded run's figures."""
     run = recorded_run()
@@ -54,6 +55,7 @@ def made_case(
         link_rate=f"{rate / 1e9:g}gbit",
         link_rate_bits_per_second=rate,
         table=table,
+        network=network,
     )
     name = f"{mode}-{flavor}-{stressed_mib}mib-{rate / 1e9:g}gbit"
     bound = {"bound_bytes": 2.0 * spec.ram_bytes, "bound_seconds": 16.0 * spec.ram_bytes / rate}

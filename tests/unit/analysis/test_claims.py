@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ from analysis.claims.outages import postcopy_outage
 from analysis.parsers.records import LinkRate
 from analysis.published_data import DIRECTORY
 from analysis.report import write_report
+from analysis.results import load_results
+from analysis.study import article_conditions
 from tests.unit.analysis.cases import (
     PUBLISHED,
     RECORDED,
@@ -322,3 +325,13 @@ def test_the_report_writes_claims_json_of_real_runs(tmp_path: Path) -> None:
         (RECORDED / "quick" / "local" / run).is_dir() for claim in by_id.values() for run in claim["runs"]
     )
     assert (document["lab"], document["release"]) == ("local", "epoxy")
+
+
+def test_a_network_that_was_made_to_fail_is_not_held_against_the_article() -> None:
+    """Its outages are the attribution's; the same case on the plain network is what counts."""
+    plain = made_case(outages(0, 1, 0), stressed_mib=256)
+    held = made_case(outages(0, 90, 80), stressed_mib=256, network="held_entry")
+    results = replace(load_results(RECORDED / "quick" / "local"), runs=(*plain.runs, *held.runs))
+    found = article_conditions(results, (plain, held), (), PUBLISHED)
+    assert found.cases == (plain,)
+    assert statement("unpredictable-ping-in-postcopy", found).verdict == NOT_REPRODUCED
