@@ -35,6 +35,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     processes,
     qmp,
     ticks,
+    vcpus,
 )
 
 # Not an ASCII letter, as text in both Pythons.
@@ -111,6 +112,13 @@ class Reading(unittest.TestCase):
             pings.command({"period": 0.01, "payload": 16}, "10.91.2.100")[4:],
             ["-i", "0.01", "-s", "16", "10.91.2.100"],
         )
+
+    def test_the_guests_own_threads_are_found(self):
+        line = b"/usr/bin/qemu\0-name\0guest=postcopy-lab-x,debug-threads=on\0-S\0"
+        self.assertTrue(vcpus.is_of_guest(line, "postcopy-lab-x"))
+        self.assertFalse(vcpus.is_of_guest(line, "postcopy-lab"))
+        self.assertFalse(vcpus.is_of_guest(b"-name", "postcopy-lab-x"))
+        self.assertEqual(vcpus.make_yield("postcopy-lab-not-there", 10), 0)
 
     def test_a_datagram_that_is_no_question_gets_no_answer(self):
         question = clocks.DATAGRAM.pack(clocks.MARK, 7, 1.5, 0.0, 0.0)

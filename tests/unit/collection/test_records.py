@@ -142,31 +142,33 @@ WORDS = yaml.safe_load((PROJECT / "playbooks/vars/deviations.yml").read_text())[
 def test_every_deviation_in_words_is_looked_up_and_the_other_way_round() -> None:
     nodes, groups = {"compute1": node()}, {"compute1": ["compute"]}
     for backend in ("libvirt", "nova"):
-        here = lab_description.found_here(backend, nodes, groups)
+        here = lab_description.found_here(backend, nodes, groups, 0)
         assert [one["id"] for one in WORDS] == list(here)
 
 
 def test_novas_version_is_the_packages() -> None:
     facts = node(packages={"nova-compute": "2:26.2.2-1~deb12u3"})
-    here = lab_description.found_here("nova", {"compute1": facts}, {"compute1": ["compute"]})
+    here = lab_description.found_here("nova", {"compute1": facts}, {"compute1": ["compute"]}, 0)
     assert here["cloud"] == "nova 26.2.2"
 
 
-def lab(nodes: dict[str, Any]) -> dict[str, Any]:
+def lab(nodes: dict[str, Any], vcpu_nice: int = 0) -> dict[str, Any]:
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     result: dict[str, Any] = lab_description.lab_document(
-        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy"
+        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy", vcpu_nice
     )
     return result
 
 
 def test_containers_of_one_machine_share_a_clock_and_deviate_from_the_article() -> None:
-    document = lab({"prober": node(), "compute1": node(), "compute2": node()})
+    document = lab({"prober": node(), "compute1": node(), "compute2": node()}, vcpu_nice=10)
+    assert document["vcpu_nice"] == 10
     assert document["clock_offsets_seconds"]["compute1"]["method"] == "same kernel"
     assert document["nodes"]["compute1"]["accelerator"] == "tcg"
     assert document["nodes"]["compute1"]["accelerator_reason"] == "kvm did not boot"
     deviations = {deviation["what"]: deviation for deviation in document["deviations"]}
     assert {"nodes", "processor virtualization", "who migrates"} <= set(deviations)
+    assert deviations["nodes"]["here"].startswith("containers on one machine, guests' processors yield")
     assert deviations["QEMU"]["here"] == "QEMU 10.0.13"
     assert deviations["libvirt"]["here"] == "libvirt 11.3.0"
     assert deviations["operating system"]["article"] == "Ubuntu 14.04"

@@ -21,7 +21,18 @@ NODE_KEYS = (
 
 
 def lab_document(
-    lab, release, backend, kit_commit, nodes, groups, link, reference_node, written_at, words, log_patterns
+    lab,
+    release,
+    backend,
+    kit_commit,
+    nodes,
+    groups,
+    link,
+    reference_node,
+    written_at,
+    words,
+    log_patterns,
+    vcpu_nice,
 ):
     """The whole of lab.json.
 
@@ -32,6 +43,7 @@ def lab_document(
     :param written_at: UTC epoch seconds
     :param words: study_deviations of playbooks/vars/deviations.yml
     :param log_patterns: name of the patterns by which nova's logs are read
+    :param vcpu_nice: nice value of the guests' virtual processors
     """
     return {
         "schema": SCHEMA,
@@ -44,7 +56,8 @@ def lab_document(
         "nodes": {name: node_document(facts, groups[name]) for name, facts in nodes.items()},
         "link": link,
         "clock_offsets_seconds": clock_offsets(nodes, reference_node),
-        "deviations": deviations(words, backend, nodes, groups),
+        "vcpu_nice": vcpu_nice,
+        "deviations": deviations(words, backend, nodes, groups, vcpu_nice),
     }
 
 
@@ -82,9 +95,9 @@ def _damage_counted(facts):
     return "QEMU %s %s" % (version, DAMAGE_COUNTED.get(".".join(version.split(".")[:2]), "was never counted"))
 
 
-def deviations(words, backend, nodes, groups):
+def deviations(words, backend, nodes, groups, vcpu_nice):
     """Where this lab differs: what, the article's, what is pinned, this lab's, the effect."""
-    here = found_here(backend, nodes, groups)
+    here = found_here(backend, nodes, groups, vcpu_nice)
     keys = ("what", "article", "pinned", "effect")
     found = [dict({key: one[key] for key in keys}, here=here[one["id"]]) for one in words if here[one["id"]]]
     for name in sorted(nodes):
@@ -95,12 +108,15 @@ def deviations(words, backend, nodes, groups):
     return found
 
 
-def found_here(backend, nodes, groups):
+def found_here(backend, nodes, groups, vcpu_nice):
     """What this lab has in place of the article's, by the deviations' ids; None where it does not differ."""
     computes = [nodes[name] for name in sorted(nodes) if "compute" in groups[name]]
     one_machine = len({facts.get("boot_id") for facts in nodes.values()}) < len(nodes)
     accelerators = sorted({str(accelerator_of(facts)[0]) for facts in computes})
     emulated = accelerators != ["kvm"]
+    shared = ["containers on one machine"] if one_machine else []
+    if vcpu_nice:
+        shared.append("guests' processors yield to everything else (nice %d)" % vcpu_nice)
     novas = sorted({version for facts in computes for version in nova_versions(facts)})
     return {
         "operating_system": "%s, Linux %s" % (_values(computes, "os"), _values(computes, "kernel")),
@@ -115,7 +131,7 @@ def found_here(backend, nodes, groups):
             "then; where libvirt has no such event, by its own flag",
             "nova": "nova's force_complete, asked for on libvirt's event of iteration 2",
         }[backend],
-        "nodes": "containers on one machine" if one_machine else None,
+        "nodes": ", ".join(shared) or None,
         "virtualization": " and ".join(accelerators) if emulated else None,
         "dirty_tracking": "by QEMU's emulation, which damaged stressed guests in pre-copy and hybrid mode: "
         + " and ".join(sorted({_damage_counted(facts) for facts in computes}))

@@ -54,6 +54,10 @@ options:
     type: list
     elements: dict
     required: true
+  vcpu_nice:
+    description: Nice value of the guests' virtual processors.
+    type: int
+    default: 0
   log_patterns:
     description: Patterns by which nova's logs are read. The release's name where it is not given.
     type: str
@@ -127,6 +131,7 @@ def main():
             "link_file": {"type": "path", "required": True},
             "project_directory": {"type": "path", "required": True},
             "article": {"type": "list", "elements": "dict", "required": True},
+            "vcpu_nice": {"type": "int", "default": 0},
             "log_patterns": {"type": "str"},
         },
     )
@@ -143,6 +148,7 @@ def main():
         time.time(),
         params["article"],
         params["log_patterns"] or params["release"],
+        params["vcpu_nice"],
     )
     path = os.path.join(params["directory"], study_files.LAB_FILE)
     module.exit_json(changed=study_files.write_json(path, document), path=path)

@@ -51,6 +51,12 @@ options:
   guest:
     description: Name of the guest; on a compute.
     type: str
+  vcpu_nice:
+    description:
+      - Nice value of O(guest)'s virtual processors on this host. Where nodes share few processors, a busy
+        guest of many leaves its own migration none.
+    type: int
+    default: 0
   guest_interface:
     description: This node's interface to the guest network; for the captures.
     type: str
@@ -187,6 +193,7 @@ def start(params):
         "events": "events" in probes,
         "tap": "icmp" in probes and params["guest"] is not None,
         "blocktime": "blocktime" in probes,
+        "vcpu_nice": params["vcpu_nice"] if params["guest"] else 0,
         "capture": capture if "icmp" in probes else None,
         "pings": {name + ".log": PINGS[name] for name in probes if name in PINGS},
         "guest_address": params["guest_address"],
@@ -298,6 +305,7 @@ def main():
             "interfaces": {"type": "list", "elements": "str", "default": []},
             "guest": {"type": "str"},
             "guest_interface": {"type": "str"},
+            "vcpu_nice": {"type": "int", "default": 0},
             "clock_nodes": {"type": "dict", "default": {}},
             "console": {"type": "path"},
             "logs": {"type": "list", "elements": "path", "default": []},

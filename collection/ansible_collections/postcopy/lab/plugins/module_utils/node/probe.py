@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from . import captures, clocks, libvirt_events, pings, processes, qmp
+from . import captures, clocks, libvirt_events, pings, processes, qmp, vcpus
 from .jsonl import JsonLines
 from .ticks import ticks
 
@@ -118,6 +118,13 @@ def capture_tap(libvirt, connection, domain_name, present, recorder, stop):
                 stop.wait(0.02)
 
 
+def have_guest_yield(name, nice, stop):
+    """As soon as the guest is on this host; the destination's comes with the migration."""
+    while not stop.wait(0.05):
+        if vcpus.make_yield(name, nice):
+            return
+
+
 def ask_for_blocktime(path, stop):
     """Tell the destination's QEMU to measure what post-copy blocks, as soon as it can be told."""
     while not stop.wait(0.02):
@@ -165,6 +172,8 @@ def start_threads(settings, recorder, stop):
             present.set()
         if settings["tap"]:
             threads.append(start_thread(capture_tap, libvirt, connection, name, present, recorder, stop))
+    if settings["vcpu_nice"]:
+        threads.append(start_thread(have_guest_yield, settings["domain"], settings["vcpu_nice"], stop))
     if settings["blocktime"]:
         threads.append(start_thread(ask_for_blocktime, qmp.socket_path(settings["domain"]), stop))
     if settings["pings"]:
@@ -183,7 +192,8 @@ def main(settings):
     """
     :param settings: run_directory, deadline_seconds; interfaces (may be empty); domain, with events and tap
         that say whether its events are recorded (it is yet to come then) and its tap is captured, and
-        blocktime, whether its QEMU is asked to measure that; capture (null, or interface and file); pings
+        blocktime, whether its QEMU is asked to measure that; vcpu_nice, how much its processors yield (0: not
+        at all); capture (null, or interface and file); pings
         (see pings.run, may be empty), guest_address, guest_port; clock_nodes ({name: address}, may be
         empty), answer_clock
     """
