@@ -1,4 +1,4 @@
-// The page can be read without any of this: a theme to choose, folds that open for links and for print.
+// The page can be read without any of this: a theme to choose, folds that open for links.
 const root = document.documentElement;
 const themeButton = document.getElementById("theme");
 const foldsButton = document.getElementById("folds");
@@ -35,13 +35,6 @@ const openTarget = () => {
 };
 addEventListener("hashchange", openTarget);
 openTarget();
-
-let closedBeforePrint = [];
-addEventListener("beforeprint", () => {
-  closedBeforePrint = folds().filter((fold) => !fold.open && !fold.classList.contains("links"));
-  closedBeforePrint.forEach((fold) => { fold.open = true; });
-});
-addEventListener("afterprint", () => closedBeforePrint.forEach((fold) => { fold.open = false; }));
 
 // The contents show which section is being read.
 const marks = new Map([...document.querySelectorAll("nav a")].map((mark) => [mark.hash.slice(1), mark]));
