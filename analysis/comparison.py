@@ -22,6 +22,7 @@ RANK_SUM = "rank sum"
 SIGNED_RANK = "signed rank, paired by round"
 # Up to this many ways to deal the values to two groups, the exact test counts them all.
 _EXACT_LIMIT = 200_000
+_EXACT_PAIRS = 200
 _ALPHA = 1 - LEVEL
 
 
@@ -183,6 +184,8 @@ def _signed_rank_p(differences: Sequence[float]) -> float:
     kept = [value for value in differences if abs(value) > 1e-12]
     if not kept:
         return 1.0
+    if len(kept) > _EXACT_PAIRS:
+        return float(stats.wilcoxon(np.asarray(kept), method="approx").pvalue)
     ranks = np.round(2 * stats.rankdata(np.round(np.abs(kept), 12))).astype(int)
     positive = int(ranks[np.asarray(kept) > 0].sum())
     chances = np.ones(1)

@@ -13,6 +13,7 @@ from analysis.files import stored_at
 from analysis.findings import Findings, doubts, findings_of
 from analysis.measure import Measured, RunFigures, measure_run
 from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab, read_run, read_study
+from analysis.pinger import pinger_doubts
 from analysis.pool import map_in_order
 
 EXCLUDED = "run excluded from the figures"
@@ -169,6 +170,8 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
     figures = measured.figures
     if figures.ping_lost_before:
         yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
+    for text in pinger_doubts(measured.ping, measured.timeline):
+        yield "prober/ping.log", text
     sent, received = figures.forward_bytes, figures.forward_bytes_received
     if sent > 0 and abs(received - sent) > 0.03 * sent:
         yield "destination/nic.jsonl", f"received {received / sent - 1:+.1%} of what the source sent"
@@ -193,15 +196,6 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
 def _lab_notices(lab: LabRecord) -> Iterator[Notice]:
     if not lab.links:
         yield Notice("lab.json", None, "no measured link rate: the configured one is used", NOTED)
-    for link in lab.links:
-        share = link.measured_bits_per_second / link.configured_bits_per_second
-        if not 0.9 <= share <= 1.02:
-            yield Notice(
-                "lab.json",
-                None,
-                f"link {link.source} to {link.destination} gives {share:.0%} of its configured rate",
-                NOTED,
-            )
 
 
 def _notice(path: str, error: EvidenceError) -> Notice:

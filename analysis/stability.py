@@ -29,6 +29,9 @@ _WIDE_SPREAD = 0.10
 # A migration that is asked for and waited for in steps of a fraction of a second is not steadier than this.
 _RESOLUTION_SECONDS = 0.2
 
+# Headers take 5 % of what a link is sold for; more than its rate means that it is not shaped.
+_LINK_SHARES = (0.9, 1.02)
+
 
 @dataclass(frozen=True)
 class Check:
@@ -119,7 +122,16 @@ def _spreads(cases: Sequence[CaseSummary]) -> Iterator[Check]:
 
 
 def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
-    """Rates that a case was run at and nobody measured; those that are off have a warning of their own."""
+    """What the idle link gives of each configured rate, and rates that were run at and never measured."""
+    for link in results.lab.links:
+        share = link.measured_bits_per_second / link.configured_bits_per_second
+        yield Check(
+            "link rate",
+            "lab.json",
+            STEADY if _LINK_SHARES[0] <= share <= _LINK_SHARES[1] else UNSTEADY,
+            f"link {link.source} to {link.destination} gives {share:.0%} of its configured "
+            f"{link.configured_bits_per_second / 1e9:g} Gbit/s",
+        )
     if not results.lab.links:
         return
     unmeasured: dict[str, int] = {}

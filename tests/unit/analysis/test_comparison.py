@@ -100,6 +100,13 @@ def test_signed_rank_with_ties_counts_midranks() -> None:
     assert comparison.p == pytest.approx(14 / 64)
 
 
+def test_many_pairs_take_the_normal_approximation() -> None:
+    steps = [(-1) ** number * number / 1000 + 0.02 for number in range(1, 202)]
+    comparison = compare_pairs([(1.0, 2.718281828459045**step) for step in steps])
+    assert comparison is not None and comparison.p is not None
+    assert comparison.p == pytest.approx(float(stats.wilcoxon(steps, method="exact").pvalue), rel=0.02)
+
+
 def test_pairs_without_any_difference() -> None:
     comparison = compare_pairs([(3.0, 3.0)] * 7)
     assert comparison is not None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from analysis.results import load_results
 from analysis.stability import CANNOT_TELL, STEADY, UNSTEADY, Check, stability_checks, stability_notices
 from analysis.study import Analysis, analyse
 from tests.unit.analysis.builder import Model, write_run, write_study, write_sums
@@ -105,9 +108,10 @@ def test_a_rate_that_was_never_measured(tmp_path: Path) -> None:
     for link in lab["link"]["measured"]:
         link["configured_bits_per_second"] = 5e9
     (results / "lab.json").write_text(json.dumps(lab))
-    (found,) = checks_of(results)["link rate"]
-    assert found.state == UNSTEADY
-    assert "1gbit was never measured" in found.message
+    found = checks_of(results)["link rate"]
+    assert [check.state for check in found] == [UNSTEADY] * 3
+    assert "1gbit was never measured" in found[-1].message
+    assert found[0].message == "link compute1 to compute2 gives 19% of its configured 5 Gbit/s"
 
 
 def test_only_warnings_become_notices() -> None:
@@ -118,4 +122,56 @@ def test_only_warnings_become_notices() -> None:
 def test_nothing_measured_nothing_checked(tmp_path: Path) -> None:
     results = write_study(tmp_path, [(HYBRID, 1)])
     (results / "runs" / HYBRID.case / "01" / "run.json").unlink()
-    assert analyse(results).stability == ()
+    assert {check.name for check in analyse(results).stability} == {"link rate"}
+
+
+def ping_notices(results: Path) -> list[str]:
+    return [
+        notice.message for notice in load_results(results).notices if notice.file.endswith("prober/ping.log")
+    ]
+
+
+def edit_pings(results: Path, keep: Callable[[float], bool], lose: Callable[[float], bool]) -> None:
+    """Leave out or lose pings of the one run, by their time after the request."""
+    (run,) = (results / "runs").glob("*/01")
+    log = run / "prober/ping.log"
+    lines = []
+    for line in log.read_text().splitlines():
+        found = re.match(r"\[([0-9.]+)\] 64 bytes .*icmp_seq=(\d+)", line)
+        after = float(found[1]) - HYBRID.requested_at if found else 0.0
+        if found and not keep(after):
+            continue
+        lines.append(f"[{found[1]}] no answer yet for icmp_seq={found[2]}" if found and lose(after) else line)
+    log.write_text("\n".join(lines) + "\n")
+    write_sums(run)
+
+
+def test_a_log_that_ends_with_the_migration_may_hide_an_outage(tmp_path: Path) -> None:
+    results = write_study(tmp_path, [(HYBRID, 1)])
+    assert ping_notices(results) == []
+    edit_pings(results, lambda after: after < HYBRID.completed + 0.4, lambda _after: False)
+    (message,) = ping_notices(results)
+    assert re.match(
+        r"ends 0\.[0-9] s after the migration: an outage at its end may have lasted longer", message
+    )
+
+
+def test_a_log_that_ends_in_an_outage_says_so(tmp_path: Path) -> None:
+    results = write_study(tmp_path, [(HYBRID, 1)])
+    edit_pings(results, lambda _after: True, lambda after: after > HYBRID.completed + 0.2)
+    assert "ends with lost pings: the outage may have lasted longer" in ping_notices(results)
+
+
+def test_a_pinger_that_paused_was_blind(tmp_path: Path) -> None:
+    """Stopped for 1.2 s in pre-copy; its sequence numbers go on where they stopped."""
+    results = write_study(tmp_path, [(replace(HYBRID, base_bytes=400e6), 1)])
+    (run,) = (results / "runs").glob("*/01")
+    log = run / "prober/ping.log"
+    shifted = []
+    for line in log.read_text().splitlines():
+        found = re.match(r"\[([0-9.]+)\](.*)", line)
+        late = found is not None and float(found[1]) > HYBRID.requested_at + 1.0
+        shifted.append(f"[{float(found[1]) + 1.2:.6f}]{found[2]}" if found and late else line)
+    log.write_text("\n".join(shifted) + "\n")
+    write_sums(run)
+    assert any(message.startswith("sent no ping for 1.3 s") for message in ping_notices(results))

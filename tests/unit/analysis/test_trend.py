@@ -92,6 +92,17 @@ def test_interval_of_a_drift_covers_it_as_often_as_it_says() -> None:
     assert significant / 200 > 0.8
 
 
+def test_thousands_of_runs_are_thinned_not_multiplied() -> None:
+    generator = np.random.default_rng(6)
+    group = [
+        (float(index), 10 * math.exp(1e-5 * index + generator.normal(0, 0.01))) for index in range(20_000)
+    ]
+    found = drift([group])
+    assert found is not None and found.p is not None
+    assert (found.count, found.p < 0.001) == (300, True)
+    assert found.slope_per_second == pytest.approx(1e-5, rel=0.1)
+
+
 def test_nothing_to_drift() -> None:
     assert drift([]) is None
     assert drift([[(0.0, 1.0)], [(1.0, 2.0)]]) is None
