@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sys
 
+from ansible.collections.list import list_collection_dirs
+
 try:
     from ansible_mitogen.plugins.strategy.mitogen_linear import StrategyModule
 except ImportError as error:
@@ -15,5 +17,9 @@ except ImportError as error:
         f"ansible.cfg: strategy = mitogen_linear needs the package mitogen ({error});"
         " or set ANSIBLE_STRATEGY=linear"
     )
+
+# Mitogen lists all collections in the process of each task that calls a module of one, and the first listing in a
+# process reads a file of each: a tenth of a second. Those processes are forks of this one and find it done.
+list(list_collection_dirs())
 
 __all__ = ["StrategyModule"]
