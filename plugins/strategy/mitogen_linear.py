@@ -18,8 +18,8 @@ except ImportError as error:
         " or set ANSIBLE_STRATEGY=linear"
     )
 
-# Mitogen lists all collections in the process of each task that calls a module of one, and the first listing in a
-# process reads a file of each: a tenth of a second. Those processes are forks of this one and find it done.
+# Mitogen lists all collections in the process of each task that calls a module of one, and the first listing
+# in a process reads a file of each: a tenth of a second. Those processes are forks of this one.
 list(list_collection_dirs())
 
 __all__ = ["StrategyModule"]
