@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from analysis.figures.style import COLOURS
 from analysis.measure import Measured
 from analysis.parsers.ping import PingLog
+from analysis.slowdown import Slowdown
 
 _MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
@@ -31,9 +32,9 @@ def timeline_picture(measured: Measured) -> Figure:
     origin = timeline.requested
     end = timeline.completed - origin
     left, right = -0.06 * end - 0.3, end * 1.12 + 0.5
-    figure = Figure(figsize=(9.6, 5.6))
-    lanes = figure.subplots(4, 1, sharex=True, height_ratios=[5, 2.6, 2.6, 3.4])
-    forward, backward, requests, pings = lanes
+    figure = Figure(figsize=(9.6, 6.4))
+    lanes = figure.subplots(5, 1, sharex=True, height_ratios=[4.4, 2.5, 2.5, 2.5, 3.2])
+    forward, backward, requests, guest, pings = lanes
     figure.subplots_adjust(**_MARGINS)
     figure.align_ylabels(lanes)
     for axes in lanes:
@@ -52,6 +53,9 @@ def timeline_picture(measured: Measured) -> Figure:
     requests.set_ylabel("beyond ACKs\n[kB/s]")
     if timeline.border_by_traffic is not None:
         requests.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
+    if measured.slowdown is not None:
+        _guest(guest, measured.slowdown, left, right)
+    guest.set_ylabel("guest writes\n[MiB/s]")
     _pings(pings, measured.ping, origin, left, right)
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
@@ -74,6 +78,17 @@ def _throughput(
     if len(edges) < 2:
         return
     axes.stairs(np.diff(np.interp(edges, time, counter)) / width, edges, color=colour, lw=1.1, baseline=None)
+    axes.set_ylim(bottom=0)
+
+
+def _guest(axes: Axes, slowdown: Slowdown, left: float, right: float) -> None:
+    """Memory that the guest's own program wrote, second by second; 0 is a guest that stands still."""
+    seconds = [second for second in slowdown.seconds if second.since + 1 > left and second.since < right]
+    if seconds:
+        edges = [*(second.since for second in seconds), seconds[-1].since + 1]
+        # Nothing written in a second is for ever per MiB.
+        written = [1 / second.seconds_per_mib for second in seconds]
+        axes.stairs(written, edges, color=COLOURS["late"], lw=1.3, baseline=None)
     axes.set_ylim(bottom=0)
 
 

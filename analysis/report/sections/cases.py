@@ -48,8 +48,9 @@ def section(context: Context) -> Section | None:
             "its timeline. Above: bytes that the source sends on the migration link (dashed: the link's "
             "rate). Below it what the destination sends back: all bytes, mostly acknowledgements, and "
             "the payload beyond them, which in post-copy is page requests (dashed: where post-copy "
-            "begins judged by this traffic alone). At the bottom each ping's round "
-            "trip, with red ticks for those lost."
+            "begins judged by this traffic alone). Then the memory that a program inside "
+            "the guest writes in each second, by the guest's clock. At the bottom each ping's round trip, "
+            "with red ticks for those lost."
         ),
         Key(
             [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from analysis.findings import Findings
-from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, label
+from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
 from analysis.report.context import Context
 from analysis.results import RunResult
@@ -31,7 +31,7 @@ def section(context: Context) -> Section | None:
         f"{how}Everything below is told on the prober's clock. A moment is as sure as its node's clock; the "
         "order of two moments on one node needs no clock but its own. clock.csv has every offset."
     )
-    blocks: list[Block] = [text, moments]
+    blocks: list[Block] = [text, folded_if_long(moments)]
     for table in (borders_table(context), offsets_table(context)):
         if table.rows:
             blocks.append(Fold(f"fold-{table.identifier}", table.title, [table], f"{len(table.rows)} rows"))

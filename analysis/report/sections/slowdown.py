@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.report.blocks import Cell, Column, Section, Table, Text, label
+from analysis.report.blocks import Cell, Column, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
@@ -30,7 +30,7 @@ def section(context: Context) -> Section | None:
         "second, is held against the time before the migration. Where no sample was written at all, the "
         "guest stood still. slowdown.csv has every second."
     )
-    return Section("slowdown", "The guest's slowdown", "Slowdown", [text, table])
+    return Section("slowdown", "The guest's slowdown", "Slowdown", [text, folded_if_long(table)])
 
 
 def slowdown_table(context: Context) -> Table:
