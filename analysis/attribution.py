@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from analysis.causes import Cause
 from analysis.clock import ClockModel
 from analysis.court import Court
@@ -175,6 +177,6 @@ def _stream(court: Court, ping: PingLog, timeline: Timeline) -> StreamAttributio
         tallies=tally(lost),
         after_resume=Counter(ping.cause for ping in lost if ping.sent_at >= resumed),
         late=len(slow),
-        late_in_guest=sum(court.answer_seconds(sequence) > ping.period_seconds for sequence in slow.tolist()),
+        late_in_guest=int(np.count_nonzero(court.answer_seconds(slow) > ping.period_seconds)),
         late_after_end=len(after_end),
     )

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.causes import Cause
 from analysis.clock import ClockModel
@@ -17,7 +18,7 @@ from analysis.evidence import Evidence
 from analysis.parsers.pcap import Kind
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
-from analysis.sightings import places_of
+from analysis.sightings import Place, places_of
 from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
 
 # A request that came less than this before the guest stopped had no time to be answered; more where the
@@ -104,15 +105,17 @@ class Court:
         alone = ~destination.requests.among(source.requests.sequence)
         return [max(0.0, float(source.requests.time[alone].max(initial=-math.inf)) - self._resumed)]
 
-    def answer_seconds(self, sequence: int) -> float:
-        """How long the guest kept a request, from tap to tap; 0 where that was not seen."""
-        for name in ("destination tap", "source tap"):
+    def answer_seconds(self, sequences: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How long the guest kept each request, from tap to tap; 0 where that was not seen."""
+        seconds = np.zeros(len(sequences))
+        # Where both hosts saw it, the destination's guest is meant.
+        for name in ("source tap", "destination tap"):
             place = self._places.get(name)
             if place is not None:
-                request, reply = place.requests.find(sequence), place.replies.find(sequence)
-                if request is not None and reply is not None:
-                    return reply[0] - request[0]
-        return 0.0
+                both, taken = _answers(place)
+                _, ours, theirs = np.intersect1d(sequences, both, assume_unique=True, return_indices=True)
+                seconds[ours] = taken[theirs]
+        return seconds
 
     def _request_at(self, name: str, sequence: int) -> float | None:
         place = self._places.get(name)
@@ -273,12 +276,9 @@ class Court:
         place = self._places.get("source tap")
         if place is None:
             return _LEAST_ANSWER_SECONDS
-        both, asked, answered = np.intersect1d(
-            place.requests.sequence, place.replies.sequence, assume_unique=True, return_indices=True
-        )
-        if not len(both):
+        _, taken = _answers(place)
+        if not len(taken):
             return _LEAST_ANSWER_SECONDS
-        taken = place.replies.time[answered] - place.requests.time[asked]
         return max(_LEAST_ANSWER_SECONDS, float(np.quantile(taken, 0.95)))
 
     def _doubts_about(self, ping: PingLog) -> Iterator[tuple[str, str]]:
@@ -302,6 +302,14 @@ class Court:
             )
             if missed > max(1.0, _MISSED_SHARE * len(sequences)):
                 yield place.file, f"lacks {missed} of {len(sequences)} answered pings that passed it"
+
+
+def _answers(place: Place) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The requests that were answered at one place, and how long each answer took there, in seconds."""
+    both, asked, answered = np.intersect1d(
+        place.requests.sequence, place.replies.sequence, assume_unique=True, return_indices=True
+    )
+    return both, place.replies.time[answered] - place.requests.time[asked]
 
 
 def _announced(timeline: Timeline) -> float | None:

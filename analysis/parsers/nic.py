@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -43,34 +42,27 @@ class NicLog:
     tx_packets: NDArray[np.float64]
 
 
-@dataclass
-class _Columns:
-    number: list[int]
-    time: list[float]
-    counters: tuple[list[int], list[int], list[int], list[int]]
-
-
 def parse_nic(lines: Iterable[bytes], file: str) -> tuple[NicLog, ...]:
     """Parse the counters of every interface in the file; they may only grow. At least two samples of each."""
-    interfaces: defaultdict[str, _Columns] = defaultdict(lambda: _Columns([], [], ([], [], [], [])))
+    numbers: dict[str, int] = {}
+    which: list[int] = []
     times: list[float] = []
-    for first, _, samples in json_rows(lines, file, _decoder, _check):
+    columns: tuple[list[int], ...] = ([], [], [], [])
+    for _, _, samples in json_rows(lines, file, _decoder, _check):
+        which += [numbers.setdefault(sample.interface, len(numbers)) for sample in samples]
         times += [sample.t for sample in samples]
-        names = [sample.interface for sample in samples]
-        for name in dict.fromkeys(names):
-            columns = interfaces[name]
-            columns.number += [number for number, other in enumerate(names, first) if other == name]
-            chosen = [sample for sample, other in zip(samples, names, strict=True) if other == name]
-            columns.time += [sample.t for sample in chosen]
-            rx_bytes, tx_bytes, rx_packets, tx_packets = columns.counters
-            rx_bytes += [sample.rx_bytes for sample in chosen]
-            tx_bytes += [sample.tx_bytes for sample in chosen]
-            rx_packets += [sample.rx_packets for sample in chosen]
-            tx_packets += [sample.tx_packets for sample in chosen]
-    check_order(np.array(times), file)
-    if not interfaces or any(len(columns.time) < 2 for columns in interfaces.values()):
+        columns[0].extend([sample.rx_bytes for sample in samples])
+        columns[1].extend([sample.tx_bytes for sample in samples])
+        columns[2].extend([sample.rx_packets for sample in samples])
+        columns[3].extend([sample.tx_packets for sample in samples])
+    time, interface, counters = np.array(times), np.array(which), np.array(columns, dtype=float)
+    check_order(time, file)
+    chosen = {name: np.flatnonzero(interface == number) for name, number in numbers.items()}
+    if not chosen or any(len(rows) < 2 for rows in chosen.values()):
         raise EvidenceError(file, None, "fewer than two samples")
-    return tuple(_nic_log(name, columns, file) for name, columns in interfaces.items())
+    for name, rows in chosen.items():
+        _check_growth(name, counters[:, rows], rows + 1, file)
+    return tuple(NicLog(name, time[rows], *counters[:, rows]) for name, rows in chosen.items())
 
 
 def _check(sample: Mapping[str, Any], file: str, number: int) -> None:
@@ -83,17 +75,12 @@ def _check(sample: Mapping[str, Any], file: str, number: int) -> None:
             raise EvidenceError(file, number, f'garbled: "{counter}" is not a counter')
 
 
-def _nic_log(name: str, columns: _Columns, file: str) -> NicLog:
-    counters = np.array(columns.counters, dtype=float)
+def _check_growth(name: str, counters: NDArray[np.float64], lines: NDArray[np.int64], file: str) -> None:
     shrunk = np.argwhere(np.diff(counters).T < 0)
     if len(shrunk):
         row, column = shrunk[0].tolist()
-        raise EvidenceError(
-            file,
-            columns.number[row + 1],
-            f'"{_COUNTERS[column]}" of {name} went back: the interface was reset',
-        )
-    return NicLog(name, np.array(columns.time), *counters)
+        what = f'"{_COUNTERS[column]}" of {name} went back: the interface was reset'
+        raise EvidenceError(file, int(lines[row + 1]), what)
 
 
 def busiest(logs: Sequence[NicLog]) -> NicLog:

@@ -93,12 +93,14 @@ def _read_block(block: bytes, first: int, file: str, found: _Lines) -> None:
         matches = []
     if len(matches) != block.count(b"\n"):
         raise _first_garbled(block, first, file)
-    found.number.extend(number for number, match in enumerate(matches, first) if match[0])
-    stamped = [match for match in matches if match[0]]
-    found.stamp.extend([float(stamp) for stamp, _, _, _, _ in stamped])
-    found.sequence.extend([int(reply or waiting or error) for _, reply, _, waiting, error in stamped])
-    found.round_trip.extend([float(round_trip or "nan") for _, _, round_trip, _, _ in stamped])
-    found.is_error.extend([error != "" for _, _, _, _, error in stamped])
+    stamped = [(number, *match) for number, match in enumerate(matches, first) if match[0]]
+    if stamped:
+        numbers, stamps, replies, round_trips, waits, errors = zip(*stamped, strict=True)
+        found.number.extend(numbers)
+        found.stamp.extend(map(float, stamps))
+        found.sequence.extend(int(r or w or e) for r, w, e in zip(replies, waits, errors, strict=True))
+        found.round_trip.extend([float(milliseconds or "nan") for milliseconds in round_trips])
+        found.is_error.extend(map(bool, errors))
 
 
 def _first_garbled(block: bytes, first: int, file: str) -> EvidenceError:

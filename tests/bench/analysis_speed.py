@@ -26,7 +26,6 @@ import random
 import resource
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -36,8 +35,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.write import write_tables
+from analysis.results import load_results
+from analysis.study import derive
+
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT))
 RECORDED = PROJECT / "tests" / "data" / "results" / "quick" / "local"
 CASES = 20
 TARGET_RUNS, TARGET_SECONDS = 10_000, 60
@@ -46,7 +48,9 @@ MIB = 1 << 20
 
 def make_results(recorded: Path, target: Path, count: int) -> int:
     """Write `count` runs in CASES cases; returns the bytes of evidence."""
-    sources = sorted(path.parent for path in recorded.glob("runs/*/*/run.json"))
+    # Only whole runs: a run that is excluded costs less than one that is measured.
+    whole = [run.path for run in load_results(recorded).runs if run.excluded_because is None]
+    sources = [recorded / path for path in whole]
     records = [json.loads((source / "run.json").read_text(encoding="utf-8")) for source in sources]
     sizes = [sum(file.stat().st_size for file in source.rglob("*") if file.is_file()) for source in sources]
     study = json.loads((recorded / "study.json").read_text(encoding="utf-8"))
@@ -76,10 +80,6 @@ def make_results(recorded: Path, target: Path, count: int) -> int:
 
 def analyse_once(results: Path, output: Path, workers: int | None) -> dict[str, float]:
     """Seconds and MiB of one analysis; to be called in a process that has done nothing else."""
-    from analysis.report.write import write_tables
-    from analysis.results import load_results
-    from analysis.study import derive
-
     used_before = time.process_time()
     started_at = time.perf_counter()
     loaded = load_results(results, workers=workers)
