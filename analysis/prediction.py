@@ -268,6 +268,9 @@ def _not_converged(results: Results, request: Request) -> list[RunResult]:
         if run.record.spec.mode == "precopy"
         and run.record.outcome == "not_converged"
         and run.excluded_because is None
+        # Aborted in its first pass it only says that its limit was too short.
+        and run.figures is not None
+        and run.figures.first_pass_seconds is not None
         and run.record.spec.stressed_bytes <= request.stressed_bytes
         and run.record.spec.link_rate_bits_per_second >= request.rate_bits_per_second
     ]

@@ -184,6 +184,24 @@ def test_a_stressor_slower_than_the_link_tests_no_precopy() -> None:
         assert "more slowly than the link" in found.reason
 
 
+def test_a_faster_link_than_the_articles_says_nothing_of_its_precopy() -> None:
+    case = made_case([{"converged": True}], mode="precopy", stressed_mib=512, rate=1e10)
+    assert statement("precopy-does-not-converge", measurements([case])).verdict == NOT_TESTABLE
+
+
+def test_a_hybrid_aborted_in_its_first_pass_is_no_endless_migration() -> None:
+    """The limit is of the first pass: on a slow machine it ends what nobody claimed to be fast."""
+    done = made_case(moved(5, 700), stressed_mib=256)
+    for first_pass, verdict in ((None, REPRODUCED), (30.0, NOT_REPRODUCED)):
+        figures = {"converged": False, "first_pass_seconds": first_pass}
+        cut = made_case([figures], stressed_mib=4096, outcome="not_converged")
+        for identifier in ("finite", "reliable"):
+            found = statement(identifier, measurements([done, cut]))
+            assert found.verdict == verdict
+            assert ("1 aborted in their first pass left out" in found.reason) == (first_pass is None)
+    assert statement("finite", measurements([cut])).verdict == NOT_REPRODUCED
+
+
 def test_time_is_data_over_throughput() -> None:
     """2 s of its own and each byte 1.1 times its time on the link."""
     cases = [
