@@ -71,8 +71,8 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     """Above the stated stressed memory no migration of the mode converges within its limit.
 
     On the article's link or a slower one: a faster one carries more away. Two kinds of run say nothing: one
-    that was aborted before it had sent all memory twice (its limit was too short), and one whose guest dirtied
-    memory more slowly than the link carried it (nothing was outrun).
+    that was aborted before it had sent all memory twice (its limit was too short), and one whose guest
+    dirtied memory more slowly than the link carried it (nothing was outrun).
     """
     runs = [
         run
