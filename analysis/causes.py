@@ -9,6 +9,7 @@ class Cause(StrEnum):
     """Why a ping has no answer. The order is that of the way: prober, network, guest, and back."""
 
     NOT_SENT = "not sent by the prober"
+    UNRESOLVED = "not sent: the guest did not answer for its address (ARP)"
     LOST_BEFORE_HOSTS = "lost between prober and hosts"
     SWITCH = "guest stopped: the switch"
     STALE_UNANNOUNCED = "network pointed at the source: not yet announced"

@@ -7,15 +7,16 @@ allows: what that or a missing capture leaves open is unknown, with the reason.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.announcement import guest_mac
 from analysis.causes import Cause
 from analysis.clock import ClockModel
 from analysis.evidence import Evidence
-from analysis.parsers.pcap import Kind
+from analysis.parsers.pcap import Capture, Kind
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
 from analysis.sightings import Place, places_of
@@ -26,8 +27,8 @@ from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
 _LEAST_ANSWER_SECONDS = 0.01
 # What a request and an announcement that cross each other in the network may take.
 _CROSSING_SECONDS = 0.002
-# Linux asks for an address once a second.
-_ASKING_SECONDS = 1.5
+# Linux asks for an address once a second, three times where it was and three times everywhere (arp(7)).
+_ASKING_SECONDS = 3.0
 # tcpdump may miss a packet; a capture that missed more of the answered pings than this proves no absence.
 _MISSED_SHARE = 0.01
 
@@ -45,10 +46,7 @@ class Court:
         ip_bytes: int,
     ) -> None:
         self._places = places_of(evidence.captures, ping, ip_bytes, run, clocks)
-        prober_capture = evidence.captures.get("prober")
-        self._arp = np.empty(0)
-        if prober_capture is not None:
-            self._arp = clocks.on_prober(run.prober, prober_capture.time[prober_capture.kind == Kind.ARP])
+        self._asked, self._told = _address_questions(evidence.captures)
         self._requested = timeline.requested
         self._stopped = timeline.source_stopped if timeline.source_stopped is not None else math.inf
         self._across = clocks.uncertainty_seconds(run.source, run.destination)
@@ -172,8 +170,13 @@ class Court:
             doubt = self._proves_absence("prober", sent_at)
             if doubt is not None:
                 return Cause.UNKNOWN, f"seen nowhere; {doubt}"
-            asking = "; the prober was asking for the guest's address" if self._asking(sent_at) else ""
-            return Cause.NOT_SENT, f"its request never left the prober's interface{asking}"
+            asked = self._asked_in_vain(sent_at)
+            if asked:
+                return (
+                    Cause.UNRESOLVED,
+                    f"the prober asked {asked} times around then for the guest's address without an answer",
+                )
+            return Cause.NOT_SENT, "its request never left the prober's interface"
         for host in ("source", "destination"):
             doubt = self._proves_absence(f"{host} uplink", sent_at)
             if doubt is not None:
@@ -245,9 +248,12 @@ class Court:
         when = f"{_ms(-after)} before" if after < 0 else "just as"
         return Cause.STALE_UNANNOUNCED, f"{where}, {when} that was announced"
 
-    def _asking(self, at: float) -> bool:
-        """Whether ARP packets passed the prober's interface: without an answer nothing can be sent."""
-        return bool(np.any(np.abs(self._arp - at) < _ASKING_SECONDS))
+    def _asked_in_vain(self, at: float) -> int:
+        """How often the prober asked for the guest's address (ARP) and got no answer: nothing can be sent."""
+        asked = self._asked[(self._asked > at - _ASKING_SECONDS) & (self._asked < at + _ASKING_SECONDS)]
+        if not len(asked) or np.any((self._told >= asked[0]) & (self._told <= at)):
+            return 0
+        return len(asked)
 
     def _proves_absence(self, name: str, at: float) -> str | None:
         """None if a packet that passed this place at that time would be in its capture; else why not."""
@@ -310,6 +316,17 @@ def _answers(place: Place) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         place.requests.sequence, place.replies.sequence, assume_unique=True, return_indices=True
     )
     return both, place.replies.time[answered] - place.requests.time[asked]
+
+
+def _address_questions(
+    captures: Mapping[str, Capture],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """When the prober asked by ARP, and when the guest told its address, both at the prober's interface."""
+    capture, mac = captures.get("prober"), guest_mac(captures)
+    if capture is None or mac is None:
+        return np.empty(0), np.empty(0)
+    arp = capture.kind == Kind.ARP
+    return capture.time[arp & (capture.sender_mac != mac)], capture.time[arp & (capture.sender_mac == mac)]
 
 
 def _announced(timeline: Timeline) -> float | None:

@@ -21,8 +21,9 @@ from analysis.statistics import MedianEstimate, median_estimate
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
 CANNOT_TELL = "cannot tell"
-# More of the lost pings than this must have gone to the source.
-_MOST = 0.5
+# More of the pings lost after the resume than this must have gone to the source, and they must be more of all
+# lost pings than that: one ping that was on its way when the guest moved is no outage by a switch.
+_MOST, _NOTEWORTHY = 0.5, 0.1
 _NOTHING = Interval(0.0, 0.0)
 
 
@@ -42,7 +43,8 @@ class Suspicion:
     """The article's suspicion held against runs of one kind of network.
 
     Pings of both periods, sent once the guest ran on the destination: `lost`, of them `stale` sent to the
-    source, `unknown` without a verdict. `announced` and `stale_seconds` since the resume, seconds.
+    source, `unknown` without a verdict; `lost_before`: sent earlier. `announced` and `stale_seconds` since
+    the resume, seconds.
     """
 
     network: str
@@ -104,7 +106,7 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     lost, stale = sum(after.values()), sum(after[cause] for cause in STALE_CAUSES)
     unknown = after[Cause.UNKNOWN]
     all_lost = sum(entry.count for _, found in judged for entry in _tallies(found))
-    verdict, reason = _judge(lost, stale, unknown)
+    verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
     return Suspicion(
         network=network,
         runs=tuple(run for run, _ in judged),
@@ -119,16 +121,24 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     )
 
 
-def _judge(lost: int, stale: int, unknown: int) -> tuple[str, str]:
+def judge_suspicion(lost: int, stale: int, unknown: int, all_lost: int) -> tuple[str, str]:
+    """(verdict, reason) from the counts of a Suspicion; `all_lost` pings, whenever they were sent."""
     if lost == 0:
-        return NOT_SUPPORTED, "no ping was lost once the guest ran on the destination"
-    least, most = stale / lost, (stale + unknown) / lost
-    said = f"{stale} of {lost} pings lost once the guest ran on the destination had been sent to the source"
+        return (
+            NOT_SUPPORTED,
+            f"no ping was lost once the guest ran on the destination, {all_lost} were lost before",
+        )
+    said = (
+        f"{stale} of {lost} pings lost once the guest ran on the destination had been sent to the source; "
+        f"{all_lost - lost} were lost before"
+    )
     if unknown:
-        said += f", of {unknown} nobody can tell"
-    if least > _MOST:
+        said += f"; of {unknown} nobody can tell"
+    if stale > _MOST * lost and stale > _NOTEWORTHY * all_lost:
         return SUPPORTED, said
-    return (NOT_SUPPORTED, said) if most <= _MOST else (CANNOT_TELL, said)
+    if stale + unknown > _MOST * lost and stale + unknown > _NOTEWORTHY * all_lost:
+        return CANNOT_TELL, said
+    return NOT_SUPPORTED, said
 
 
 def _tallies(found: Attribution) -> list[Tally]:

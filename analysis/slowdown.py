@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,16 +182,16 @@ def _phase(timeline: Timeline, start: float, end: float, unsure: float) -> str |
 
 def _median(seconds: list[Second]) -> tuple[float, float] | None:
     """(seconds per MiB, stressor's CPU seconds) in the middle; None without a second in which it wrote."""
-    pace = [second.seconds_per_mib for second in seconds]
-    if not pace or math.isinf(float(np.median(pace))):
+    if not seconds:
         return None
-    return float(np.median(pace)), float(np.median([second.stressor_cpu for second in seconds]))
+    pace = median(second.seconds_per_mib for second in seconds)
+    return None if math.isinf(pace) else (pace, median(second.stressor_cpu for second in seconds))
 
 
 def _phases(seconds: list[Second], before: tuple[float, float]) -> Iterator[tuple[str, PhaseSpeed]]:
     for phase in dict.fromkeys(second.phase for second in seconds if second.phase is not None):
         members = [second for second in seconds if second.phase == phase]
-        pace = float(np.median([second.seconds_per_mib for second in members]))
-        worked = float(np.median([second.stressor_cpu for second in members]))
+        pace = median(second.seconds_per_mib for second in members)
+        worked = median(second.stressor_cpu for second in members)
         stressor = worked / before[1] if before[1] > 0 else None
         yield phase, PhaseSpeed(len(members), pace, pace / before[0], stressor)

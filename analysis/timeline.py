@@ -39,6 +39,8 @@ MOMENTS = (
     NOVA_RECORD_ENDS,
 )
 PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
+# Moments seen in counters are as exact as those are sampled, seconds.
+_RESOLUTION = {STARTED: 0.05, LAST_PAGE: 0.1}
 # A link that carries more than this share of its rate carries the migration, not just chatter.
 _ACTIVE_SHARE = 0.02
 # TCP over IPv4 on Ethernet, timestamps on (Linux's default): 14 + 20 + 32 bytes. Whatever the destination
@@ -234,7 +236,9 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
         moments=tuple(
-            Moment(name, time, clocks.uncertainty_seconds(node, run.prober), file)
+            Moment(
+                name, time, clocks.uncertainty_seconds(node, run.prober) + _RESOLUTION.get(name, 0.0), file
+            )
             for name, time, node, file in moments
             if time is not None
         ),

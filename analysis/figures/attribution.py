@@ -17,6 +17,7 @@ from analysis.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED, SOURCE_S
 # Causes that one would mend in the same place share a colour.
 CAUSE_COLOURS: Mapping[Cause, str] = {
     Cause.NOT_SENT: "published",
+    Cause.UNRESOLVED: "published",
     Cause.LOST_BEFORE_HOSTS: "published",
     Cause.SWITCH: "muted",
     Cause.STALE_UNANNOUNCED: "late",

@@ -153,9 +153,9 @@ def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
         RUNS_COLUMN,
     )
     caption = (
-        "Supported: more than half of the pings lost once the guest ran on the destination had been sent to "
-        "the source, whatever became of the unknown ones. Where the network was made to fail, the verdict "
-        "shows that the attribution names the cause."
+        "Supported: more than half of the pings lost once the guest ran on the destination, and a tenth of "
+        "all lost pings, had been sent to the source, whatever became of the unknown ones. Where the network "
+        "was made to fail, the verdict shows that the attribution names the cause."
     )
     return Table("suspicion", "The article's suspicion: switches' tables", columns, rows, caption)
 
