@@ -19,7 +19,7 @@ from analysis.pool import map_in_order
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
 # A migration of this size or more should fill the link; below this share its time is not the link's.
-_ENOUGH_BYTES = 500e6
+ENOUGH_BYTES = 500e6
 FULL_LINK = 0.9
 # Failed only in that the guest was not shown intact afterwards: these runs did migrate (or were aborted at
 # their limit), so what they transferred is measured and shown, but never counted.
@@ -180,7 +180,7 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
             "source/nic.jsonl",
             f"counters stood still for {measured.longest_sample_gap_seconds:.1f} s: a noisy machine",
         )
-    if figures.link_use is not None and figures.link_use < FULL_LINK and sent > _ENOUGH_BYTES:
+    if figures.link_use is not None and figures.link_use < FULL_LINK and sent > ENOUGH_BYTES:
         yield (
             "source/nic.jsonl",
             f"used only {figures.link_use:.0%} of the link while sending: something else was slower",

@@ -187,7 +187,7 @@ def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     groups = [values_of(rows[key], figure) for key in keys]
     medians = [float(np.median(group)) for group in groups]
     falls = [
-        (keys[index + 1], min(groups[index]) > max(groups[index + 1]))
+        (keys[index + 1], _apart(groups[index + 1], groups[index]))
         for index in range(len(keys) - 1)
         if medians[index + 1] <= medians[index]
     ]
@@ -215,6 +215,11 @@ def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
         runs=paths(runs),
     )
     return unless_slowed(outcome, runs) if _is_time(claim) and verdict == NOT_REPRODUCED else outcome
+
+
+def _apart(lower: Sequence[float], upper: Sequence[float]) -> bool:
+    """Whether even the nearest of several runs lie apart; single runs show no spread, so nothing is known."""
+    return min(len(lower), len(upper)) > 1 and max(lower) < min(upper)
 
 
 def rows_of(table: str, measurements: Measurements) -> Mapping[str, CaseSummary]:
@@ -297,10 +302,13 @@ def tolerated(readings: Sequence[float], tolerance: float) -> tuple[float, float
     return min(readings) * (1 - tolerance), max(readings) * (1 + tolerance)
 
 
-def unless_slowed(outcome: Outcome, runs: Sequence[RunResult]) -> Outcome:
-    """A figure of time that misses its rule tests nothing where something else than the link was slow."""
+def unless_slowed(outcome: Outcome, runs: Sequence[RunResult], least_share: float = 0.0) -> Outcome:
+    """A figure of time that misses its rule tests nothing where something else than the link was slow.
+
+    A single slow run can bend a line; `least_share` of the runs must be slow where it takes more than that.
+    """
     slow = slowed(runs)
-    if not slow:
+    if not slow or slow < least_share * len(runs):
         return outcome
     why = f"{outcome.reason}; {slow} of {len(runs)} runs were slowed by something else than the link"
     return Outcome(**{**vars(outcome), "verdict": NOT_TESTABLE, "reason": why})

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from analysis.parsers.records import LinkRate
 from analysis.published_data import Published
-from analysis.results import FULL_LINK, RunResult
+from analysis.results import ENOUGH_BYTES, FULL_LINK, RunResult
 from analysis.statistics import Bounds, Derived
 from analysis.tables import CaseSummary, Series
 
@@ -91,8 +91,12 @@ def paths(runs: Iterable[RunResult]) -> tuple[str, ...]:
 
 
 def slowed(runs: Iterable[RunResult]) -> int:
-    """How many of the runs were slowed by something else than the link, so that their time tests nothing."""
-    return sum((run.figures.link_use or 0.0) < FULL_LINK for run in runs if run.figures is not None)
+    """How many of the runs were slowed by something else than the link, so that their time tests nothing.
+
+    Small migrations do not fill a link anyhow: they are never called slowed.
+    """
+    figures = [run.figures for run in runs if run.figures is not None]
+    return sum((item.link_use or 0.0) < FULL_LINK and item.forward_bytes > ENOUGH_BYTES for item in figures)
 
 
 def bounded_verdict(bounds: Bounds | Derived, low: float, high: float) -> str:

@@ -24,6 +24,7 @@ from analysis.claims import (
 from analysis.claims.document import claims_document
 from analysis.claims.numbers import NUMBER_RULES
 from analysis.claims.outages import postcopy_outage
+from analysis.claims.verdicts import slowed
 from analysis.parsers.records import LinkRate
 from analysis.published_data import DIRECTORY
 from analysis.report import write_report
@@ -127,6 +128,29 @@ def test_a_slow_machine_disproves_no_time() -> None:
         assert found[name].verdict == NOT_TESTABLE
         assert "slowed by something else than the link" in found[name].reason
     assert found["table3.512.transferred_mb"].verdict == REPRODUCED
+
+
+def test_one_slow_run_of_six_excuses_no_number() -> None:
+    slow = moved(1 + 0.05 * 512, 150 + 2 * 512)
+    slow[0]["link_use"] = 0.4
+    cases = [made_case(slow, stressed_mib=512, table="table3"), made_case(moved(1, 150), table="table2")]
+    assert numbers_of(measurements(cases))["table3.512.migration_time_s"].verdict == NOT_REPRODUCED
+
+
+def test_a_small_migration_is_not_called_slowed() -> None:
+    """Nothing of 150 MB fills a link: an unloaded guest's share of it excuses nothing."""
+    run = made_case(moved(1, 150, link_use=0.7)).counted
+    assert slowed(run) == 0
+    assert slowed(made_case(moved(9, 1000, link_use=0.7)).counted) == 3
+
+
+def test_a_fall_between_single_runs_cannot_be_told() -> None:
+    cases = [
+        made_case(moved(seconds, 2 * mib, rounds=1), stressed_mib=mib, table="table3")
+        for mib, seconds in ((256, 16.0), (512, 25.0), (768, 21.0))
+    ]
+    found = numbers_of(measurements(cases))["table3.migration_time_s.monotone"]
+    assert found.verdict == NOT_TESTABLE
 
 
 def test_single_runs_tell_nothing_of_a_number() -> None:
