@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.attribution import Attribution, attribute
 from analysis.clock import ClockModel, clock_model
+from analysis.coherence import check_coherence
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
@@ -131,6 +132,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     wire = wire_of(run, evidence, clocks)
     timeline = build_timeline(run, evidence, wire, clocks)
     _check_coverage(evidence, wire, timeline)
+    check_coherence(run, evidence, clocks, wire, timeline)
     outage = measure_outage(evidence.ping, timeline)
     fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
     attribution = attribute(run, evidence, clocks, timeline)

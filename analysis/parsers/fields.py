@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.errors import EvidenceError
 from analysis.files import open_file
-from analysis.parsers.lines import is_number, json_object
+from analysis.parsers.lines import LATEST_EPOCH_SECONDS, is_number, json_object
 
 SCHEMA = 1
 # A run.json has some KiB, a study.json of thousands of cases some MiB.
@@ -44,6 +44,21 @@ class Fields:
 
     def number_or_none(self, key: str) -> float | None:
         return None if self.values.get(key) is None else self.number(key)
+
+    def positive(self, key: str) -> float:
+        value = self.number(key)
+        if value <= 0:
+            raise self._bad(key, "a number above 0")
+        return value
+
+    def epoch_seconds(self, key: str) -> float:
+        value = self.number(key)
+        if not 0 < value < LATEST_EPOCH_SECONDS:
+            raise self._bad(key, "a time in epoch seconds")
+        return value
+
+    def epoch_seconds_or_none(self, key: str) -> float | None:
+        return None if self.values.get(key) is None else self.epoch_seconds(key)
 
     def integer(self, key: str) -> int:
         value = self.number(key)

@@ -217,8 +217,8 @@ def read_run(path: Path, file: str = "run.json") -> RunRecord:
         source=nodes.text_or_none("source") if nodes else None,
         destination=nodes.text_or_none("destination") if nodes else None,
         prober=nodes.text_or_none("prober") if nodes else None,
-        started_at=run.number("started_at"),
-        finished_at=run.number("finished_at"),
+        started_at=run.epoch_seconds("started_at"),
+        finished_at=run.epoch_seconds("finished_at"),
         driver=driver,
         resident_bytes=guest.number_or_none("resident_bytes_before_migration") if guest else None,
         boot_seconds=guest.number_or_none("boot_seconds") if guest else None,
@@ -231,7 +231,7 @@ def read_run(path: Path, file: str = "run.json") -> RunRecord:
         qemu_version=run.text_or_none("qemu_version"),
         libvirt_version=run.text_or_none("libvirt_version"),
         nova_server_id=nova.text_or_none("server_id") if nova else None,
-        nova_ended_at=nova.number_or_none("ended_at") if nova else None,
+        nova_ended_at=nova.epoch_seconds_or_none("ended_at") if nova else None,
         nova_record_seconds=_nova_record_seconds(nova.child_or_none("migration") if nova else None),
     )
 
@@ -241,8 +241,12 @@ def _nova_record_seconds(migration: Fields | None) -> float | None:
     times = [migration.text_or_none(key) for key in ("created_at", "updated_at")] if migration else [None]
     if None in times:
         return None
-    created, updated = (datetime.fromisoformat(str(time)) for time in times)
-    return (updated - created).total_seconds()
+    try:
+        created, updated = (datetime.fromisoformat(str(time)) for time in times)
+        return (updated - created).total_seconds()
+    except (ValueError, TypeError) as error:
+        what = f'"nova.migration" has times that are none: {times[0]!r}, {times[1]!r}'
+        raise EvidenceError("run.json", None, what[:200]) from error
 
 
 def read_study(path: Path, file: str = "study.json") -> StudyRecord:
@@ -291,8 +295,8 @@ def read_lab(path: Path, file: str = "lab.json") -> LabRecord:
             LinkRate(
                 source=item.text("source"),
                 destination=item.text("destination"),
-                configured_bits_per_second=item.number("configured_bits_per_second"),
-                measured_bits_per_second=item.number("measured_bits_per_second"),
+                configured_bits_per_second=item.positive("configured_bits_per_second"),
+                measured_bits_per_second=item.positive("measured_bits_per_second"),
             )
             for item in (link.children("measured") if link else ())
         ),
@@ -322,8 +326,8 @@ def _spec(spec: Fields) -> Spec:
         stressed_bytes=spec.integer("stressed_bytes"),
         pattern_bytes=spec.integer_or_none("pattern_bytes") or 0,
         link_rate=spec.text("link_rate"),
-        link_rate_bits_per_second=spec.number("link_rate_bits_per_second"),
-        limit_seconds=spec.number("limit_seconds"),
+        link_rate_bits_per_second=spec.positive("link_rate_bits_per_second"),
+        limit_seconds=spec.positive("limit_seconds"),
         backend=spec.text("backend"),
         table=spec.text_or_none("table"),
         # Runs of before these were asked for had the plain network and every probe of their time.
@@ -336,10 +340,10 @@ def _driver(driver: Fields | None) -> Driver | None:
     if driver is None or driver.values.get("requested_at") is None:
         return None
     return Driver(
-        requested_at=driver.number("requested_at"),
-        first_pass_at=driver.number_or_none("first_pass_at"),
-        switch_requested_at=driver.number_or_none("switch_requested_at"),
-        finished_at=driver.number_or_none("finished_at"),
+        requested_at=driver.epoch_seconds("requested_at"),
+        first_pass_at=driver.epoch_seconds_or_none("first_pass_at"),
+        switch_requested_at=driver.epoch_seconds_or_none("switch_requested_at"),
+        finished_at=driver.epoch_seconds_or_none("finished_at"),
     )
 
 

@@ -1,0 +1,116 @@
+"""Do the files of one run belong together? Each may be sound by itself; what they say must fit, too."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.clock import CLOCK_FILE, ClockModel
+from analysis.errors import EvidenceError
+from analysis.evidence import Evidence
+from analysis.parsers.ping import PingLog
+from analysis.parsers.records import RunRecord
+from analysis.timeline import Timeline, Wire
+
+# The driver writes its mark when it asks; both are of one clock.
+_MARK_SECONDS = 1.0
+# A probe stalls on a busy machine; for as long as this only one whose clock was set, or that stood still.
+_LONGEST_STALL_SECONDS = 10.0
+# Clocks that run apart by more than a sample of the counters within a run make its times worthless.
+_LARGEST_JUMP_SECONDS = 0.05
+# A migration of less than this may be hidden by chatter.
+_ENOUGH_BYTES = 10e6
+
+
+def check_coherence(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel, wire: Wire, timeline: Timeline
+) -> None:
+    """Raise EvidenceError for logs of another run or host, and for a clock that was set during the run."""
+    _check_driver(run, evidence)
+    _check_overlap(run, evidence, clocks, timeline)
+    _check_clocks(evidence, clocks)
+    _check_direction(wire, timeline)
+
+
+def _check_driver(run: RunRecord, evidence: Evidence) -> None:
+    if run.driver is None:
+        return
+    requested = run.driver.requested_at
+    if run.driver.finished_at is not None and run.driver.finished_at < requested:
+        raise EvidenceError("run.json", None, '"driver.finished_at" is before "driver.requested_at"')
+    marks = [
+        event.time for event in evidence.source_events if event.kind == "driver" and event.name == "requested"
+    ]
+    # With nova there is no driver on the source.
+    if (marks or run.spec.backend == "libvirt") and not any(
+        abs(mark - requested) <= _MARK_SECONDS for mark in marks
+    ):
+        raise EvidenceError("source/events.jsonl", None, "mixed up: the request in run.json is not in it")
+
+
+def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline) -> None:
+    """Logs that other checks do not hold against the migration's time."""
+    spans: dict[str, NDArray[np.float64]] = {
+        "source/job.jsonl": clocks.on_prober(run.source, evidence.source_job.time),
+        "destination/events.jsonl": clocks.on_prober(
+            run.destination, np.array([event.time for event in evidence.destination_events])
+        ),
+    }
+    for exchanges in (evidence.exchanges or {}).values():
+        spans[CLOCK_FILE] = exchanges.time
+    if evidence.ping_fine is not None:
+        spans["prober/ping_fine.log"] = evidence.ping_fine.answered_sent_at
+    for file, times in spans.items():
+        if len(times) and (times[-1] < timeline.requested or times[0] > run_end(run, timeline)):
+            raise EvidenceError(file, None, "mixed up: nothing in it is of this migration's time")
+
+
+def run_end(run: RunRecord, timeline: Timeline) -> float:
+    """The last moment of a run in which its probes can have written: a failed one has no end of its own."""
+    return timeline.completed + max(0.0, run.finished_at - run.started_at)
+
+
+def _check_clocks(evidence: Evidence, clocks: ClockModel) -> None:
+    for jump in clocks.jumps:
+        if abs(jump.seconds) > _LARGEST_JUMP_SECONDS:
+            what = f"{jump.node}'s clock jumped by {jump.seconds:+.3f} s against the prober's"
+            raise EvidenceError(CLOCK_FILE, jump.line, what)
+    source, destination = _longest_gap(evidence.source_nic.time), _longest_gap(evidence.destination_nic.time)
+    longest, other = max(source, destination), min(source, destination)
+    if longest > _LONGEST_STALL_SECONDS and other < longest / 2:
+        raise EvidenceError(
+            "source/nic.jsonl" if source > destination else "destination/nic.jsonl",
+            None,
+            f"{longest:.1f} s without a sample while the other host went on: the clock jumped or the probe "
+            "stood still",
+        )
+    _check_pinger("prober/ping.log", evidence.ping)
+    if evidence.ping_fine is not None:
+        _check_pinger("prober/ping_fine.log", evidence.ping_fine)
+
+
+def _check_pinger(file: str, ping: PingLog) -> None:
+    """ping sends a request per period, answered or not: its numbers tell how much time has passed."""
+    passed = np.diff(ping.answered_sent_at)
+    excess = float((passed - np.diff(ping.answered) * ping.period_seconds).max())
+    if excess > _LONGEST_STALL_SECONDS:
+        raise EvidenceError(
+            file, None, f"{excess:.1f} s more between two requests: the clock jumped or ping stood still"
+        )
+
+
+def _check_direction(wire: Wire, timeline: Timeline) -> None:
+    span = timeline.requested, timeline.completed
+    sent, received = wire.source_sent.bytes_between(*span), wire.destination_received.bytes_between(*span)
+    back = wire.destination_sent.bytes_between(*span)
+    if max(sent, received, back) < _ENOUGH_BYTES:
+        return
+    if back > sent:
+        raise EvidenceError("source/nic.jsonl", None, "mixed up: the destination sent more than the source")
+    if not 0.5 * sent < received < 2 * sent:
+        what = f"mixed up: received {received / 1e6:.0f} MB of the {sent / 1e6:.0f} MB that the source sent"
+        raise EvidenceError("destination/nic.jsonl", None, what)
+
+
+def _longest_gap(times: NDArray[np.float64]) -> float:
+    return float(np.diff(times).max(initial=0.0))
