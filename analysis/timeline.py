@@ -204,7 +204,10 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         ),
         None,
     )
-    if first_pass is None and driver.first_pass_at is not None:
+    if run.spec.mode == "postcopy":
+        # QEMU begins its second pass at the switch, without a first one.
+        first_pass = None
+    elif first_pass is None and driver.first_pass_at is not None:
         first_pass = clocks.on_prober(run.source, driver.first_pass_at)
     phases = tuple(_phases(run.spec.mode, requested, started, stopped, resumed, completed))
     last_request = None

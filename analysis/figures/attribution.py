@@ -64,8 +64,8 @@ def attribution_picture(found: Attribution, timeline: Timeline) -> Figure | None
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.4)
     axes.grid(False)
-    _mark(axes, {name: time - origin for name, time in marks.items()}, right - left)
     axes.set_xlim(left, right)
+    _mark(axes, {name: time - origin for name, time in marks.items()})
     axes.set_xlabel("seconds since the migration was asked for")
     present = [cause for cause in Cause if any(ping.cause is cause for ping in lost)]
     figure.legend(
@@ -88,8 +88,10 @@ def _strokes(axes: Axes, lost: Sequence[LostPing], origin: float, row: int) -> N
         axes.plot(x, y, color=COLOURS[colour], lw=1.3, solid_capstyle="butt")
 
 
-def _mark(axes: Axes, marks: Mapping[str, float], width: float) -> None:
+def _mark(axes: Axes, marks: Mapping[str, float]) -> None:
     """Moments as lines; names of those that are too near to each other go onto the next line above."""
+    left, right = axes.get_xlim()
+    width = right - left
     level, previous = 0, -np.inf
     for name, time in sorted(marks.items(), key=lambda mark: mark[1]):
         level = level + 1 if time - previous < 0.12 * width else 0
@@ -98,9 +100,9 @@ def _mark(axes: Axes, marks: Mapping[str, float], width: float) -> None:
         axes.text(
             time,
             1.02 + 0.11 * level,
-            f" {name} {time:.2f} s",
+            f" {name} {time:.2f} s ",
             transform=axes.get_xaxis_transform(),
-            ha="left",
+            ha="right" if time > right - 0.2 * width else "left",
             va="bottom",
             fontsize=8.5,
         )

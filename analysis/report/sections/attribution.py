@@ -21,14 +21,14 @@ from analysis.parsers.records import NETWORKS
 from analysis.report.blocks import Block, Cell, Column, Fold, Lead, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
 from analysis.report.context import Context
-from analysis.report.formats import estimate_text, interval_text
+from analysis.report.formats import estimate_text, interval_text, significant
 from analysis.report.sections.cases import typical_run
 from analysis.results import RunResult, load_measured
 from analysis.tables import CaseSummary
 
 _TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
 _NETWORKS = {
-    "plain": "the lab's network as it is",
+    "plain": "on the lab's network as it is",
     "held_entry": "with the switch's entry held on the source's port",
     "late_announcement": "with the announcements kept back",
 }
@@ -46,7 +46,7 @@ def section(context: Context) -> Section | None:
     ]
     blocks: list[Block] = []
     if verdicts:
-        blocks.append(Lead([_sentence(verdict) for verdict in verdicts]))
+        blocks.append(Lead([line for verdict in verdicts for line in _sentences(verdict)]))
     blocks.append(
         Text(
             "Each lost ping is followed through the captures at the prober's interface, at both hosts' "
@@ -64,24 +64,30 @@ def section(context: Context) -> Section | None:
     return Section("attribution", "Where pings were lost", "Lost pings", blocks)
 
 
-def _sentence(found: Suspicion) -> str:
-    """The verdict in one sentence with its numbers."""
-    where = _NETWORKS[found.network]
+def _sentences(found: Suspicion) -> list[str]:
+    """The verdict with its count, then how long requests went astray and when the guest was announced."""
     runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
-    parts = [
-        f"{where[:1].upper()}{where[1:]} ({runs} with post-copy): that switches' tables lose the pings is "
-        f"{found.verdict}. {found.reason[:1].upper()}{found.reason[1:]}"
-    ]
+    where = f"{_NETWORKS[found.network]} ({runs} with post-copy)"
+    lines = [f"That switches' tables lose the pings is {found.verdict} {where}: {found.reason}."]
+    parts = []
     if found.stale_seconds is not None and found.stale_seconds.maximum > 0:
+        most = (
+            f", at most {significant(found.stale_seconds.maximum)} s" if found.stale_seconds.count > 1 else ""
+        )
         parts.append(
             f"requests still went to the source for {estimate_text(found.stale_seconds)} s after the guest's "
-            f"resume (median; at most {found.stale_seconds.maximum:.3f} s)"
+            f"resume{most}"
         )
     elif found.stale_seconds is not None:
         parts.append("no request went to the source after the guest's resume")
     if found.announced is not None:
-        parts.append(f"the announcement left {found.announced.median * 1000:+.1f} ms from it (median)")
-    return "; ".join(parts) + "."
+        milliseconds = found.announced.median * 1000
+        when = f"{significant(abs(milliseconds))} ms {'before' if milliseconds < 0 else 'after'} it"
+        parts.append(f"the guest was announced {when}")
+    if parts:
+        said = "; ".join(parts)
+        lines.append(f"{said[:1].upper()}{said[1:]} (medians).")
+    return lines
 
 
 def causes_table(context: Context) -> Table:

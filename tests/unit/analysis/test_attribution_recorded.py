@@ -102,7 +102,7 @@ def test_a_guest_too_slow_to_answer_for_its_address_is_named(project: Path) -> N
 def test_report_and_csv_name_the_cause(directory: Path, tmp_path: Path) -> None:
     paths = write_report(directory, tmp_path)
     page = paths.html.read_text(encoding="utf-8")
-    assert "With the switch&#39;s entry held on the source&#39;s port (1 run with post-copy)" in page
+    assert "lose the pings is supported with the switch&#39;s entry held on the source&#39;s port" in page
     assert 'id="attribution-hybrid-s-stress-1x256mib-1gbit-held-entry"' in page
     files = {path.stem: path for path in paths.csv}
     pings = pd.read_csv(files["attribution"])
