@@ -43,6 +43,12 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> RankCorrelation 
     return RankCorrelation(len(x), tau, p)
 
 
+def smallest_trend_p(groups: Sequence[int]) -> float:
+    """The least two-sided p of a trend over groups of these sizes, each at one x: 2 n1! n2! ... / N!"""
+    ways = math.lgamma(sum(groups) + 1) - sum(math.lgamma(size + 1) for size in groups)
+    return min(1.0, 2 * math.exp(-ways))
+
+
 def _permuted_p(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Share of shuffles of y (the data as they are among them) whose concordance is as far from none."""
     first, second = np.triu_indices(len(x), 1)

@@ -19,7 +19,7 @@ from analysis.measure import RunFigures
 from analysis.outage import Interval
 from analysis.published_data import PING_PERIOD_SECONDS
 from analysis.statistics import LEVEL
-from analysis.trend import rank_correlation
+from analysis.trend import rank_correlation, smallest_trend_p
 
 
 def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -103,12 +103,15 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     runs = [run for case in cases for run in case.counted]
     trend = rank_correlation(x, y)
     dependent = trend is not None and trend.p <= 1 - LEVEL
+    visible = smallest_trend_p([x.count(load) for load in set(x)]) <= 1 - LEVEL
     needed = claim["least_spread_seconds"]
     trend_text = (
         f"Kendall's tau with stressed memory {trend.tau:.2f}, p = {trend.p:.3f}" if trend else "no trend"
     )
-    if least >= needed and not dependent:
+    if least >= needed and visible and not dependent:
         verdict, reason = REPRODUCED, f"rule: at least {needed:g} s apart in one case, no trend; {trend_text}"
+    elif least >= needed and not visible:
+        verdict, reason = NOT_TESTABLE, "it varies, but too few runs or loads to tell whether with the load"
     elif least >= needed:
         verdict, reason = NOT_REPRODUCED, f"it varies, but with the stressed memory: {trend_text}"
     elif most >= needed:

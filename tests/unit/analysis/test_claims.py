@@ -268,6 +268,14 @@ def test_postcopy_outages_that_vary_whatever_is_stressed() -> None:
     assert (found.outcome.low, found.outcome.high) == (pytest.approx(2.9), pytest.approx(3.1))
 
 
+def test_postcopy_outages_of_one_load_vary_but_with_what_is_not_known() -> None:
+    found = statement(
+        "unpredictable-ping-in-postcopy", measurements([made_case(outages(0, 30, 2), stressed_mib=256)])
+    )
+    assert found.verdict == NOT_TESTABLE
+    assert found.reason == "it varies, but too few runs or loads to tell whether with the load"
+
+
 def test_postcopy_outages_that_grow_with_the_stressed_memory_are_predictable() -> None:
     cases = [
         made_case(outages(*(base + step for step in (0, 6, 12))), stressed_mib=256 * (1 + base // 20))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.trend import drift, rank_correlation
+from analysis.trend import drift, rank_correlation, smallest_trend_p
 
 
 def test_rank_correlation_of_five_rising_values_is_exact_within_the_shuffles() -> None:
@@ -17,6 +17,13 @@ def test_rank_correlation_of_five_rising_values_is_exact_within_the_shuffles() -
     assert found is not None
     assert found.tau == pytest.approx(1.0)
     assert found.p == pytest.approx(2 / 120, abs=0.008)
+
+
+def test_smallest_p_of_a_trend_counts_the_ways_to_deal_runs_to_loads() -> None:
+    """Two loads of two runs: 4! / (2! 2!) = 6 ways, two of them extreme; one load has one way."""
+    assert smallest_trend_p([2, 2]) == pytest.approx(2 / 6)
+    assert smallest_trend_p([2, 2, 2]) == pytest.approx(2 / 90)
+    assert smallest_trend_p([9]) == 1.0
 
 
 def test_nothing_rises_with_a_constant() -> None:
