@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.causes import Cause
+from analysis.errors import EvidenceError
+from analysis.evidence import read_evidence
+from analysis.measure import measure_run
 from analysis.outage_causes import (
     CANNOT_TELL,
     NOT_SUPPORTED,
@@ -16,6 +21,7 @@ from analysis.outage_causes import (
     judge_suspicion,
     suspicion,
 )
+from analysis.parsers.records import read_lab, read_run
 from analysis.report import write_report
 from analysis.results import NOTED, Results, load_measured, load_results
 from analysis.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED
@@ -97,6 +103,25 @@ def test_a_guest_too_slow_to_answer_for_its_address_is_named(project: Path) -> N
     assert measured.attribution is not None
     assert "without an answer" in measured.attribution.coarse.lost[0].reason
     assert measured.outage.total.low == pytest.approx(line.seconds.low, abs=0.2)
+
+
+def test_an_outage_in_which_nothing_was_sent_is_no_fault_of_the_log(project: Path) -> None:
+    """Twice as long as recorded, it must not be taken for a clock that jumped: that is what is looked for."""
+    directory = project / "tests" / "data" / "results" / "icclab-2014" / "local"
+    lab = read_lab(directory / "lab.json")
+    (run_dir,) = directory.glob("runs/*/*")
+    run, evidence = read_run(run_dir / "run.json"), read_evidence(run_dir)
+    ping = evidence.ping
+    assert ping.network_errors > 0
+    pause = int(np.argmax(np.diff(ping.answered_sent_at))) + 1
+    later = ping.answered_sent_at + np.where(np.arange(len(ping.answered)) >= pause, 10.0, 0.0)
+    longer = replace(evidence, ping=replace(ping, answered_sent_at=later), captures={})
+    assert measure_run(run, longer, lab).outage.longest.high > 10
+    silent = replace(longer, ping=replace(longer.ping, network_errors=0))
+    assert measure_run(run, silent, lab).clocks.jumps == (), "the exchanges show that no clock was set"
+    silent = replace(silent, exchanges=None, source_nic=evidence.destination_nic)
+    with pytest.raises(EvidenceError, match="the clock jumped or ping stood still"):
+        measure_run(run, silent, lab)
 
 
 def test_report_and_csv_name_the_cause(directory: Path, tmp_path: Path) -> None:
