@@ -67,6 +67,7 @@ class Slowdown:
     """The guest's own progress over one run. `clock`: what has to be added to the guest's clock, seconds."""
 
     clock: Interval
+    seconds_per_mib_before: float
     seconds: tuple[Second, ...]
     standstills: tuple[Standstill, ...]
     phases: Mapping[str, PhaseSpeed]
@@ -100,6 +101,9 @@ def measure_slowdown(
     seconds = list(_seconds(time, written[:last], progress.stressor_cpu_seconds[:last], timeline, unsure))
     before = _median([second for second in seconds if second.phase == "before"])
     if before is None:
+        # An idle guest is asked to move at once: less than a second must do.
+        before = _start(time, written[:last], progress.stressor_cpu_seconds[:last], -unsure)
+    if before is None:
         return None
     seconds = [
         Second(
@@ -113,6 +117,7 @@ def measure_slowdown(
     ]
     return Slowdown(
         clock=shift,
+        seconds_per_mib_before=before[0],
         seconds=tuple(seconds),
         standstills=tuple(_standstills(time, timeline, unsure)),
         phases=dict(_phases(seconds, before)),
@@ -186,6 +191,18 @@ def _median(seconds: list[Second]) -> tuple[float, float] | None:
         return None
     pace = median(second.seconds_per_mib for second in seconds)
     return None if math.isinf(pace) else (pace, median(second.stressor_cpu for second in seconds))
+
+
+def _start(
+    time: NDArray[np.float64], written: NDArray[np.float64], stressor_cpu: NDArray[np.float64], until: float
+) -> tuple[float, float] | None:
+    """The same as `_median` for all of the time until a moment, None if it is too short to say."""
+    end = int(np.searchsorted(time, until, side="right")) - 1
+    span = float(time[end] - time[0]) if end > 0 else 0.0
+    grown = float(written[end] - written[0])
+    if span < STANDSTILL_SECONDS or grown <= 0:
+        return None
+    return span * MIB / grown, float(stressor_cpu[end] - stressor_cpu[0]) / span
 
 
 def _phases(seconds: list[Second], before: tuple[float, float]) -> Iterator[tuple[str, PhaseSpeed]]:

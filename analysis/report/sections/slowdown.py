@@ -76,8 +76,7 @@ def _runs(case: CaseSummary) -> list[RunResult]:
 
 
 def _pace(found: Sequence[Slowdown]) -> Cell:
-    paces = [slowdown.phases["before"].seconds_per_mib for slowdown in found]
-    return estimate_cell(median_estimate(paces), 1000)
+    return estimate_cell(median_estimate([slowdown.seconds_per_mib_before for slowdown in found]), 1000)
 
 
 def _slower(found: Sequence[Slowdown], phase: str) -> Cell:

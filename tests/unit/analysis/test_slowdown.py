@@ -107,6 +107,15 @@ def test_a_guest_whose_clock_was_never_set_is_placed_by_its_run(guest: Guest) ->
     assert isinstance(shift, Interval)
 
 
+def test_less_than_a_second_before_the_request_must_do(guest: Guest) -> None:
+    log = guest.progress()
+    late = ProgressLog(*(values[11:] for values in vars(log).values()))
+    found = guest.measure(late)
+    assert "before" not in found.phases
+    assert found.seconds_per_mib_before == pytest.approx(1 / 8, abs=0.015)
+    assert found.phases["postcopy"].relative == pytest.approx(1.0, abs=0.15)
+
+
 def test_nothing_to_be_held_against_is_no_slowdown(guest: Guest) -> None:
     log = guest.progress()
     late = ProgressLog(*(values[60:] for values in vars(log).values()))
