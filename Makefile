@@ -26,10 +26,10 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
 	@# The tests of one file share a lab or a .venv, so a file stays in one process.
-	pytest -n 2 --dist loadfile -v --durations 15 tests
+	pytest -n 2 --dist loadfile -v --durations 15 tests --ignore tests/source_builds
 
-test-build: test-tools ## The source build with every kind of bad input (make test takes two of them)
-	EVERY_REFUSAL=1 pytest -v tests/roles/test_source_build.py
+test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migration with both, every bad input of a build
+	EVERY_REFUSAL=1 pytest -v --durations 0 tests/roles/test_source_build.py tests/source_builds
 
 lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
 	@tests/lint

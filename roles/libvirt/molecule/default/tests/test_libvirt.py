@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from typing import Any
 
@@ -36,7 +37,21 @@ def peer(name: str) -> str:
 
 
 def test_the_release_runs(host: Host) -> None:
-    assert f"daemon: {RELEASE['libvirt_expected_version']}." in host.check_output("virsh version --daemon")
+    said = host.check_output("virsh version --daemon")
+    assert re.search(rf"daemon: {RELEASE['libvirt_expected_version']}(\.|$)", said), said
+
+
+def test_daemon_library_and_binding_are_of_one_origin(host: Host) -> None:
+    """Packaged or built, and never a mixture of both."""
+    origin = "/usr/" if RELEASE["libvirt_source"] == "package" else "/opt/postcopy-lab/"
+    daemon = host.check_output("pidof libvirtd")
+    used = [
+        host.check_output(f"readlink /proc/{daemon}/exe"),
+        host.check_output(f"awk '/libvirt\\.so/ {{print $6; exit}}' /proc/{daemon}/maps"),
+        host.check_output("readlink -f $(command -v virsh)"),
+        host.check_output("python3 -c 'import libvirtmod; print(libvirtmod.__file__)'"),
+    ]
+    assert all(path.startswith(origin) for path in used), used
 
 
 def test_identities_differ() -> None:

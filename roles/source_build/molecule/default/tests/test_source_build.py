@@ -14,41 +14,19 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+from tests.roles import builds as builds_of_lab
+from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, commit_of, finish, refused
 from tests.roles.outside import LAB_FOLDER, node
 
 testinfra_hosts = ["ansible://compute"]
 
-SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
 BUILDS = LAB_FOLDER / "builds"
-ROOT = "/opt/postcopy-lab"
-SCRATCH = "/var/lib/postcopy-lab/build"
 FLAGS = ["-Dpython=disabled", "-Dyaml=disabled", "-Dtests=false"]
 
 
 def start(**variables: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "converge.yml",
-         "-e", json.dumps({"programs": [name.split("_")[0] for name in variables] or ["dtc"], **variables})],
-        cwd=SCENARIO, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env={**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_FORCE_COLOR": "false"},
-    )  # fmt: skip
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    """Wait for a converge that must succeed; its output."""
-    output = process.communicate(timeout=600)[0]
-    assert process.returncode == 0, output[-4000:]
-    return output
-
-
-def refused(process: subprocess.Popen[str]) -> str:
-    """Wait for a converge that must fail; the first failure's message, which is one line."""
-    output = process.communicate(timeout=600)[0]
-    assert process.returncode == 2, output[-4000:]
-    messages: list[str] = re.findall(
-        r'(?:FAILED!|failed: \[[^\n]*?) => \{[^\n]*?"msg": "((?:[^"\\]|\\.)*)"', output
-    )
-    return messages[0].replace('\\"', '"')
+    programs = [name.split("_")[0] for name in variables] or ["dtc"]
+    return builds_of_lab.start({"programs": programs, **variables})
 
 
 def builds(name: str = "dtc") -> set[str]:
@@ -122,16 +100,15 @@ def test_an_older_build_can_be_named() -> None:
     assert in_use("hello") == old
 
 
-WRONG = "0" * 64
 NOTHING_MATCHES = {"path": "util.c", "pattern": "no such", "replacement": "", "reason": "-"}
 # Another flag, so that there is something to build.
 OTHER: dict[str, object] = {"dtc_flags": []}
 REFUSALS: dict[str, tuple[dict[str, object], str]] = {
-    "checksum": ({"dtc_archive_sha256": WRONG}, rf"dtc_archive .*cannot be had: .*{WRONG}"),
+    "checksum": ({"dtc_archive_sha256": WRONG_SUM}, rf"dtc_archive .*cannot be had: .*{WRONG_SUM}"),
     "sum": ({"dtc_archive_sha256": "abc"}, r"dtc_archive_sha256 \(.*\) is 'abc'; .*64 hexadecimal digits"),
     "server": (
-        {"dtc_archive": "http://127.0.0.1:9/dtc.tar.xz", "dtc_archive_sha256": WRONG},
-        r"dtc_archive http://127.0.0.1:9/dtc.tar.xz cannot be had: .*refused",
+        {"dtc_archive": f"{NO_SERVER}dtc.tar.xz", "dtc_archive_sha256": WRONG_SUM},
+        rf"dtc_archive {NO_SERVER}dtc.tar.xz cannot be had: .*refused",
     ),
     "version": ({"dtc_expected_version": "9.9"}, r"The source of dtc nowhere says that it is 9.9 \(dtc_exp"),
     "flag": ({"dtc_flags": ["-Dwhatever=1"]}, r"dtc 1.7.2 on build1: configure failed: .*whatever"),
@@ -172,16 +149,6 @@ def test_a_full_disk_is_reported() -> None:
     assert re.search("no space left on device", message, re.IGNORECASE), message
 
 
-def commit_of(archive: Path, repository: Path) -> str:
-    """Make a git repository of an archive's tree; the commit."""
-    git = ["git", "-C", os.fspath(repository), "-c", "user.name=test", "-c", "user.email=test@example.org"]
-    repository.mkdir()
-    subprocess.run(["tar", "-C", repository, "--strip-components=1", "-xf", archive], check=True)
-    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "import"]):
-        subprocess.run([*git, *arguments], check=True)
-    return subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
-
-
 HANGING_COMPILER = """#!/bin/sh
 case "$*" in *-c*dtc.c*) [ ! -e /tmp/hang ] || sleep 1234;; esac
 exec gcc "$@"
@@ -191,12 +158,12 @@ exec gcc "$@"
 def test_an_interrupted_build_from_git_goes_on(tmp_path: Path) -> None:
     """The compiler hangs at one file, the build is killed there, and what was done is not done again."""
     (archive,) = (BUILDS / "sources").glob("*device-tree*")
-    commit = commit_of(archive, tmp_path / "dtc")
+    commit = commit_of(archive, tmp_path / "dtc.git")
     put(HANGING_COMPILER, "/tmp/cc")
     put("", "/tmp/hang")
     variables = {
         "dtc_source": "git",
-        "dtc_repository": os.fspath(tmp_path / "dtc"),
+        "dtc_repository": os.fspath(tmp_path / "dtc.git"),
         "dtc_commit": commit,
         "dtc_environment": {"CC": "/tmp/cc"},
     }

@@ -1,0 +1,93 @@
+"""What a built QEMU must do beyond a packaged one: say where it is from, and stay where a build fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+from tests.conftest import PROJECT
+from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, refused, start
+
+testinfra_hosts = ["ansible://compute"]
+
+RELEASE: dict[str, Any] = yaml.safe_load(
+    (PROJECT / "releases" / f"{os.environ['LAB_RELEASE']}.yml").read_text(encoding="utf-8")
+)
+VERSION = RELEASE["qemu_expected_version"]
+FLAGS = RELEASE["qemu_configure_flags"]
+
+
+def test_it_says_where_it_is_from(host: Host) -> None:
+    fact = json.loads(host.file("/etc/ansible/facts.d/postcopy_lab_build_qemu.fact").content_string)
+    assert fact["source"] == RELEASE["qemu_archive"].rsplit("/", 1)[1]
+    assert fact["origin"] == RELEASE["qemu_archive_sha256"]
+    assert fact["configure_flags"] == FLAGS
+    assert len(fact["deviations"]) == len(RELEASE["qemu_corrections"])
+    assert host.check_output(f"readlink {ROOT}/qemu/current") == fact["id"]
+
+
+def test_it_has_what_was_asked_for_and_no_more(host: Host) -> None:
+    machines = host.check_output(f"{RELEASE['qemu_binary']} -machine help")
+    assert "pc-q35" in machines and "pc-i440fx" in machines
+    assert "tcg" in host.check_output(f"{RELEASE['qemu_binary']} -accel help")
+    assert "gtk" not in host.check_output(f"{RELEASE['qemu_binary']} -display help")
+    assert f"qemu-img version {VERSION}" in host.check_output("qemu-img --version")
+    # A library that is not there would show here, before it shows in a lab.
+    assert "not found" not in host.check_output("for one in /usr/local/bin/qemu-*; do ldd $one; done 2>&1")
+
+
+REFUSALS: dict[str, tuple[dict[str, object], str]] = {
+    "checksum": ({"qemu_archive_sha256": WRONG_SUM}, rf"qemu_archive .* cannot be had: .*{WRONG_SUM}"),
+    "server": (
+        {"qemu_archive": f"{NO_SERVER}qemu.tar.xz", "qemu_archive_sha256": WRONG_SUM},
+        rf"qemu_archive {NO_SERVER}qemu.tar.xz cannot be had: .*refused",
+    ),
+    "version": (
+        {"qemu_expected_version": "9.9"},
+        r"The source of qemu nowhere says that it is 9.9 \(qemu_expected_version, releases/[\w-]+.yml\)",
+    ),
+    "flag": (
+        {"qemu_configure_flags": [*FLAGS, "--enable-whatever"]},
+        rf"qemu {VERSION} on qemu1: configure failed: .*--enable-whatever",
+    ),
+    "correction": (
+        {"qemu_corrections": [{"path": "VERSION", "pattern": "no such", "replacement": "", "reason": "-"}]},
+        "qemu_corrections: 'no such' matches nothing in VERSION",
+    ),
+    "repository": (
+        {"qemu_source": "git", "qemu_commit": "a" * 40, "qemu_repository": "/nowhere"},
+        "qemu_repository /nowhere did not give qemu_commit a{40}: .*",
+    ),
+    "commit": (
+        {"qemu_source": "git", "qemu_commit": "v10.0.13", "qemu_repository": "/nowhere"},
+        r"qemu_commit \(.*\) is 'v10.0.13'; a build from git needs a commit of 40 hexadecimal digits",
+    ),
+}
+
+
+@pytest.fixture
+def unchanged(host: Host) -> Iterator[None]:
+    """What a refusal leaves: the builds, what is used, and no half of a build."""
+    looks = f"ls {ROOT}/qemu; readlink {ROOT}/qemu/current; {RELEASE['qemu_binary']} --version"
+    before = host.check_output(looks)
+    yield
+    assert host.check_output(looks) == before
+
+
+@pytest.mark.usefixtures("unchanged")
+@pytest.mark.parametrize("case", REFUSALS)
+def test_bad_input_is_one_line_and_changes_nothing(host: Host, case: str) -> None:
+    variables, pattern = REFUSALS[case]
+    message = refused(start(variables))
+    assert re.match(pattern, message), message
+    # A build that failed keeps its log, a tree that was refused is gone.
+    kept = host.check_output(f"ls -d {SCRATCH}/qemu-*/log/configure 2>/dev/null || true")
+    assert bool(kept) == (case == "flag"), kept
+    host.check_output(f"rm -rf {SCRATCH}/qemu-*")
