@@ -152,6 +152,28 @@ def test_novas_version_is_the_packages() -> None:
     assert here["cloud"] == "nova 26.2.2"
 
 
+def test_what_was_built_is_told_with_its_source() -> None:
+    manifest = {
+        "name": "qemu",
+        "id": "10.0.13-6a0888e806-7cea206c",
+        "version": "10.0.13",
+        "source": "qemu_10.0.13+ds.orig.tar.xz",
+        "origin": "6a0888e806c2ffc0c5f0733e974f9aea55491950d3c47c98669c8b236dde59ae",
+        "configure_flags": ["--enable-tcg"],
+        "distribution": "Debian 13 x86_64",
+        "corrections": [],
+        "deviations": [{"what": "source of qemu"}],
+    }
+    document = lab({"prober": node(), "compute1": node(local_facts={"postcopy_lab_build_qemu": manifest})})
+    kept = set(manifest) - {"name", "corrections", "deviations"}
+    assert document["nodes"]["compute1"]["builds"] == {"qemu": {key: manifest[key] for key in kept}}
+    assert document["nodes"]["prober"]["builds"] == {}
+    deviations = {deviation["what"]: deviation for deviation in document["deviations"]}
+    assert deviations["QEMU"]["here"] == "QEMU 10.0.13, built from qemu_10.0.13+ds.orig.tar.xz (6a0888e806c2)"
+    assert deviations["libvirt"]["here"] == "libvirt 11.3.0"
+    assert "source of qemu" in deviations
+
+
 def lab(nodes: dict[str, Any], vcpu_nice: int = 0) -> dict[str, Any]:
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     result: dict[str, Any] = lab_description.lab_document(

@@ -18,6 +18,9 @@ NODE_KEYS = (
     "python_version",
     "packages",
 )
+# What the role source_build leaves on a node about a program, and what of it lab.json keeps.
+BUILD_FACT = "postcopy_lab_build_"
+BUILD_KEYS = ("id", "version", "source", "origin", "configure_flags", "distribution")
 
 
 def lab_document(
@@ -71,7 +74,20 @@ def node_document(facts, groups):
     document = {key: facts.get(key) for key in NODE_KEYS}
     accelerator, reason = accelerator_of(facts)
     document.update(groups=sorted(groups), accelerator=accelerator, accelerator_reason=reason)
+    document["builds"] = {
+        name: {key: build.get(key) for key in BUILD_KEYS} for name, build in builds(facts).items()
+    }
     return document
+
+
+def builds(facts):
+    """{program: manifest} of what the role source_build put on the node."""
+    found = facts.get("local_facts") or {}
+    return {
+        found[name]["name"]: found[name]
+        for name in found
+        if name.startswith(BUILD_FACT) and isinstance(found[name], dict) and found[name].get("name")
+    }
 
 
 def clock_offsets(nodes, reference_node):
@@ -120,8 +136,8 @@ def found_here(backend, nodes, groups, vcpu_nice):
     novas = sorted({version for facts in computes for version in nova_versions(facts)})
     return {
         "operating_system": "%s, Linux %s" % (_values(computes, "os"), _values(computes, "kernel")),
-        "hypervisor": "QEMU " + _values(computes, "qemu_version"),
-        "libvirt": "libvirt " + _values(computes, "libvirt_version"),
+        "hypervisor": "QEMU " + _values(computes, "qemu_version") + _built(computes, "qemu"),
+        "libvirt": "libvirt " + _values(computes, "libvirt_version") + _built(computes, "libvirt"),
         "cloud": {
             "libvirt": "libvirt, asked by this kit",
             "nova": "nova %s" % (" and ".join(novas) or "of an unknown version"),
@@ -147,6 +163,13 @@ def nova_versions(facts):
     """Versions of the package nova-compute, without the distribution's part."""
     version = (facts.get("packages") or {}).get("nova-compute")
     return [version.split(":")[-1].split("-")[0]] if version else []
+
+
+def _built(nodes, program):
+    """Of a program built from source: the source, and the first digits of its commit or SHA-256."""
+    made = [builds(facts)[program] for facts in nodes if program in builds(facts)]
+    said = sorted({"%s (%s)" % (build.get("source"), str(build.get("origin"))[:12]) for build in made})
+    return ", built from " + " and ".join(said) if said else ""
 
 
 def _values(nodes, key):
