@@ -117,6 +117,8 @@ def test_the_same_tree_from_git_is_built_beside_and_the_way_back_builds_nothing(
         "libvirt_source": "git",
         "libvirt_repository": os.fspath(tmp_path / "libvirt.git"),
         "libvirt_commit": commit,
+        # In a git tree libvirt's own build asks git for submodules.
+        "libvirt_build_packages": [*RELEASE["libvirt_build_packages"], "git"],
     }
     message = refused(start({**from_git, "libvirt_expected_version": "9.9.9"}))
     assert message.startswith("The source of libvirt nowhere says that it is 9.9.9"), message
