@@ -144,7 +144,10 @@ def _percentiles(medians: Values) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class LineFit:
-    """y = intercept + slope x, by least squares, with Student intervals at LEVEL."""
+    """y = intercept + slope x, by least squares, with Student intervals at LEVEL.
+
+    `reach` is how far one observation may lie from the line at LEVEL, the line taken as known.
+    """
 
     count: int
     distinct: int
@@ -153,6 +156,7 @@ class LineFit:
     intercept: float
     intercept_bounds: Bounds
     r_squared: float
+    reach: float
     minimum_x: float
     maximum_x: float
 
@@ -169,6 +173,7 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> LineFit | None:
     fit = stats.linregress(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
     factor = float(stats.t.ppf((1 + LEVEL) / 2, count - 2))
     slope, intercept = float(fit.slope), float(fit.intercept)
+    left = np.asarray(y, dtype=float) - (intercept + slope * np.asarray(x, dtype=float))
     slope_error, intercept_error = float(fit.stderr), float(fit.intercept_stderr)
     return LineFit(
         count=count,
@@ -178,6 +183,7 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> LineFit | None:
         intercept=intercept,
         intercept_bounds=Bounds(intercept - factor * intercept_error, intercept + factor * intercept_error),
         r_squared=float(fit.rvalue) ** 2,
+        reach=factor * math.sqrt(float(left @ left) / (count - 2)),
         minimum_x=min(x),
         maximum_x=max(x),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.claims.lines import with_scatter
 from analysis.claims.verdicts import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
@@ -68,6 +69,7 @@ def total_per_stressed(claim: Mapping[str, Any], measurements: Measurements) -> 
     stressed = heaviest.spec.stressed_bytes
     found = derive(lambda data: data / stressed, list(heaviest.by_round("forward_bytes").values()))
     assert found is not None  # stressed memory is not zero, runs are counted
+    found = with_scatter(found, measurements, heaviest, "forward_bytes", 1 / stressed, values=1)
     low, high = claim["between"]
     verdict = bounded_verdict(found, low, high)
     bounds = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"

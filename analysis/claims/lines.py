@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,12 +21,13 @@ from analysis.claims.verdicts import (
 )
 from analysis.published_data import MIGRATION_TIME, TRANSFERRED
 from analysis.results import RunResult
-from analysis.statistics import LEVEL, Bounds, LineFit, fit_line
+from analysis.statistics import BOOTSTRAP, LEVEL, Bounds, Derived, LineFit, fit_line
 from analysis.tables import CaseSummary, Series, published_fits
 from analysis.trend import rank_correlation
 from analysis.units import MIB
 
 STUDENT = f"{LEVEL:.0%} interval"
+SCATTER = f"{LEVEL:.0%} interval from the scatter around the table's line"
 # The article's columns and what is held against them.
 FIGURES = {MIGRATION_TIME: "migration_seconds", TRANSFERRED: "forward_bytes"}
 
@@ -296,6 +298,23 @@ def _published_time_per_data(measurements: Measurements) -> float:
     )
     assert fit is not None
     return fit.slope
+
+
+def with_scatter(
+    found: Derived, measurements: Measurements, case: CaseSummary, figure: str, per_unit: float, values: int
+) -> Derived:
+    """The same with bounds from how runs scatter around the line of the case's table.
+
+    Where the groups are too small for a bootstrap interval all runs of the table say more about the scatter
+    than the range of the few. `found` is `per_unit` times a sum or difference of so many `values`, each taken
+    to be as uncertain as a single run. Without a line `found` stays as it is.
+    """
+    name = "time_fit" if figure == "migration_seconds" else "data_fit"
+    fits = [getattr(series, name) for series in measurements.series if case in series.cases]
+    if found.kind == BOOTSTRAP or not fits or fits[0] is None:
+        return found
+    reach = fits[0].reach * math.sqrt(values) * per_unit
+    return Derived(found.value, found.value - reach, found.value + reach, SCATTER)
 
 
 def tolerated(readings: Sequence[float], tolerance: float) -> tuple[float, float]:

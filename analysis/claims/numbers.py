@@ -17,6 +17,7 @@ from analysis.claims.lines import (
     unless_slowed,
     unloaded_case,
     values_of,
+    with_scatter,
 )
 from analysis.claims.verdicts import (
     NOT_REPRODUCED,
@@ -106,6 +107,7 @@ def growth_over_unloaded(claim: Mapping[str, Any], measurements: Measurements) -
     )
     if growth is None:
         return none_measured(f"{figure} of row {row.key}")
+    growth = with_scatter(growth, measurements, loaded, figure, factor / spec.stressed_bytes, values=2)
     runs = [*loaded.counted, *unloaded.counted]
     unit = "bytes per stressed byte more than unloaded"
     if column != TRANSFERRED:
