@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import jinja2
 import pytest
 import yaml
 
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, run_tool
 
 ROLES = PROJECT / "roles"
 NETWORK = ROLES / "lab_network/files/postcopy-lab-network.conf"
@@ -52,6 +54,37 @@ def test_the_daemon_waits_for_the_network_listens_and_stays_in_the_foreground() 
     # Without "expect", upstart follows the process that it started: it must not become a daemon.
     (program,) = (line for line in lines if line.startswith("exec "))
     assert program.endswith("/sbin/libvirtd --listen")
+
+
+def libvirtd_conf(service_manager: str) -> list[str]:
+    """The settings of libvirtd.conf that the role libvirt writes on a node with this service manager."""
+    role = ROLES / "libvirt"
+    words = {
+        "ansible_facts": {"service_mgr": service_manager},
+        "libvirt_host_uuid": "u",
+        "libvirt_migration_address": "10.0.1.11",
+        "__libvirt_options": "{{ __libvirt_daemon_options }}",
+        "template": os.fspath(role / "templates/options.conf.j2"),
+    }
+    variables = [f"@{role}/defaults/main.yml", f"@{role}/vars/main.yml", json.dumps(words)]
+    done = run_tool(
+        "ansible", "localhost", "-m", "ansible.builtin.debug",
+        "-a", "msg={{ lookup('ansible.builtin.template', template) }}",
+        *[part for one in variables for part in ("-e", one)],
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout
+    return [line.strip() for line in done.stdout.splitlines() if " = " in line]
+
+
+def test_libvirtd_says_where_it_listens_where_no_socket_of_systemd_does() -> None:
+    assert libvirtd_conf("systemd") == ['host_uuid = "u"']
+    assert libvirtd_conf("upstart") == [
+        'host_uuid = "u"',
+        'listen_addr = "10.0.1.11"',
+        "listen_tcp = 0",
+        "listen_tls = 1",
+        'tls_port = "16514"',
+    ]
 
 
 def tasks(path: Path) -> list[dict[str, Any]]:
