@@ -9,6 +9,7 @@ from pathlib import Path
 
 from analysis.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
 from analysis.outage import Interval
+from analysis.outage_causes import suspicion
 from analysis.published_data import STRESSED_TABLES
 from analysis.results import EXCLUDED, Notice
 from analysis.statistics import MedianEstimate
@@ -75,6 +76,7 @@ def summarise(analysis: Analysis) -> Summary:
                 outcome_line(analysis),
                 integrity_line(analysis),
                 _claims_line(analysis),
+                open_question_line(analysis),
                 exclusions_line(analysis),
             )
             if line
@@ -84,6 +86,17 @@ def summarise(analysis: Analysis) -> Summary:
         cases=tuple(case_line(analysis, case) for case in analysis.cases),
         verdicts=analysis.verdicts,
         notices=analysis.results.notices,
+    )
+
+
+def open_question_line(analysis: Analysis) -> str | None:
+    """What the article left open: why pings are lost in post-copy. None without captures."""
+    found = suspicion("plain", analysis.results.runs)
+    if found is None:
+        return None
+    return (
+        "The article's open question, why pings are lost in post-copy: that switches still pointed at the "
+        f"source is {found.verdict} here; {found.reason}."
     )
 
 

@@ -14,6 +14,7 @@ from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_
 from analysis.report.overview import (
     exclusions_line,
     integrity_line,
+    open_question_line,
     other_release,
     outcome_line,
     verdict_counts,
@@ -36,6 +37,7 @@ def section(context: Context) -> Section:
         outcome_line(analysis),
         integrity_line(analysis),
         other_release(analysis),
+        open_question_line(analysis),
         exclusions_line(analysis),
     )
     blocks: list[Block] = [Lead([line for line in lines if line], "bad" if worried else None)]
