@@ -56,15 +56,13 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
         ms=6,
         label="bound: 2 x RAM / throughput",
     )
-    low, high = axes.get_xlim()
-    ends = np.array([low, high])
+    logarithmic(axes.xaxis)
+    logarithmic(axes.yaxis)
+    ends = np.array(axes.get_xlim())
     label: str | None = "data / throughput"
     for rate in _rates(runs) or ([published.link_rate_bits_per_second] if published else []):
         axes.plot(ends, ends * GB * 8 / rate, "--", color=COLOURS["muted"], lw=1, label=label)
         label = None
-    axes.set_xlim(low, high)
-    logarithmic(axes.xaxis)
-    logarithmic(axes.yaxis)
     axes.set_title("Migration time [s]")
     axes.set_xlabel("transferred data [GB = 10⁹ bytes]")
     legend(figure, axes)

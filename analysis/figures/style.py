@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -136,7 +137,18 @@ def legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
 
 
 def logarithmic(axis: Axis) -> None:
-    """Ticks at 1, 2 and 5 of each decade, in plain numbers."""
+    """Limits and ticks at 1, 2 and 5 of a decade, in plain numbers; call it when the data are drawn."""
+    low, high = axis.get_view_interval()
+    steps = [step * 10.0**decade for decade in range(_decade(low), _decade(high) + 2) for step in (1, 2, 5)]
+    bounds = max(step for step in steps if step <= low), min(step for step in steps if step >= high)
+    if axis is axis.axes.xaxis:
+        axis.axes.set_xlim(*bounds)
+    else:
+        axis.axes.set_ylim(*bounds)
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def _decade(value: float) -> int:
+    return math.floor(math.log10(value))

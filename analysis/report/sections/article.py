@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from analysis import figures
 from analysis.published_data import Published, Stressed
-from analysis.report.blocks import Block, Cell, Column, Pictures, Section, Table, Text, label
+from analysis.report.blocks import Block, Cell, Column, Fold, Pictures, Section, Table, Text, label
 from analysis.report.cells import (
     RUNS_COLUMN,
     case_anchor,
@@ -41,7 +41,9 @@ _STRESSED = ((3, "table3", 256), (5, "table4", 1024))
 def section(context: Context) -> Section | None:
     """None for a study that neither has a reference nor cases of the article's tables."""
     published = context.analysis.published
-    blocks = [*_unloaded(context), *(block for entry in _STRESSED for block in _stressed(context, *entry))]
+    blocks = _shown(context, "table2", list(_unloaded(context)))
+    for number, table, step in _STRESSED:
+        blocks += _shown(context, table, list(_stressed(context, number, table, step)))
     if not blocks:
         return None
     if published:
@@ -57,6 +59,14 @@ def section(context: Context) -> Section | None:
     return Section(
         "article", "Published and measured: tables 2 to 4, figures 1 to 6", "Published/measured", blocks
     )
+
+
+def _shown(context: Context, table: str, blocks: list[Block]) -> list[Block]:
+    """What the article has and this study did not look at stands behind one line."""
+    if not blocks or any(case.spec.table == table for case in context.analysis.cases):
+        return blocks
+    title = f"Table {table.removeprefix('table')} with its figures"
+    return [Fold(f"fold-{table}", title, blocks, "published only: nothing of it was measured in this study")]
 
 
 def article_tables(context: Context) -> list[Table]:
