@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analysis.clock import CLOCK_FILE, ClockModel
 from analysis.errors import EvidenceError
-from analysis.evidence import Evidence
+from analysis.evidence import CAPTURE_FILES, Evidence
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
 from analysis.timeline import Timeline, Wire
@@ -58,6 +58,9 @@ def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timel
     }
     for exchanges in (evidence.exchanges or {}).values():
         spans[CLOCK_FILE] = exchanges.time
+    nodes = {"prober": run.prober, "source": run.source, "destination": run.destination}
+    for place, capture in evidence.captures.items():
+        spans[CAPTURE_FILES[place]] = clocks.on_prober(nodes[place.split()[0]], capture.time)
     if evidence.ping_fine is not None:
         spans["prober/ping_fine.log"] = evidence.ping_fine.answered_sent_at
     for file, times in spans.items():

@@ -40,7 +40,7 @@ MOMENTS = (
 )
 PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
 # Moments seen in counters are as exact as those are sampled, seconds.
-_RESOLUTION = {STARTED: 0.05, LAST_PAGE: 0.1}
+RESOLUTION = {STARTED: 0.05, LAST_PAGE: 0.1}
 # A link that carries more than this share of its rate carries the migration, not just chatter.
 _ACTIVE_SHARE = 0.02
 # TCP over IPv4 on Ethernet, timestamps on (Linux's default): 14 + 20 + 32 bytes. Whatever the destination
@@ -239,9 +239,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
         moments=tuple(
-            Moment(
-                name, time, clocks.uncertainty_seconds(node, run.prober) + _RESOLUTION.get(name, 0.0), file
-            )
+            Moment(name, time, clocks.uncertainty_seconds(node, run.prober) + RESOLUTION.get(name, 0.0), file)
             for name, time, node, file in moments
             if time is not None
         ),

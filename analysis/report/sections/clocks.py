@@ -6,12 +6,13 @@ from collections.abc import Iterable
 
 from analysis.findings import Findings
 from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
+from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
+from analysis.report.formats import estimate_note
 from analysis.results import RunResult
-from analysis.statistics import median_estimate
+from analysis.statistics import MedianEstimate, median_estimate
 from analysis.tables import CaseSummary
-from analysis.timeline import MOMENTS, REQUESTED
+from analysis.timeline import MOMENTS, REQUESTED, RESOLUTION
 
 
 def section(context: Context) -> Section | None:
@@ -51,8 +52,12 @@ def moments_table(context: Context) -> Table:
         cells = []
         for name in names:
             times = [time for _, run in runs if (time := _since(run, name)) is not None]
-            cells.append(estimate_cell(median_estimate(times)))
-        unsure = max(moment.uncertainty_seconds for _, run in runs for moment in run.moments)
+            cells.append(_moment_cell(median_estimate(times)))
+        unsure = max(
+            run.clocks.uncertainty_seconds(clock, run.clocks.prober)
+            for _, run in runs
+            for clock in run.clocks.nodes
+        )
         rows.append(
             [
                 case_cell(case),
@@ -63,11 +68,14 @@ def moments_table(context: Context) -> Table:
         )
     columns = (
         label("case"),
-        *(Column(name, "s") for name in names),
-        Column("known to", "± ms, worst"),
+        *(Column(name, f"s ± {RESOLUTION[name]} s" if name in RESOLUTION else "s") for name in names),
+        Column("clocks known to", "± ms, worst"),
         RUNS_COLUMN,
     )
-    caption = "Seconds since the migration was asked for, medians over the case's runs."
+    caption = (
+        "Seconds since the migration was asked for, medians over the case's runs. What counters show is as "
+        "exact as those are sampled, all else as the clocks."
+    )
     return Table("moments-table", "Moments of the migrations", columns, rows, caption, heading=False)
 
 
@@ -137,6 +145,11 @@ def offsets_table(context: Context) -> Table:
         RUNS_COLUMN,
     )
     return Table("offsets", "Clocks of the nodes, run by run", columns, rows, heading=False)
+
+
+def _moment_cell(estimate: MedianEstimate | None) -> Cell:
+    """To the millisecond: stop and resume are that near to each other."""
+    return Cell(f"{estimate.median:.3f}", estimate_note(estimate)) if estimate else missing()
 
 
 def _runs(case: CaseSummary) -> list[RunResult]:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis.attribution import Attribution, LostPing, attribute, tally
 from analysis.causes import Cause
 from analysis.clock import ClockModel, clock_model
+from analysis.coherence import check_coherence
+from analysis.errors import EvidenceError
 from analysis.evidence import CAPTURE_FILES, Evidence, read_evidence
 from analysis.parsers.pcap import Capture, Kind
 from analysis.parsers.records import RunRecord, read_lab, read_run
@@ -279,6 +281,51 @@ def test_sequence_numbers_that_wrap_are_told_apart(held: Scene) -> None:
     for name, place in places.items():
         assert np.array_equal(place.requests.sequence, expected[name].requests.sequence + shift)
         assert np.array_equal(place.replies.packet, expected[name].replies.packet)
+
+
+def test_an_answer_after_the_end_of_ping_is_late_and_not_lost(slow: Scene) -> None:
+    """Had the guest answered at last, when nobody waited any more."""
+    ping = next(ping for ping in slow.judge().coarse.lost if ping.cause is Cause.DESTINATION_GUEST)
+    capture = slow.evidence.captures["destination tap"]
+    request = np.flatnonzero(
+        (capture.kind == Kind.REQUEST) & (capture.ip_bytes == 84) & (capture.sequence == ping.sequence)
+    )
+    appended = {field: np.append(values, values[request]) for field, values in vars(capture).items()}
+    appended["kind"][-1] = Kind.REPLY
+    appended["time"][-1] = capture.time[-1] + 2
+    found = slow.judge({**slow.evidence.captures, "destination tap": Capture(**appended)})
+    assert [late.sequence for late in found.coarse.answered_after_end] == [ping.sequence]
+    assert found.coarse.late_after_end == 1
+    assert ping.sequence not in [lost.sequence for lost in found.coarse.lost]
+    assert "when ping had ended" in found.coarse.answered_after_end[0].reason
+
+
+@given(data=st.data())
+@settings(max_examples=25)
+def test_whatever_a_capture_lacks_every_lost_ping_has_one_verdict(slow: Scene, data: st.DataObject) -> None:
+    generator = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    captures = {}
+    for name, capture in slow.evidence.captures.items():
+        keep = generator.random(len(capture.time)) > data.draw(st.sampled_from([0.0, 0.01, 0.5, 1.0]))
+        captures[name] = Capture(**{field: values[keep] for field, values in vars(capture).items()})
+    found = slow.judge(captures)
+    whole = slow.judge()
+    for part, complete in zip(found.streams, whole.streams, strict=True):
+        judged = [ping.sequence for ping in (*part.lost, *part.answered_after_end)]
+        assert sorted(judged) == [ping.sequence for ping in complete.lost]
+        assert sum(entry.count for entry in part.tallies.values()) == len(part.lost)
+        assert all(ping.reason for ping in part.lost)
+
+
+@pytest.mark.parametrize("name", list(CAPTURE_FILES))
+def test_a_capture_of_another_run_is_named(held: Scene, name: str) -> None:
+    """Packets of an hour earlier tell nothing of this migration."""
+    capture = held.evidence.captures[name]
+    other = replace(capture, time=capture.time - 3600)
+    mixed = replace(held.evidence, captures={**held.evidence.captures, name: other})
+    wire = wire_of(held.run, mixed, held.clocks)
+    with pytest.raises(EvidenceError, match=f"{CAPTURE_FILES[name]}: mixed up: nothing in it is of this"):
+        check_coherence(held.run, mixed, held.clocks, wire, held.timeline)
 
 
 def test_a_run_without_captures_is_not_judged(held: Scene) -> None:
