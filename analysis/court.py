@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +47,7 @@ class Court:
         ip_bytes: int,
     ) -> None:
         self._places = places_of(evidence.captures, ping, ip_bytes, run, clocks)
-        self._asked, self._told = _address_questions(evidence.captures)
+        self._questions = _address_questions(evidence.captures)
         self._requested = timeline.requested
         self._stopped = timeline.source_stopped if timeline.source_stopped is not None else math.inf
         self._across = clocks.uncertainty_seconds(run.source, run.destination)
@@ -69,7 +70,8 @@ class Court:
         if answer is not None:
             if answer >= self._ping_ended:
                 late = f"answered {answer - sent_at:.2f} s later, when ping had ended"
-                return True, Cause.DESTINATION_GUEST, late
+                moved = self._reply_at("source tap", sequence) is None
+                return True, Cause.DESTINATION_GUEST if moved else Cause.SOURCE_GUEST, late
             return (False, *self._lost_answer(sequence, sent_at))
         return (False, *self._lost_request(sequence, sent_at))
 
@@ -170,11 +172,12 @@ class Court:
             doubt = self._proves_absence("prober", sent_at)
             if doubt is not None:
                 return Cause.UNKNOWN, f"seen nowhere; {doubt}"
-            asked = self._asked_in_vain(sent_at)
+            asked = self._questions.in_vain(sent_at)
             if asked:
                 return (
                     Cause.UNRESOLVED,
-                    f"the prober asked {asked} times around then for the guest's address without an answer",
+                    f"the prober asked {len(asked)} times around then for the guest's address, packets "
+                    f"{asked[0]} to {asked[-1]} of its capture, without an answer",
                 )
             return Cause.NOT_SENT, "its request never left the prober's interface"
         for host in ("source", "destination"):
@@ -248,13 +251,6 @@ class Court:
         when = f"{_ms(-after)} before" if after < 0 else "just as"
         return Cause.STALE_UNANNOUNCED, f"{where}, {when} that was announced"
 
-    def _asked_in_vain(self, at: float) -> int:
-        """How often the prober asked for the guest's address (ARP) and got no answer: nothing can be sent."""
-        asked = self._asked[(self._asked > at - _ASKING_SECONDS) & (self._asked < at + _ASKING_SECONDS)]
-        if not len(asked) or np.any((self._told >= asked[0]) & (self._told <= at)):
-            return 0
-        return len(asked)
-
     def _proves_absence(self, name: str, at: float) -> str | None:
         """None if a packet that passed this place at that time would be in its capture; else why not."""
         place = self._places.get(name)
@@ -318,15 +314,31 @@ def _answers(place: Place) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return both, place.replies.time[answered] - place.requests.time[asked]
 
 
-def _address_questions(
-    captures: Mapping[str, Capture],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """When the prober asked by ARP, and when the guest told its address, both at the prober's interface."""
+@dataclass(frozen=True)
+class _Questions:
+    """When the prober asked by ARP (with packet numbers) and when the guest told its address."""
+
+    asked: NDArray[np.float64]
+    packet: NDArray[np.int64]
+    told: NDArray[np.float64]
+
+    def in_vain(self, at: float) -> list[int]:
+        """Packets that asked for the guest's address around a moment, if none was answered until then."""
+        near = (self.asked > at - _ASKING_SECONDS) & (self.asked < at + _ASKING_SECONDS)
+        if not near.any() or np.any((self.told >= self.asked[near][0]) & (self.told <= at)):
+            return []
+        packets: list[int] = self.packet[near].tolist()
+        return packets
+
+
+def _address_questions(captures: Mapping[str, Capture]) -> _Questions:
+    """Those that passed the prober's interface; its clock is the one that everything is told on."""
     capture, mac = captures.get("prober"), guest_mac(captures)
     if capture is None or mac is None:
-        return np.empty(0), np.empty(0)
-    arp = capture.kind == Kind.ARP
-    return capture.time[arp & (capture.sender_mac != mac)], capture.time[arp & (capture.sender_mac == mac)]
+        return _Questions(np.empty(0), np.empty(0, dtype=np.int64), np.empty(0))
+    arp, theirs = capture.kind == Kind.ARP, capture.sender_mac == mac
+    asked = np.flatnonzero(arp & ~theirs)
+    return _Questions(capture.time[asked], asked + 1, capture.time[arp & theirs])
 
 
 def _announced(timeline: Timeline) -> float | None:

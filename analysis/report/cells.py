@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from analysis.report.blocks import Cell, label
 from analysis.report.formats import EMPTY, estimate_note, estimate_text, interval_text
+from analysis.results import RunResult
 from analysis.statistics import MedianEstimate
 from analysis.tables import CaseSummary
 
@@ -37,6 +38,11 @@ def case_anchor(case: str) -> str:
 def case_cell(case: CaseSummary, note: str | None = None) -> Cell:
     """A case's name; leads to the list of its runs."""
     return Cell(case.case, note, href=case_anchor(case.case))
+
+
+def measured_runs(case: CaseSummary) -> list[RunResult]:
+    """Runs that count, and those aborted at their limit: what is counted over a case's runs."""
+    return [run for run in (*case.counted, *case.not_converged) if run.figures]
 
 
 def outcomes_text(case: CaseSummary) -> str:

@@ -19,11 +19,11 @@ from analysis.outage_causes import (
 )
 from analysis.parsers.records import NETWORKS
 from analysis.report.blocks import Block, Cell, Column, Fold, Lead, Section, Table, Text, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import estimate_text, interval_text, significant
 from analysis.report.sections.cases import typical_run
-from analysis.results import RunResult, load_measured
+from analysis.results import load_measured
 from analysis.tables import CaseSummary
 
 _TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
@@ -94,7 +94,7 @@ def causes_table(context: Context) -> Table:
     """A row per case and cause, over the case's runs."""
     rows = []
     for case in context.analysis.cases:
-        runs = _runs(case)
+        runs = measured_runs(case)
         judged = attributed(runs)
         if not judged:
             continue
@@ -164,10 +164,6 @@ def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
         "was made to fail, the verdict shows that the attribution names the cause."
     )
     return Table("suspicion", "The article's suspicion: switches' tables", columns, rows, caption)
-
-
-def _runs(case: CaseSummary) -> list[RunResult]:
-    return [run for run in (*case.counted, *case.not_converged) if run.figures]
 
 
 def _late(streams: Sequence[StreamAttribution]) -> str | None:

@@ -6,12 +6,11 @@ from collections.abc import Iterable
 
 from analysis.findings import Findings
 from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, missing
+from analysis.report.cells import RUNS_COLUMN, case_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import estimate_note
 from analysis.results import RunResult
 from analysis.statistics import MedianEstimate, median_estimate
-from analysis.tables import CaseSummary
 from analysis.timeline import MOMENTS, REQUESTED, RESOLUTION
 
 
@@ -41,7 +40,7 @@ def section(context: Context) -> Section | None:
 
 def moments_table(context: Context) -> Table:
     """A row per case, a column per moment: medians since the request."""
-    found = {case.case: _found(_runs(case)) for case in context.analysis.cases}
+    found = {case.case: _found(measured_runs(case)) for case in context.analysis.cases}
     named = {moment.name for runs in found.values() for _, run in runs for moment in run.moments}
     names = [name for name in MOMENTS[1:] if name in named]
     rows = []
@@ -83,7 +82,7 @@ def borders_table(context: Context) -> Table:
     """Start of post-copy by events and by reverse traffic, a row per hybrid run."""
     rows = []
     for case in context.analysis.cases:
-        for run, found in _found(_runs(case)):
+        for run, found in _found(measured_runs(case)):
             figures = run.figures
             if figures is None or figures.border_by_events_seconds is None:
                 continue
@@ -150,10 +149,6 @@ def offsets_table(context: Context) -> Table:
 def _moment_cell(estimate: MedianEstimate | None) -> Cell:
     """To the millisecond: stop and resume are that near to each other."""
     return Cell(f"{estimate.median:.3f}", estimate_note(estimate)) if estimate else missing()
-
-
-def _runs(case: CaseSummary) -> list[RunResult]:
-    return [run for run in (*case.counted, *case.not_converged) if run.figures]
 
 
 def _found(runs: Iterable[RunResult]) -> list[tuple[RunResult, Findings]]:

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.report.blocks import Cell, Column, Section, Table, Text, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
-from analysis.results import RunResult
 from analysis.slowdown import STANDSTILL_SECONDS, Slowdown
 from analysis.statistics import median_estimate
 from analysis.tables import CaseSummary
@@ -37,7 +36,11 @@ def slowdown_table(context: Context) -> Table:
     """A row per case: slowdown by phase, standstills, QEMU's block time, page requests."""
     rows = []
     for case in context.analysis.cases:
-        runs = [run for run in _runs(case) if run.findings is not None and run.findings.slowdown is not None]
+        runs = [
+            run
+            for run in measured_runs(case)
+            if run.findings is not None and run.findings.slowdown is not None
+        ]
         found = [run.findings.slowdown for run in runs if run.findings and run.findings.slowdown]
         if not found:
             continue
@@ -69,10 +72,6 @@ def slowdown_table(context: Context) -> Table:
         "waiting for pages at once."
     )
     return Table("slowdown-table", "Slowdown by phase", columns, rows, caption, heading=False)
-
-
-def _runs(case: CaseSummary) -> list[RunResult]:
-    return [run for run in (*case.counted, *case.not_converged) if run.figures]
 
 
 def _pace(found: Sequence[Slowdown]) -> Cell:
