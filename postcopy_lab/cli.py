@@ -142,6 +142,21 @@ StrategyOption = Annotated[
 ]
 
 
+class CompareFormat(StrEnum):
+    """What `compare` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+    MD = "md"
+
+
+class PredictFormat(StrEnum):
+    """What `predict` prints."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 class ReportFormat(StrEnum):
     """What `report` can write."""
 
@@ -300,7 +315,9 @@ def compare(
             "stressor, stressed, threads, rate, backend, table, network, probes.",
         ),
     ] = "case",
-    output_format: Annotated[str, typer.Option("--format", help="table, json or md.")] = "table",
+    form: Annotated[
+        CompareFormat, typer.Option("--format", help="A table to read, or json or md to keep.")
+    ] = CompareFormat.TABLE,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     backend: BackendOption = None,
 ) -> None:
@@ -316,7 +333,7 @@ def compare(
             figures=figure or (),
             threshold=threshold,
             match=match,
-            output_format=output_format,
+            form=form.value,
         )
     )
 
@@ -341,7 +358,9 @@ def predict(
     mode: Annotated[
         str | None, typer.Option(help="precopy, hybrid or postcopy (default: each that was measured).")
     ] = None,
-    output_format: Annotated[str, typer.Option("--format", help="table or json.")] = "table",
+    form: Annotated[
+        PredictFormat, typer.Option("--format", help="A table to read, or json.")
+    ] = PredictFormat.TABLE,
     inventory: InventoryOption = DEFAULT_INVENTORY,
     backend: BackendOption = None,
 ) -> None:
@@ -355,7 +374,7 @@ def predict(
         rate=rate,
         results=results,
         mode=mode,
-        output_format=output_format,
+        form=form.value,
         backend=backend,
     )
 

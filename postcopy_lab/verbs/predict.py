@@ -15,7 +15,6 @@ from postcopy_lab.verbs.report import READING, open_results
 if TYPE_CHECKING:
     from analysis.prediction import Model, Prediction, Predictions
 
-FORMATS = ("table", "json")
 _HEADS = ("mode", "time", "data", "at most (2 x RAM / rate)")
 _BOUNDED_MODES = ("hybrid", "postcopy")
 
@@ -28,16 +27,14 @@ def predict(
     rate: str,
     results: str | None,
     mode: str | None,
-    output_format: str,
+    form: str,
     backend: str | None,
 ) -> None:
     """Print time and data of a migration, with the error of the model that they come from.
 
     Raises:
-        InputError: a size, rate, mode or format that is none, or results to which nothing can be fitted.
+        InputError: a size, rate or mode that is none, or results to which nothing can be fitted.
     """
-    if output_format not in FORMATS:
-        raise InputError(f"format '{output_format}' is not allowed (allowed: {', '.join(FORMATS)})")
     ram_bytes, stressed_bytes = parse_memory("--ram", ram), parse_memory("--stressed", stressed)
     rate_bits_per_second = parse_rate("--rate", rate)
     project, directory = open_results(inventory, results, backend)
@@ -52,7 +49,7 @@ def predict(
         found = predict_from(loaded, Request(ram_bytes, stressed_bytes, rate_bits_per_second), mode)
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
-    if output_format == "json":
+    if form == "json":
         print(json.dumps(prediction_document(found), indent=1, ensure_ascii=False))
     else:
         _print(found, project)

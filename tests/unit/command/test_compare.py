@@ -92,7 +92,7 @@ def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> No
         (["compare", "QUICK", "QUICK", "--figure", "speed"], ["figure 'speed'", "forward_bytes"]),
         (["compare", "QUICK", "QUICK", "--threshold", "0.5"], ["threshold 0.5", "1 or more"]),
         (["compare", "QUICK", "QUICK", "--threshold", "much"], ["--threshold", "number"]),
-        (["compare", "QUICK", "QUICK", "--format", "pdf"], ["format 'pdf'", "table, json, md"]),
+        (["compare", "QUICK", "QUICK", "--format", "pdf"], ["--format", "'pdf'", "json"]),
     ],
 )
 def test_bad_input_is_one_line(call: Call, words: list[str], parts: list[str]) -> None:

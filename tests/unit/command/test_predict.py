@@ -69,7 +69,7 @@ def test_the_newest_results_are_taken(call: Call, checkout: Project) -> None:
         (["--ram", "4G", "--stressed", "8G", "--rate", "1G"], ["8 GiB does not fit into RAM 4 GiB"]),
         (["--ram", "16G", "--stressed", "8G"], ["--rate"]),
         ([*GUEST, "--mode", "fast"], ["mode 'fast'", "precopy, hybrid, postcopy"]),
-        ([*GUEST, "--format", "md"], ["format 'md'", "table, json"]),
+        ([*GUEST, "--format", "md"], ["--format", "'md'", "json"]),
         ([*GUEST, "--from", "nope"], ["nope: no results"]),
     ],
 )
