@@ -26,13 +26,13 @@ def check_coherence(
     run: RunRecord, evidence: Evidence, clocks: ClockModel, wire: Wire, timeline: Timeline
 ) -> None:
     """Raise EvidenceError for logs of another run or host, and for a clock that was set during the run."""
-    _check_driver(run, evidence)
     _check_overlap(run, evidence, clocks, timeline)
     _check_clocks(evidence, clocks)
     _check_direction(wire, timeline)
 
 
-def _check_driver(run: RunRecord, evidence: Evidence) -> None:
+def check_driver(run: RunRecord, evidence: Evidence) -> None:
+    """Raise EvidenceError unless the source's events hold the request that run.json tells of."""
     if run.driver is None:
         return
     requested = run.driver.requested_at

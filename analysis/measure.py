@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.attribution import Attribution, attribute
 from analysis.clock import ClockModel, clock_model
-from analysis.coherence import check_coherence
+from analysis.coherence import check_coherence, check_driver
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
@@ -128,6 +128,7 @@ class Measured:
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     """Compute all figures of one run that migrated (`run.driver` is there)."""
+    check_driver(run, evidence)
     clocks = clock_model(run, lab, evidence.exchanges)
     wire = wire_of(run, evidence, clocks)
     timeline = build_timeline(run, evidence, wire, clocks)
