@@ -93,6 +93,15 @@ def load_published(name: str) -> Published:
     if not (directory / "source.yml").is_file():
         known = ", ".join(sorted(path.parent.name for path in DIRECTORY.glob("*/source.yml")))
         raise InputError(f"study: reference: no published data set {name!r} (allowed: {known} or null)")
+    try:
+        return _load(directory)
+    except KeyError as error:
+        raise InputError(f"{directory}: key or column {error} is missing") from error
+    except (TypeError, ValueError, AttributeError, OSError, csv.Error, yaml.YAMLError) as error:
+        raise InputError(f"{directory}: {' '.join(str(error).split())}") from error
+
+
+def _load(directory: Path) -> Published:
     source = yaml.safe_load((directory / "source.yml").read_text())
     claims = yaml.safe_load((directory / "claims.yml").read_text())
     tables = {table: _read(directory / entry["file"]) for table, entry in source["tables"].items()}

@@ -1,0 +1,44 @@
+"""Evidence that once broke the analysis (tests/data/broken/README.md): named, and the rest analysed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from analysis.results import EXCLUDED, load_results
+from tests.unit.analysis.builder import write_sums
+
+RUN = "runs/hybrid-s-unloaded-1gbit/01"
+NOW = {
+    "link-rate-zero": ("run.json", '"spec.link_rate_bits_per_second" is 0, expected a number above 0'),
+    "lone-surrogate": ("run.json", "garbled: not JSON"),
+    "nova-times": (
+        "run.json",
+        "\"nova.migration\" has times that are none: 'yesterday', '2026-11-23T11:33:37'",
+    ),
+    "sequence-beyond-64-bits": ("prober/ping.log:2", "garbled: not a line of ping -D -O"),
+    "sequence-leaps": (
+        "prober/ping.log",
+        "garbled: sequence numbers leap, 63 lines of 1240683 requests",
+    ),
+}
+
+
+def test_each_has_its_expectation(project: Path) -> None:
+    folders = {path.name for path in (project / "tests" / "data" / "broken").iterdir() if path.is_dir()}
+    assert folders == set(NOW)
+
+
+@pytest.mark.parametrize("name", NOW)
+def test_what_broke_is_named(name: str, project: Path, tmp_path: Path) -> None:
+    data = project / "tests" / "data"
+    results = Path(shutil.copytree(data / "results" / "quick" / "local", tmp_path / "results"))
+    shutil.copytree(data / "broken" / name, results / RUN, dirs_exist_ok=True)
+    write_sums(results / RUN)
+    loaded = load_results(results)
+    (notice,) = [notice for notice in loaded.notices if notice.effect == EXCLUDED]
+    where = notice.file if notice.line is None else f"{notice.file}:{notice.line}"
+    assert (where, notice.message) == (f"{RUN}/{NOW[name][0]}", NOW[name][1])
+    assert sum(run.excluded_because is None for run in loaded.runs) == 4
