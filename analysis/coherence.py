@@ -58,14 +58,26 @@ def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timel
     }
     for exchanges in (evidence.exchanges or {}).values():
         spans[CLOCK_FILE] = exchanges.time
-    nodes = {"prober": run.prober, "source": run.source, "destination": run.destination}
-    for place, capture in evidence.captures.items():
-        spans[CAPTURE_FILES[place]] = clocks.on_prober(nodes[place.split()[0]], capture.time)
     if evidence.ping_fine is not None:
         spans["prober/ping_fine.log"] = evidence.ping_fine.answered_sent_at
     for file, times in spans.items():
-        if len(times) and (times[-1] < timeline.requested or times[0] > run_end(run, timeline)):
-            raise EvidenceError(file, None, "mixed up: nothing in it is of this migration's time")
+        _check_span(file, times, timeline.requested, run_end(run, timeline))
+    nodes = {"prober": run.prober, "source": run.source, "destination": run.destination}
+    for place, capture in evidence.captures.items():
+        times = clocks.on_prober(nodes[place.split()[0]], capture.time)
+        # Where the guest never came, a packet from before the migration may be all that passed.
+        _check_span(CAPTURE_FILES[place], times, run_start(run, timeline), run_end(run, timeline))
+
+
+def _check_span(file: str, times: NDArray[np.float64], start: float, end: float) -> None:
+    if len(times) and (times[-1] < start or times[0] > end):
+        raise EvidenceError(file, None, "mixed up: nothing in it is of this migration's time")
+
+
+def run_start(run: RunRecord, timeline: Timeline) -> float:
+    """When a run began, from what it took until it asked for the migration: its start is of another clock."""
+    lead = run.driver.requested_at - run.started_at if run.driver is not None else 0.0
+    return timeline.requested - max(0.0, lead)
 
 
 def run_end(run: RunRecord, timeline: Timeline) -> float:

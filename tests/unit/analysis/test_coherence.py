@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -134,3 +135,27 @@ def test_a_driver_whose_times_cannot_be(results: Path, driver: dict[str, float],
     file, said = excluded(results)
     assert file == "run.json"
     assert said.startswith(message)
+
+
+def _capture(*times: float) -> bytes:
+    """ARP packets at these times."""
+    packet = bytes(12) + b"\x08\x06" + bytes(46)
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 64, 1)
+    return header + b"".join(struct.pack("<IIII", int(time), 0, 60, 60) + packet for time in times)
+
+
+def test_a_capture_of_before_the_migration_alone(results: Path) -> None:
+    """Where the guest never came, nothing need pass while it migrates."""
+    (run,) = results.glob("runs/*/*")
+    (run / "destination/icmp_uplink.pcap").write_bytes(_capture(EPOCH - 3))
+    write_sums(run)
+    assert [notice for notice in load_results(results).notices if notice.effect == EXCLUDED] == []
+
+
+def test_another_runs_capture(results: Path) -> None:
+    (run,) = results.glob("runs/*/*")
+    (run / "destination/icmp_uplink.pcap").write_bytes(_capture(EPOCH - 300, EPOCH - 290))
+    assert excluded(results) == (
+        "destination/icmp_uplink.pcap",
+        "mixed up: nothing in it is of this migration's time",
+    )
