@@ -126,11 +126,15 @@ def most_under_at_rate(claim: Mapping[str, Any], measurements: Measurements) -> 
         case.case: estimate.median for case in fastest if (estimate := case.estimate("migration_seconds"))
     }
     under = sum(median < limit for median in medians.values())
-    measured = (
-        f"{under} of {len(medians)} cases under {limit:g} s at {_gigabits(asked)} asked for "
-        f"(longest median {max(medians.values()):.1f} s)"
-    )
     runs = [run for case in fastest for run in case.counted]
+    heaviest = max(case.spec.stressed_bytes for case in fastest) / MIB
+    sent = max(
+        run.figures.link_rate_bits_per_second * (run.figures.link_use or 0) for run in runs if run.figures
+    )
+    measured = (
+        f"{under} of {len(medians)} cases under {limit:g} s at {_gigabits(asked)} asked for (longest median "
+        f"{max(medians.values()):.1f} s, up to {heaviest:.0f} MiB stressed, sent at up to {_gigabits(sent)})"
+    )
     reached = _reached(measurements.links, asked)
     shortfall = None
     if asked < rate:

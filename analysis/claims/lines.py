@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -337,7 +337,7 @@ def values_of(case: CaseSummary, figure: str) -> list[float]:
     return [float(getattr(run.figures, figure)) for run in case.counted if run.figures is not None]
 
 
-def _runs(series: Any) -> list[RunResult]:
+def _runs(series: Iterable[Series]) -> list[RunResult]:
     return [run for line in series for case in line.cases for run in case.counted if run.figures is not None]
 
 
