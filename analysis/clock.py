@@ -16,7 +16,7 @@ from analysis.parsers.clock import Exchanges
 from analysis.parsers.records import LabRecord, RunRecord
 
 CLOCK_FILE = "prober/clock.jsonl"
-# RFC 5905, appendix A.1.1: no clock runs faster or slower than this (MAXFREQ, 500 ppm).
+# Linux lets a clock run faster or slower by 500 ppm at most (MAXFREQ, include/linux/timex.h).
 _FASTEST_DRIFT = 500e-6
 _SPANS = ("before", "during", "after")
 

@@ -29,6 +29,23 @@ _TERMS = (
         "0.1 s.",
     ),
     (
+        "lost, late",
+        "Lost is a ping that was never answered while ping ran; late one that was answered after more than "
+        "its period. What became of a lost one is its cause: the last place that saw its request or answer, "
+        "and where the guest ran at that moment.",
+    ),
+    (
+        "network pointed at the source",
+        "The request came to the source after the guest had resumed on the destination. Announced: QEMU's "
+        "RARP or a gratuitous ARP of the guest had left the destination's interface by then.",
+    ),
+    (
+        "slowdown",
+        "Time in which the guest wrote 1 MiB of its pattern, over that before the migration. A standstill is "
+        "a time without the samples that it takes ten times a second; the guest's own clock stands still "
+        "while it is stopped, so the switch is not in it.",
+    ),
+    (
         "phases",
         "Setup: request to first bytes. Pre-copy: to the source's stop. Switch: to the destination's "
         "resume. Post-copy: to the job's completion.",
