@@ -32,7 +32,7 @@ LATE = "runs/hybrid-s-stress-1x256mib-1gbit-late-announcement/01"
 
 @pytest.fixture(scope="module")
 def directory(project: Path) -> Path:
-    return project / "tests" / "data" / "results" / "causes" / "local"
+    return project / "tests" / "data" / "results" / "outage-causes" / "local"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def results(directory: Path) -> Results:
 
 
 def test_a_held_entry_and_a_late_announcement_are_told_apart(results: Results) -> None:
-    """Ten seconds of outage each, seen alike from the prober: only the captures say why."""
+    """Seven seconds of outage each, seen alike from the prober: only the captures say why."""
     found = {run.path: run.findings.attribution for run in results.runs if run.findings}
     for path, cause, other in (
         (HELD, Cause.STALE_ANNOUNCED, Cause.STALE_UNANNOUNCED),
@@ -50,12 +50,12 @@ def test_a_held_entry_and_a_late_announcement_are_told_apart(results: Results) -
         attribution = found[path]
         assert attribution is not None and attribution.fine is not None
         assert attribution.doubts == ()
-        assert attribution.fine.tallies[cause].count > 500
+        assert attribution.fine.tallies[cause].count > 300
         assert other not in attribution.fine.tallies or attribution.fine.tallies[other].count <= 1
         assert Cause.UNKNOWN not in attribution.fine.tallies
         # Two pings and the hosts' own captures agree on how long the network pointed at the source.
         stale = attribution.stale_seconds
-        assert stale is not None and stale > 10
+        assert stale is not None and stale > 6
         for stream in attribution.streams:
             seconds = stream.tallies[cause].seconds
             assert seconds.low - 2 * stream.period_seconds < stale < seconds.high + 2 * stream.period_seconds
@@ -66,14 +66,29 @@ def test_the_verdict_on_a_network_made_to_fail_is_the_suspicion_supported(result
         verdict = suspicion(network, results.runs)
         assert verdict is not None
         assert (verdict.verdict, verdict.stale) == (SUPPORTED, verdict.lost)
-    assert suspicion("plain", results.runs) is None
+    verdict = suspicion("plain", results.runs)
+    assert verdict is not None
+    assert (verdict.verdict, verdict.lost, verdict.unknown) == (NOT_SUPPORTED, 0, 0)
+    assert verdict.lost_before > 0
+
+
+def test_on_the_network_as_it_is_only_the_switch_loses_pings(results: Results) -> None:
+    (run,) = (run for run in results.runs if run.record.spec.network == "plain")
+    (line,) = cause_lines([run])
+    assert line.cause is Cause.SWITCH
+    assert run.figures is not None and run.figures.downtime_seconds is not None
+    # What ping saw of the guest's pause must contain what the hypervisors say, give or take a period.
+    assert line.seconds.low - 0.02 < run.figures.downtime_seconds < line.seconds.high + 0.02
+    assert run.figures.network_stale_seconds == 0
 
 
 def test_the_announcement_comes_with_the_resume_and_late_where_it_was_kept_back(
     directory: Path, results: Results
 ) -> None:
     held, late = (load_measured(directory, path, results.lab) for path in (HELD, LATE))
-    for measured, expected in ((held, 0.0), (late, 10.0)):
+    stale = late.attribution.stale_seconds if late.attribution else None
+    assert stale is not None
+    for measured, expected in ((held, 0.0), (late, stale)):
         at = {moment.name: moment for moment in measured.timeline.moments}
         after = at[ANNOUNCED_AT_UPLINK].time - at[DESTINATION_RESUMED].time
         assert after == pytest.approx(expected, abs=0.1)
