@@ -8,7 +8,8 @@ wording.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from analysis.claims.endings import all_completed_intact, all_converged, none_converged
@@ -34,6 +35,7 @@ from analysis.claims.verdicts import (
     Outcome,
     Verdict,
 )
+from analysis.errors import InputError
 
 __all__ = [
     "NOT_REPRODUCED",
@@ -75,22 +77,36 @@ RULES: Mapping[str, Rule] = {
 
 
 def judge_statements(measurements: Measurements) -> tuple[Verdict, ...]:
-    """The sentences of the article, each by its rule."""
-    return tuple(
-        _verdict(STATEMENT, claim, RULES[claim["rule"]], measurements)
-        for claim in measurements.published.claims
-    )
+    """The sentences of the article, each by its rule. InputError for a claim that lacks a key."""
+    with _named(measurements):
+        return tuple(
+            _verdict(STATEMENT, claim, RULES[claim["rule"]], measurements)
+            for claim in measurements.published.claims
+        )
 
 
 def judge_numbers(measurements: Measurements) -> tuple[Verdict, ...]:
-    """The shapes of tables 2 to 4 (rising, slope, intercept), then each of their numbers."""
+    """The shapes of tables 2 to 4 (rising, slope, intercept), then each of their numbers. InputError too."""
     published = measurements.published
-    shapes = (_verdict(SHAPE, claim, RULES[claim["rule"]], measurements) for claim in published.shape_claims)
-    numbers = (
-        _verdict(NUMBER, claim, NUMBER_RULES[claim["rule"]], measurements)
-        for claim in expand(published.number_claims, measurements)
-    )
-    return (*shapes, *numbers)
+    with _named(measurements):
+        shapes = [
+            _verdict(SHAPE, claim, RULES[claim["rule"]], measurements) for claim in published.shape_claims
+        ]
+        numbers = [
+            _verdict(NUMBER, claim, NUMBER_RULES[claim["rule"]], measurements)
+            for claim in expand(published.number_claims, measurements)
+        ]
+        return (*shapes, *numbers)
+
+
+@contextmanager
+def _named(measurements: Measurements) -> Iterator[None]:
+    """A key that a rule looks for in vain is a mistake in the published data set, not in the rule."""
+    try:
+        yield
+    except KeyError as error:
+        name = measurements.published.name
+        raise InputError(f"published data set {name}: no key, rule or row {error}") from error
 
 
 def _verdict(group: str, claim: Mapping[str, Any], rule: Rule, measurements: Measurements) -> Verdict:

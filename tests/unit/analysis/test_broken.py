@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from analysis.errors import InputError
+from analysis.published_data import DIRECTORY
 from analysis.results import EXCLUDED, load_results
+from analysis.study import analyse
 from tests.unit.analysis.builder import write_sums
 
 RUN = "runs/hybrid-s-unloaded-1gbit/01"
@@ -42,3 +45,32 @@ def test_what_broke_is_named(name: str, project: Path, tmp_path: Path) -> None:
     where = notice.file if notice.line is None else f"{notice.file}:{notice.line}"
     assert (where, notice.message) == (f"{RUN}/{NOW[name][0]}", NOW[name][1])
     assert sum(run.excluded_because is None for run in loaded.runs) == 4
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "instead", "message"),
+    [
+        ("claims.yml", "rule: all_converged", "rule: all_conserved", "no key, rule or row 'all_conserved'"),
+        ("claims.yml", "mode: hybrid", "moder: hybrid", "no key, rule or row 'mode'"),
+        ("claims.yml", "claims:", "claims: [", "while parsing"),
+        ("source.yml", "year:", "yeah:", "key or column 'year' is missing"),
+        ("table2_unloaded.csv", "flavor", "flavour", "key or column 'flavor' is missing"),
+    ],
+)
+def test_a_broken_published_data_set_is_one_line(
+    file: str,
+    text: str,
+    instead: str,
+    message: str,
+    project: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(DIRECTORY, tmp_path / "published")
+    path = tmp_path / "published" / "icclab-2014" / file
+    assert text in path.read_text()
+    path.write_text(path.read_text().replace(text, instead))
+    monkeypatch.setattr("analysis.published_data.DIRECTORY", tmp_path / "published")
+    with pytest.raises(InputError, match=message) as caught:
+        analyse(project / "tests" / "data" / "results" / "quick" / "local")
+    assert "\n" not in str(caught.value)
