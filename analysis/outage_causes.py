@@ -107,6 +107,9 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     unknown = after[Cause.UNKNOWN]
     all_lost = sum(entry.count for _, found in judged for entry in _tallies(found))
     verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
+    switch = sum(_count(stream, Cause.SWITCH) for _, found in judged for stream in found.streams)
+    others = all_lost - lost - switch
+    reason += f"; {switch} were lost in the switch" + (f", {others} before it" if others > 0 else "")
     return Suspicion(
         network=network,
         runs=tuple(run for run, _ in judged),
@@ -124,14 +127,8 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
 def judge_suspicion(lost: int, stale: int, unknown: int, all_lost: int) -> tuple[str, str]:
     """(verdict, reason) from the counts of a Suspicion; `all_lost` pings, whenever they were sent."""
     if lost == 0:
-        return (
-            NOT_SUPPORTED,
-            f"no ping was lost once the guest ran on the destination, {all_lost} were lost before",
-        )
-    said = (
-        f"{stale} of {lost} pings lost once the guest ran on the destination had been sent to the source; "
-        f"{all_lost - lost} were lost before"
-    )
+        return NOT_SUPPORTED, "no ping was lost once the guest ran on the destination"
+    said = f"{stale} of {lost} pings lost once the guest ran on the destination had been sent to the source"
     if unknown:
         said += f"; of {unknown} nobody can tell"
     if stale > _MOST * lost and stale > _NOTEWORTHY * all_lost:
