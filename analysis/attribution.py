@@ -84,7 +84,6 @@ class Attribution:
     stale_seconds: float | None
     announced_at_tap_seconds: float | None
     announced_at_uplink_seconds: float | None
-    uncertainty_seconds: float
     doubts: tuple[tuple[str, str], ...]
 
     def without_pings(self) -> Attribution:
@@ -133,7 +132,6 @@ def attribute(
         stale_seconds=max(stale, default=None),
         announced_at_tap_seconds=after_resume(ANNOUNCED_AT_TAP),
         announced_at_uplink_seconds=after_resume(ANNOUNCED_AT_UPLINK),
-        uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         doubts=tuple(dict.fromkeys(doubts)),
     )
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from analysis.attribution import Attribution
 from analysis.clock import CLOCK_FILE, ClockModel
 from analysis.measure import Measured
-from analysis.parsers.qemu_migrate import BlockTime
 from analysis.slowdown import Slowdown
 from analysis.timeline import Moment
 
@@ -23,7 +22,6 @@ class Findings:
     moments: tuple[Moment, ...]
     border_disagreement_seconds: float | None
     borders_agree: bool | None
-    block_time: BlockTime | None
 
 
 def findings_of(measured: Measured) -> Findings:
@@ -36,7 +34,6 @@ def findings_of(measured: Measured) -> Findings:
         moments=timeline.moments,
         border_disagreement_seconds=timeline.border_disagreement_seconds,
         borders_agree=timeline.borders_agree,
-        block_time=measured.block_time,
     )
 
 

@@ -16,7 +16,6 @@ from analysis.evidence import Evidence
 from analysis.outage import Outage, measure_outage
 from analysis.parsers.lines import is_number
 from analysis.parsers.ping import PingLog
-from analysis.parsers.qemu_migrate import BlockTime
 from analysis.parsers.records import LabRecord, RunRecord, Spec
 from analysis.slowdown import Slowdown, measure_slowdown
 from analysis.timeline import (
@@ -123,7 +122,6 @@ class Measured:
     clocks: ClockModel
     attribution: Attribution | None
     slowdown: Slowdown | None
-    block_time: BlockTime | None
 
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
@@ -151,7 +149,6 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         clocks=clocks,
         attribution=attribution,
         slowdown=slowdown,
-        block_time=evidence.block_time,
     )
 
 
