@@ -199,18 +199,14 @@ def case_rows(
         if completion is not None:
             yield completion
         for figure in figures:
-            yield (
-                _outage_row(key, one, other, threshold)
-                if figure == OUTAGE
-                else _figure_row(key, figure, _values(one, figure), _values(other, figure), threshold)
-            )
+            if figure == OUTAGE:
+                yield _outage_row(key, one, other, threshold)
+            else:
+                first, second = (list(case.by_round(figure).values()) for case in (one, other))
+                yield _row(key, figure, first, second, compare(first, second), threshold)
     for figure in figures:
         if figure != OUTAGE and len(pairs) > 1:
             yield _overall_row(pairs, figure, threshold)
-
-
-def _values(case: CaseSummary, figure: str) -> list[float]:
-    return list(case.by_round(figure).values())
 
 
 def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | None:
@@ -244,12 +240,6 @@ def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | Non
         verdict=(DIFFER if differ else NO_DIFFERENCE) if decided else TOO_FEW,
         beyond=(differ and shares[1] < shares[0]) if decided else None,
     )
-
-
-def _figure_row(
-    key: str, figure: str, first: Sequence[float], second: Sequence[float], threshold: float
-) -> Row:
-    return _row(key, figure, first, second, compare(first, second), threshold)
 
 
 def _overall_row(pairs: Sequence[tuple[str, CaseSummary, CaseSummary]], figure: str, threshold: float) -> Row:
