@@ -105,10 +105,9 @@ class Browser:
         """Parameters of the events of these names since the page was opened."""
         return [event["params"] for event in self.events if event["method"] in methods]
 
-    def screenshot(self, file: Path, whole: bool = False) -> None:
-        """What is in the window, or the whole page, as PNG."""
-        shot = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
-        file.write_bytes(base64.b64decode(shot["data"]))
+    def shot(self, **how: Any) -> bytes:
+        """A PNG of what is in the window; `how`: parameters of Page.captureScreenshot."""
+        return base64.b64decode(self.call("Page.captureScreenshot", format="png", **how)["data"])
 
     def print_to(self, file: Path) -> None:
         """The page as PDF."""

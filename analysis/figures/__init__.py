@@ -9,6 +9,7 @@ from analysis.figures.attribution import attribution_picture
 from analysis.figures.bound import bound_picture
 from analysis.figures.modes import modes_picture
 from analysis.figures.rates import rates_picture
+from analysis.figures.slowdown import slowdown_picture
 from analysis.figures.style import inline_svg, styled, svg_file
 from analysis.figures.timeline import timeline_picture
 
@@ -18,6 +19,7 @@ __all__ = [
     "inline_svg",
     "modes_picture",
     "rates_picture",
+    "slowdown_picture",
     "stressed_data",
     "stressed_time",
     "styled",

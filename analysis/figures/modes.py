@@ -43,7 +43,7 @@ def modes_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure
     )
     legend(figure, panels[0], handles)
     height = figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.19, wspace=0.12, top=1 - 0.3 / height, bottom=0.62 / height)
+    figure.subplots_adjust(left=0.17, wspace=0.22, top=1 - 0.3 / height, bottom=0.62 / height)
     return figure
 
 

@@ -18,7 +18,18 @@ from analysis.outage_causes import (
     suspicion,
 )
 from analysis.parsers.records import NETWORKS
-from analysis.report.blocks import Block, Cell, Column, Fold, Lead, Section, Table, Text, label
+from analysis.report.blocks import (
+    Block,
+    Cell,
+    Column,
+    Fold,
+    Lead,
+    Section,
+    Table,
+    Text,
+    folded_if_long,
+    label,
+)
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import estimate_text, interval_text, significant
@@ -57,10 +68,13 @@ def section(context: Context) -> Section | None:
             "show it."
         )
     )
-    blocks.append(causes_table(context))
+    blocks.append(folded_if_long(causes_table(context)))
     if verdicts:
         blocks.append(network_table(context, verdicts))
-    blocks.extend(_folds(context))
+    folds = list(_folds(context))
+    if folds:
+        title = "Lost pings on the timeline, case by case"
+        blocks.append(Fold("attribution-cases", title, folds, f"{len(folds)} cases"))
     return Section("attribution", "Where pings were lost", "Lost pings", blocks)
 
 

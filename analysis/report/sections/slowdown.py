@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.report.blocks import Cell, Column, Section, Table, Text, folded_if_long, label
+from analysis import figures
+from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
+from analysis.results import RunResult
 from analysis.slowdown import STANDSTILL_SECONDS, Slowdown
 from analysis.statistics import median_estimate
 from analysis.tables import CaseSummary
@@ -29,7 +31,20 @@ def section(context: Context) -> Section | None:
         "second, is held against the time before the migration. Where no sample was written at all, the "
         "guest stood still. slowdown.csv has every second."
     )
-    return Section("slowdown", "The guest's slowdown", "Slowdown", [text, folded_if_long(table)])
+    blocks: list[Block] = [text]
+    watched = [case for case in context.analysis.cases if any(_speeds(run) for run in measured_runs(case))]
+    if watched:
+        picture = context.picture(
+            "slowdown-picture",
+            "How fast the guest wrote its memory while it was migrated",
+            "Each dot is a run: the guest's pace in pre-copy and in post-copy, in the middle second of the "
+            "phase, against before the migration. At 0 the guest stood still for most of the phase.",
+            figures.slowdown_picture(watched),
+            [run for case in watched for run in measured_runs(case) if _speeds(run)],
+            wide=True,
+        )
+        blocks.append(picture)
+    return Section("slowdown", "The guest's slowdown", "Slowdown", [*blocks, folded_if_long(table)])
 
 
 def slowdown_table(context: Context) -> Table:
@@ -72,6 +87,13 @@ def slowdown_table(context: Context) -> Table:
         "waiting for pages at once."
     )
     return Table("slowdown-table", "Slowdown by phase", columns, rows, caption, heading=False)
+
+
+def _speeds(run: RunResult) -> list[float]:
+    if run.figures is None:
+        return []
+    speeds = (run.figures.guest_speed_precopy, run.figures.guest_speed_postcopy)
+    return [speed for speed in speeds if speed is not None]
 
 
 def _pace(found: Sequence[Slowdown]) -> Cell:

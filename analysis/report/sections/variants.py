@@ -33,11 +33,17 @@ def groups_that_differ_in(condition: str, cases: Sequence[CaseSummary]) -> Group
     for case in cases:
         key = tuple(getattr(case.spec, name) for name in _CONDITIONS if name != condition)
         groups.setdefault(key, []).append(case)
+    ordered = sorted(groups.values(), key=lambda members: _size(members[0]))
     return [
         (guest_words(members[0]), members)
-        for members in groups.values()
+        for members in ordered
         if len({getattr(case.spec, condition) for case in members}) > 1
     ]
+
+
+def _size(case: CaseSummary) -> tuple[float, ...]:
+    """Small guests first, idle ones before loaded ones, slow links before fast ones."""
+    return case.spec.ram_bytes, case.spec.stressed_bytes, case.spec.link_rate_bits_per_second
 
 
 def guest_words(case: CaseSummary) -> str:
