@@ -32,6 +32,7 @@ FLAGS = (
 )
 # Long, for machines that also run labs.
 ANSWER_SECONDS = 120.0
+ENDING_SECONDS = 30.0
 
 
 class Browser:
@@ -147,6 +148,10 @@ def browser(directory: Path) -> Iterator[Browser]:
         yield Browser(to_browser, from_browser)
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         os.close(to_browser)
         os.close(from_browser)
