@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any, TypeVar
@@ -42,8 +44,18 @@ def map_in_order(
 
 
 def _remember(function: Callable[[Any], Any]) -> None:
+    """Begin a worker: Ctrl-C is the caller's affair, and with the caller killed nobody waits for work."""
     global _function
     _function = function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+
+
+def _end_with_caller() -> None:
+    caller = multiprocessing.parent_process()
+    if caller is not None:
+        caller.join()
+        os._exit(1)
 
 
 def _call(item: Any) -> Any:
