@@ -8,7 +8,10 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
+
+from analysis.errors import InputError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,7 +32,7 @@ def map_in_order(
 
     `workers`: how many processes (default: one per core that this process may use, see taskset(1)). Fewer
     items than `worth_processes` are done in this process: starting others takes half a second. `function`,
-    items and results must be picklable.
+    items and results must be picklable. InputError if a process is killed from outside.
     """
     if workers is None:
         workers = len(os.sched_getaffinity(0)) if len(items) >= worth_processes else 1
@@ -39,8 +42,11 @@ def map_in_order(
     # Not forked: the caller may have threads, as a progress display has.
     context = multiprocessing.get_context("spawn")
     chunk = max(1, min(_MOST_ITEMS_PER_MESSAGE, len(items) // (4 * workers)))
-    with ProcessPoolExecutor(workers, context, initializer=_remember, initargs=(function,)) as pool:
-        yield from pool.map(_call, items, chunksize=chunk)
+    try:
+        with ProcessPoolExecutor(workers, context, initializer=_remember, initargs=(function,)) as pool:
+            yield from pool.map(_call, items, chunksize=chunk)
+    except BrokenProcessPool as error:
+        raise InputError("a process of the analysis was killed: is there too little memory?") from error
 
 
 def _remember(function: Callable[[Any], Any]) -> None:

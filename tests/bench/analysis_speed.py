@@ -8,7 +8,7 @@ folder, so its files come from the page cache, as those of results that were jus
 | figure | how it is taken |
 |---|---|
 | runs | every run verified, parsed and measured, in processes of their own: `load_results` |
-| tables | cases, lines, claims and CSV tables: the report without its pictures and page |
+| tables | claims, CSV tables (single pings and seconds: read again): the report less pictures and page |
 | processor | seconds of all cores together: on a busy machine wall times say little, this does |
 | memory | peak resident set of the process that collects, and of the greatest of its workers |
 
