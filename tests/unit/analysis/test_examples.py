@@ -29,7 +29,7 @@ def test_every_run_is_whole_and_its_guest_intact(studies: dict[str, Analysis], n
     study = studies[name]
     assert len(study.results.runs) == NAMES[name]
     assert study.migrated_guests == NAMES[name] and not study.guests_not_intact
-    # An idle guest at 5 and 10 Gb/s is through before the switch: kept, and marked invalid by the study itself.
+    # An idle guest at 5 and 10 Gb/s is through before the switch: kept, and marked invalid by the study.
     excluded = [notice for notice in study.results.notices if notice.effect == EXCLUDED]
     assert Counter(notice.message.split(":")[0] for notice in excluded) == (
         {"invalid": 2} if name == "rates" else {}
