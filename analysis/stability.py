@@ -103,12 +103,14 @@ def _drift_check(found: Drift, words: str, span: float) -> Check:
 
 
 def _spreads(cases: Sequence[CaseSummary]) -> Iterator[Check]:
+    """One check per case that was repeated, one for all others together."""
+    single = [case for case in cases if len(case.counted) == 1]
+    if single:
+        words = "1 case has" if len(single) == 1 else f"{len(single)} cases have"
+        yield Check("noisy machine", "runs", CANNOT_TELL, f"{words} one counted run, which shows no spread")
     for case in cases:
         estimate = case.estimate("migration_seconds")
-        if estimate is None:
-            continue
-        if estimate.count < 2:
-            yield Check("noisy machine", _directory(case), CANNOT_TELL, "one run shows no spread")
+        if estimate is None or estimate.count < 2:
             continue
         spread = estimate.maximum - estimate.minimum
         wide = spread > _WIDE_SPREAD * estimate.median and spread > _RESOLUTION_SECONDS

@@ -66,8 +66,10 @@ def test_a_noisy_case_is_a_warning_in_the_report(tmp_path: Path) -> None:
 
 
 def test_one_run_shows_no_spread(tmp_path: Path) -> None:
-    (found,) = checks_of(write_study(tmp_path, [(HYBRID, 1)]))["noisy machine"]
+    models = [(replace(HYBRID, threads=count), 1) for count in (1, 2)]
+    (found,) = checks_of(write_study(tmp_path, models))["noisy machine"]
     assert found.state == CANNOT_TELL
+    assert found.message == "2 cases have one counted run, which shows no spread"
 
 
 @pytest.mark.parametrize(("pages_per_second", "state"), [(40_000, STEADY), (10_000, UNSTEADY)])
