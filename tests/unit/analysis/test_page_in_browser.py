@@ -69,6 +69,13 @@ def page(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def causes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of runs whose captures say where each ping was lost."""
+    results = project / "tests" / "data" / "results" / "outage-causes" / "local"
+    return write_report(results, tmp_path_factory.mktemp("causes")).html
+
+
+@pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with browser(tmp_path_factory.mktemp("browser")) as opened:
         yield opened
@@ -193,3 +200,14 @@ def test_on_paper(tab: Browser, page: Path, tmp_path: Path) -> None:
     tab.print_to(tmp_path / "open.pdf")
     sizes = [(tmp_path / name).stat().st_size for name in ("closed.pdf", "open.pdf")]
     assert 10_000 < sizes[0] < sizes[1]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lost_pings_and_their_evidence_fit_a_phone_and_can_be_read(
+    tab: Browser, causes: Path, scheme: str
+) -> None:
+    tab.open(causes, PHONE, scheme)
+    tab.run(OPEN_ALL)
+    assert tab.run("document.querySelectorAll('#attribution figure svg').length") == 3
+    assert tab.run(STICKING_OUT) == []
+    assert tab.run(FAINT)["faint"] == []
