@@ -118,10 +118,10 @@ def capture_tap(libvirt, connection, domain_name, present, recorder, stop):
                 stop.wait(0.02)
 
 
-def have_guest_yield(name, nice, stop):
-    """As soon as the guest is on this host; the destination's comes with the migration."""
+def have_guest_yield(name, nice, present, stop):
+    """As soon as the guest is on this host: /proc is not looked through for a guest that is yet to come."""
     while not stop.wait(0.05):
-        if vcpus.make_yield(name, nice):
+        if present.is_set() and vcpus.make_yield(name, nice):
             return
 
 
@@ -160,22 +160,23 @@ def start_threads(settings, recorder, stop):
         threads.append(start_thread(sample_counters, path, settings["interfaces"], stop))
     if settings["capture"]:
         recorder.start(settings["capture"]["interface"], settings["capture"]["file"])
+    name = settings["domain"]
+    # A guest whose events are not recorded is there already.
+    present = threading.Event()
+    if not settings["events"]:
+        present.set()
     if settings["events"] or settings["tap"]:
         libvirt, connection = connect()
-        name = settings["domain"]
-        present = threading.Event()
         if settings["events"]:
             present = record_events(libvirt, connection, name, os.path.join(directory, "events.jsonl"))
             path = os.path.join(directory, "job.jsonl")
             threads.append(start_thread(sample_jobs, libvirt, connection, name, path, present, stop))
-        else:
-            present.set()
         if settings["tap"]:
             threads.append(start_thread(capture_tap, libvirt, connection, name, present, recorder, stop))
     if settings["vcpu_nice"]:
-        threads.append(start_thread(have_guest_yield, settings["domain"], settings["vcpu_nice"], stop))
+        threads.append(start_thread(have_guest_yield, name, settings["vcpu_nice"], present, stop))
     if settings["blocktime"]:
-        threads.append(start_thread(ask_for_blocktime, qmp.socket_path(settings["domain"]), stop))
+        threads.append(start_thread(ask_for_blocktime, qmp.socket_path(name), stop))
     if settings["pings"]:
         arguments = (settings["pings"], settings["guest_address"], settings["guest_port"], directory, stop)
         threads.append(start_thread(pings.run, *arguments))
