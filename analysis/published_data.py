@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,8 +143,31 @@ def _load(directory: Path) -> Published:
 
 
 def _read(path: Path) -> list[dict[str, str]]:
+    """The rows of a table: under its first column's name a key, under every other a number above 0.
+
+    A line needs two points, and whatever a measurement is held against is divided by.
+    """
     with path.open(newline="") as lines:
-        return list(csv.DictReader(lines))
+        rows = list(csv.DictReader(lines))
+    if len(rows) < 2:
+        raise ValueError(f"{path.name}: {len(rows)} rows, expected at least 2")
+    for row in rows:
+        (_, key), *numbers = row.items()
+        for column, text in numbers:
+            if column is None:
+                raise ValueError(f"{path.name}: row {key}: more values than columns")
+            if not _is_above_zero(text):
+                raise ValueError(
+                    f"{path.name}: row {key}: {column} is {text or 'missing'}, expected a number above 0"
+                )
+    return rows
+
+
+def _is_above_zero(text: str | None) -> bool:
+    try:
+        return 0 < float(text or "") < math.inf
+    except ValueError:
+        return False
 
 
 def _rows(rows: list[dict[str, str]]) -> tuple[Row, ...]:

@@ -55,6 +55,10 @@ def test_what_broke_is_named(name: str, project: Path, tmp_path: Path) -> None:
         ("claims.yml", "claims:", "claims: [", "while parsing"),
         ("source.yml", "year:", "yeah:", "key or column 'year' is missing"),
         ("table2_unloaded.csv", "flavor", "flavour", "key or column 'flavor' is missing"),
+        ("table2_unloaded.csv", "s,5.4,", "s,0,", "row s: migration_time_s is 0, expected a number above 0"),
+        ("table2_unloaded.csv", ",385", "", "row s: transferred_mb is missing, expected a number above 0"),
+        ("table2_unloaded.csv", ",385", ",385,1", "row s: more values than columns"),
+        ("table4_stressed_1024mb_steps.csv", "1024,30.7,", "1024,nan,", "row 1024: migration_time_s is nan"),
     ],
 )
 def test_a_broken_published_data_set_is_one_line(
