@@ -13,7 +13,7 @@ import yaml
 from testinfra.host import Host
 
 from tests.conftest import PROJECT
-from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, refused, start
+from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, finish, refused, start
 
 testinfra_hosts = ["ansible://compute"]
 
@@ -91,3 +91,28 @@ def test_bad_input_is_one_line_and_changes_nothing(host: Host, case: str) -> Non
     kept = host.check_output(f"ls -d {SCRATCH}/qemu-*/log/configure 2>/dev/null || true")
     assert bool(kept) == (case == "flag"), kept
     host.check_output(f"rm -rf {SCRATCH}/qemu-*")
+
+
+def compiled(host: Host) -> dict[str, int]:
+    """How many files ccache knew, and how many it did not, since the node is there."""
+    lines = host.check_output(f"CCACHE_DIR={SCRATCH}/ccache ccache --print-stats").splitlines()
+    counts = {name: int(number) for name, number in (line.split("\t") for line in lines)}
+    return {
+        "known": counts["direct_cache_hit"] + counts["preprocessed_cache_hit"],
+        "new": counts["cache_miss"],
+    }
+
+
+def test_a_changed_flag_is_built_beside_from_the_cache(host: Host) -> None:
+    old, before = host.check_output(f"readlink {ROOT}/qemu/current"), compiled(host)
+    finish(start({"qemu_configure_flags": [*FLAGS, "--enable-vnc"]}))
+    new, after = host.check_output(f"readlink {ROOT}/qemu/current"), compiled(host)
+    assert new != old and host.file(f"{ROOT}/qemu/{old}").is_directory
+    fact = json.loads(host.file("/etc/ansible/facts.d/postcopy_lab_build_qemu.fact").content_string)
+    assert fact["id"] == new and "--enable-vnc" in fact["configure_flags"]
+    known, fresh = after["known"] - before["known"], after["new"] - before["new"]
+    assert known > 4 * fresh, (known, fresh)
+    print(f"of {known + fresh} files {known} came from ccache")
+    finish(start({}))
+    assert host.check_output(f"readlink {ROOT}/qemu/current") == old
+    assert compiled(host) == after
