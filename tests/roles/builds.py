@@ -7,6 +7,9 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
+
+from testinfra.host import Host
 
 from tests.conftest import PROJECT
 
@@ -16,6 +19,13 @@ CONVERGE_SECONDS = 1500
 WRONG_SUM = "0" * 64
 # Nobody listens on this port.
 NO_SERVER = "http://127.0.0.1:9/"
+
+
+def manifest(host: Host, program: str) -> dict[str, Any]:
+    """What a node says of the build that it uses."""
+    fact = host.file(f"/etc/ansible/facts.d/postcopy_lab_build_{program}.fact")
+    answer: dict[str, Any] = json.loads(fact.content_string)
+    return answer
 
 
 def start(variables: dict[str, object]) -> subprocess.Popen[str]:

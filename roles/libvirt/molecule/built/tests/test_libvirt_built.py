@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -14,7 +13,17 @@ import yaml
 from testinfra.host import Host
 
 from tests.conftest import PROJECT
-from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, commit_of, finish, refused, start
+from tests.roles.builds import (
+    NO_SERVER,
+    ROOT,
+    SCRATCH,
+    WRONG_SUM,
+    commit_of,
+    finish,
+    manifest,
+    refused,
+    start,
+)
 from tests.roles.outside import node
 
 testinfra_hosts = ["ansible://compute"]
@@ -25,12 +34,6 @@ RELEASE: dict[str, Any] = yaml.safe_load(
 VERSION = RELEASE["libvirt_expected_version"]
 FLAGS = RELEASE["libvirt_configure_flags"]
 PROGRAMS = ("qemu", "libvirt", "libvirt_python")
-
-
-def manifest(host: Host, program: str) -> dict[str, Any]:
-    fact = host.file(f"/etc/ansible/facts.d/postcopy_lab_build_{program}.fact")
-    answer: dict[str, Any] = json.loads(fact.content_string)
-    return answer
 
 
 def test_each_part_says_where_it_is_from(host: Host) -> None:

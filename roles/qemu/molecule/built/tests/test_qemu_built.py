@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import yaml
 from testinfra.host import Host
 
 from tests.conftest import PROJECT
-from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, finish, refused, start
+from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, finish, manifest, refused, start
 
 testinfra_hosts = ["ansible://compute"]
 
@@ -25,7 +24,7 @@ FLAGS = RELEASE["qemu_configure_flags"]
 
 
 def test_it_says_where_it_is_from(host: Host) -> None:
-    fact = json.loads(host.file("/etc/ansible/facts.d/postcopy_lab_build_qemu.fact").content_string)
+    fact = manifest(host, "qemu")
     assert fact["source"] == RELEASE["qemu_archive"].rsplit("/", 1)[1]
     assert fact["origin"] == RELEASE["qemu_archive_sha256"]
     assert fact["configure_flags"] == FLAGS
@@ -108,11 +107,10 @@ def test_a_changed_flag_is_built_beside_from_the_cache(host: Host) -> None:
     finish(start({"qemu_configure_flags": [*FLAGS, "--enable-vnc"]}))
     new, after = host.check_output(f"readlink {ROOT}/qemu/current"), compiled(host)
     assert new != old and host.file(f"{ROOT}/qemu/{old}").is_directory
-    fact = json.loads(host.file("/etc/ansible/facts.d/postcopy_lab_build_qemu.fact").content_string)
+    fact = manifest(host, "qemu")
     assert fact["id"] == new and "--enable-vnc" in fact["configure_flags"]
     known, fresh = after["known"] - before["known"], after["new"] - before["new"]
     assert known > 4 * fresh, (known, fresh)
-    print(f"of {known + fresh} files {known} came from ccache")
     finish(start({}))
     assert host.check_output(f"readlink {ROOT}/qemu/current") == old
     assert compiled(host) == after

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import re
 import subprocess
@@ -15,7 +14,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.roles import builds as builds_of_lab
-from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, commit_of, finish, refused
+from tests.roles.builds import NO_SERVER, ROOT, SCRATCH, WRONG_SUM, commit_of, finish, manifest, refused
 from tests.roles.outside import LAB_FOLDER, node
 
 testinfra_hosts = ["ansible://compute"]
@@ -70,7 +69,7 @@ def test_only_one_node_built() -> None:
 
 
 def test_the_correction_is_a_deviation(host: Host) -> None:
-    fact = json.loads(host.file("/etc/ansible/facts.d/postcopy_lab_build_dtc.fact").content_string)
+    fact = manifest(host, "dtc")
     (deviation,) = fact["deviations"]
     assert set(deviation) == {"what", "article", "here", "effect"}
     assert "util.c" in deviation["what"]
