@@ -11,7 +11,7 @@ from analysis.results import EXCLUDED
 from analysis.study import Analysis, analyse
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-LIMIT_BYTES = 20 << 20
+LIMIT_BYTES = 20_000_000
 NAMES = {"icclab-2014": 105, "outage-causes": 6, "probe-cost": 12, "rates": 20}
 
 

@@ -7,6 +7,7 @@ import lzma
 import os
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,22 @@ def test_a_damaged_archive_is_named(run: Path, damage: Callable[[bytes], bytes])
     assert "prober/ping.log" in verified_files(run)
     archive.write_bytes(damage(archive.read_bytes()))
     with pytest.raises(EvidenceError, match="truncated or garbled"):
+        verified_files(run)
+
+
+def test_an_archive_that_ends_after_its_captures_lacks_its_texts(run: Path) -> None:
+    (run / "prober/icmp.pcap").write_bytes(b"packets")
+    with (run / "SHA256SUMS").open("a") as sums:
+        sums.write(f"{sha256(b'packets').hexdigest()}  prober/icmp.pcap\n")
+    names = [path.relative_to(run).as_posix() for path in run.glob("*/*")]
+    archive = run / ARCHIVE_FILE
+    write_archive(run, names, archive)
+    for name in names:
+        (run / name).unlink()
+    assert {"prober/icmp.pcap", "prober/ping.log"} <= set(verified_files(run).archived)
+    content = archive.read_bytes()
+    archive.write_bytes(content[: content.index(b"\xfd7zXZ", 1)])
+    with pytest.raises(EvidenceError, match="missing, but listed in SHA256SUMS line 1"):
         verified_files(run)
 
 
