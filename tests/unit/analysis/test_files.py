@@ -7,7 +7,6 @@ import lzma
 import os
 import shutil
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from analysis.errors import EvidenceError, InputError
 from analysis.export import export_results
 from analysis.files import verified_files
 from analysis.results import load_results
-from tests.unit.analysis.builder import Model, write_run, write_study
+from tests.unit.analysis.builder import Model, write_run, write_study, write_sums
 
 MODEL = Model(threads=1)
 RUN = Path("runs") / MODEL.case / "01"
@@ -175,8 +174,7 @@ def test_a_damaged_archive_is_named(run: Path, damage: Callable[[bytes], bytes])
 
 def test_an_archive_that_ends_after_its_captures_lacks_its_texts(run: Path) -> None:
     (run / "prober/icmp.pcap").write_bytes(b"packets")
-    with (run / "SHA256SUMS").open("a") as sums:
-        sums.write(f"{sha256(b'packets').hexdigest()}  prober/icmp.pcap\n")
+    write_sums(run)
     names = [path.relative_to(run).as_posix() for path in run.glob("*/*")]
     archive = run / ARCHIVE_FILE
     write_archive(run, names, archive)
