@@ -10,39 +10,86 @@ import lzma
 import tarfile
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from analysis.errors import EvidenceError
 
 ARCHIVE_FILE = "evidence.tar.xz"
 # All logs of a run are some MiB: stops what was made to fill the memory (a few KiB can unpack to this).
 LARGEST_ARCHIVE_BYTES = 512 << 20
+# Recorded logs compress to 1/18 at best; small files may do so better. What unpacks to more was made for it.
+_PLAUSIBLE_RATIO = 100
+_PLAUSIBLE_BYTES = 64 << 20
+# Between two members of a tar there are headers, and what tarfile reads ahead of them (10 KiB).
+_HEADER_BYTES = 64 << 10
+# A run has some 15 logs.
+_MOST_FILES = 1000
+
+
+def most_unpacked_bytes(path: Path, largest_bytes: int) -> int:
+    """What a compressed file may unpack to: plausible for its size, and never more than `largest_bytes`."""
+    return min(largest_bytes, max(_PLAUSIBLE_BYTES, _PLAUSIBLE_RATIO * path.stat().st_size))
+
+
+class _Bounded:
+    """The unpacked archive, which may be read `left` bytes further."""
+
+    def __init__(self, content: BinaryIO) -> None:
+        self._content = content
+        self.left = _HEADER_BYTES
+
+    def read(self, size: int) -> bytes:
+        self.left -= size
+        if self.left < 0:
+            raise EvidenceError(ARCHIVE_FILE, None, f"a header of more than {_HEADER_BYTES >> 10} KiB")
+        return self._content.read(size)
 
 
 def read_archive(run_dir: Path) -> Mapping[str, bytes]:
     """Path in the run -> content, for each file of the run's archive; empty if it has none.
 
-    EvidenceError if it is truncated, garbled or too large.
+    EvidenceError if it is truncated, garbled or too large, or holds something else than files of the run:
+    links, devices, names that lead out of it.
     """
     path = run_dir / ARCHIVE_FILE
     if not path.is_file():
         return {}
     contents: dict[str, bytes] = {}
-    left = LARGEST_ARCHIVE_BYTES
     try:
-        with lzma.open(path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as archive:
-            for member in archive:
-                left -= member.size
-                if left < 0:
-                    raise EvidenceError(
-                        ARCHIVE_FILE, None, f"more than {LARGEST_ARCHIVE_BYTES >> 20} MiB of content"
-                    )
-                content = archive.extractfile(member)
-                if content is not None:
-                    contents[member.name] = content.read()
-    except (OSError, EOFError, ValueError, tarfile.TarError, lzma.LZMAError) as error:
+        left = most = most_unpacked_bytes(path, LARGEST_ARCHIVE_BYTES)
+        with lzma.open(path) as unpacked:
+            bounded = _Bounded(cast(BinaryIO, unpacked))
+            with tarfile.open(fileobj=cast(BinaryIO, bounded), mode="r|") as archive:
+                for number, member in enumerate(archive):
+                    if not 0 <= member.size <= left:
+                        raise EvidenceError(ARCHIVE_FILE, None, f"more than {most >> 20} MiB of content")
+                    if number == _MOST_FILES:
+                        raise EvidenceError(ARCHIVE_FILE, None, f"more than {_MOST_FILES} files")
+                    left -= member.size
+                    bounded.left = member.size + _HEADER_BYTES
+                    if member.isdir():
+                        continue
+                    name = _checked_name(member, contents)
+                    content = archive.extractfile(member)
+                    contents[name] = content.read() if content is not None else b""
+                    bounded.left = _HEADER_BYTES
+    except (OSError, EOFError, ValueError, RecursionError, tarfile.TarError, lzma.LZMAError) as error:
         raise EvidenceError(ARCHIVE_FILE, None, f"truncated or garbled: {error}") from error
     return contents
+
+
+def _checked_name(member: tarfile.TarInfo, known: Mapping[str, bytes]) -> str:
+    """The member's path in the run; EvidenceError for what no archive of a run holds."""
+    path = PurePosixPath(member.name)
+    shown = repr(member.name)[:200]
+    if member.issparse() or not member.isreg():
+        raise EvidenceError(ARCHIVE_FILE, None, f"{shown} is a link, a device or the like, not a plain file")
+    if path.is_absolute() or ".." in path.parts:
+        raise EvidenceError(ARCHIVE_FILE, None, f"{shown} is a path outside the run directory")
+    if path.as_posix() in known:
+        raise EvidenceError(ARCHIVE_FILE, None, f"{shown} is there twice")
+    return path.as_posix()
 
 
 def write_archive(run_dir: Path, names: Sequence[str], target: Path) -> None:

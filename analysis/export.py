@@ -49,7 +49,8 @@ def export_results(
     is told how many runs are packed, and of how many.
 
     Raises:
-        InputError: `results` is no results directory, `target` exists or lies in it, or the disk refused.
+        InputError: `results` is no results directory, `target` exists or lies in it, something in the results
+            is no file of theirs (a link out of them, a pipe), or the disk refused.
     """
     if not (results / "study.json").is_file():
         raise InputError(f"{results}: no study.json here; give a directory results/<study>/<lab>")
@@ -57,6 +58,7 @@ def export_results(
         raise InputError(f"{target}: exists already, nothing is overwritten; give a directory that does not")
     if target.resolve().is_relative_to(results.resolve()):
         raise InputError(f"{target}: lies in the results themselves; give a directory outside of them")
+    _refuse_foreign(results)
     unfinished = target.with_name(f".{target.name}.unfinished")
     try:
         unfinished.mkdir(parents=True)
@@ -113,7 +115,12 @@ def _pack_run(results: Path, target: Path, run: Path) -> _PackedRun:
             _copy(source / file, copy / file)
     if packs:
         write_archive(source, packs, copy / ARCHIVE_FILE)
-        unpacked = read_archive(copy)
+        try:
+            unpacked = read_archive(copy)
+        except EvidenceError as error:
+            raise InputError(
+                f"{run.as_posix()}: cannot be packed: {error.message}; nothing was exported"
+            ) from error
         if any(unpacked.get(file) != (source / file).read_bytes() for file in packs):
             raise OSError(0, "was not written as it was packed", str(copy / ARCHIVE_FILE))
     return _PackedRun(
@@ -122,6 +129,18 @@ def _pack_run(results: Path, target: Path, run: Path) -> _PackedRun:
         bytes_after=sum((copy / file).stat().st_size for file in _files(copy)),
         doubt=doubt,
     )
+
+
+def _refuse_foreign(results: Path) -> None:
+    """A link may lead to a file of the results; what else is no file is never left out without a word."""
+    home = results.resolve()
+    for path in sorted(results.rglob("*")):
+        shown = path.relative_to(results)
+        if shown.parts[0] == DERIVED or (path.is_dir() and not path.is_symlink()):
+            continue
+        if not path.is_file() or not path.resolve().is_relative_to(home):
+            what = "a link out of the results, or to no file" if path.is_symlink() else "not a file"
+            raise InputError(f"{results}: {shown.as_posix()} is {what}; nothing was exported, remove it")
 
 
 def _is_packed(file: str) -> bool:

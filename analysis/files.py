@@ -14,7 +14,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from analysis.archive import read_archive
+from analysis.archive import most_unpacked_bytes, read_archive
 from analysis.errors import EvidenceError
 from analysis.parsers.checksums import SUMS_FILE, parse_checksums
 
@@ -22,6 +22,8 @@ from analysis.parsers.checksums import SUMS_FILE, parse_checksums
 COMPRESSED_SUFFIXES = (".xz", ".gz")
 # Far above any log of one migration: stops what was made to unpack for ever.
 LARGEST_FILE_BYTES = 2 << 30
+# A line for each file of a run.
+_LARGEST_SUMS_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 20
 
 
@@ -52,12 +54,15 @@ class RunFiles:
 
 def verified_files(run_dir: Path) -> RunFiles:
     """Hold every file against SHA256SUMS; EvidenceError names the first that is missing or differs."""
-    with open_file(run_dir, SUMS_FILE) as lines:
-        sums = parse_checksums(lines)
+    with open_file(run_dir, SUMS_FILE) as content:
+        listed = content.read(_LARGEST_SUMS_BYTES + 1)
+    if len(listed) > _LARGEST_SUMS_BYTES:
+        raise EvidenceError(SUMS_FILE, None, f"garbled: more than {_LARGEST_SUMS_BYTES >> 20} MiB")
+    sums = parse_checksums(BytesIO(listed))
     archived = read_archive(run_dir)
     for name, (line, expected) in sums.items():
         with _open(run_dir, name, archived, f"missing, but listed in {SUMS_FILE} line {line}") as content:
-            if _sha256(content, name) != expected:
+            if _sha256(content, name, _most_bytes(run_dir, name)) != expected:
                 raise EvidenceError(name, None, f"checksum differs from {SUMS_FILE} line {line}")
     return RunFiles(run_dir, frozenset(sums), archived)
 
@@ -115,14 +120,21 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _sha256(content: BinaryIO, name: str) -> str:
+def _most_bytes(run_dir: Path, name: str) -> int:
+    """How much may be read of a file: less where it is compressed and small."""
+    path = stored_at(run_dir, name)
+    compressed = path is not None and path.suffix in COMPRESSED_SUFFIXES
+    return most_unpacked_bytes(path, LARGEST_FILE_BYTES) if path and compressed else LARGEST_FILE_BYTES
+
+
+def _sha256(content: BinaryIO, name: str, most_bytes: int) -> str:
     digest = hashlib.sha256()
     size = 0
     while chunk := content.read(_CHUNK_BYTES):
         digest.update(chunk)
         size += len(chunk)
-        if size > LARGEST_FILE_BYTES:
-            raise EvidenceError(name, None, f"more than {LARGEST_FILE_BYTES >> 30} GiB of content")
+        if size > most_bytes:
+            raise EvidenceError(name, None, f"more than {most_bytes >> 20} MiB of content")
     return digest.hexdigest()
 
 

@@ -6,12 +6,15 @@ import gzip
 import lzma
 import os
 import shutil
+import tarfile
+import tracemalloc
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
-from analysis.archive import ARCHIVE_FILE, write_archive
+from analysis.archive import ARCHIVE_FILE, read_archive, write_archive
 from analysis.errors import EvidenceError, InputError
 from analysis.export import export_results
 from analysis.files import verified_files
@@ -203,3 +206,106 @@ def test_an_archive_too_large_is_stopped(run: Path, monkeypatch: pytest.MonkeyPa
     write_archive(run, ["prober/ping.log"], run / ARCHIVE_FILE)
     with pytest.raises(EvidenceError, match="of content"):
         verified_files(run)
+
+
+def _tar(*members: tarfile.TarInfo, content: bytes = b"") -> bytes:
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for member in members:
+            archive.addfile(member, BytesIO(content))
+    return packed.getvalue()
+
+
+def _member(name: str, kind: bytes = tarfile.REGTYPE, **headers: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.pax_headers = kind, "/etc/passwd", headers
+    return member
+
+
+def _long_name(size: int) -> bytes:
+    """A GNU archive's header "the next name is this long", with zeros for the name."""
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, size
+    return member.tobuf(tarfile.GNU_FORMAT) + bytes(size)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (_tar(_member("a", comment="x" * (20 << 20))), "a header of more than 64 KiB"),
+        (_long_name(20 << 20), "a header of more than 64 KiB"),
+        (_tar(*[_member("a")] * 200, content=b""), "'a' is there twice"),
+        (_tar(*[_member(str(number)) for number in range(1001)]), "more than 1000 files"),
+        (_tar(*[_member(str(number), tarfile.DIRTYPE) for number in range(1001)]), "more than 1000 files"),
+        (_tar(_member("source/nic.jsonl", tarfile.SYMTYPE)), "'source/nic.jsonl' is a link, a device"),
+        (_tar(_member("source/nic.jsonl", tarfile.LNKTYPE)), "'source/nic.jsonl' is a link, a device"),
+        (_tar(_member("source/nic.jsonl", tarfile.FIFOTYPE)), "'source/nic.jsonl' is a link, a device"),
+        (_tar(_member("/etc/passwd")), "'/etc/passwd' is a path outside the run directory"),
+        (_tar(_member("source/../../x")), "'source/../../x' is a path outside the run directory"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_hostile_archive_is_one_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / ARCHIVE_FILE).write_bytes(lzma.compress(content, preset=0))
+    assert (tmp_path / ARCHIVE_FILE).stat().st_size < 200_000
+    tracemalloc.start()
+    with pytest.raises(EvidenceError, match=message) as caught:
+        read_archive(tmp_path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert caught.value.file == ARCHIVE_FILE and "\n" not in str(caught.value)
+    assert peak_bytes < 8 << 20
+
+
+@pytest.mark.parametrize("suffix", [".xz", ".gz"])
+def test_a_small_file_that_unpacks_to_much_is_no_evidence(run: Path, suffix: str) -> None:
+    pack = lzma.compress if suffix == ".xz" else gzip.compress
+    _to(suffix, pack(bytes(65 << 20)))(run / "prober/ping.log")
+    with pytest.raises(EvidenceError, match=r"prober/ping\.log: more than 64 MiB of content"):
+        verified_files(run)
+    member = tarfile.TarInfo("a")
+    member.size = 65 << 20
+    (run / ARCHIVE_FILE).write_bytes(lzma.compress(_tar(member, content=bytes(65 << 20)), preset=0))
+    with pytest.raises(EvidenceError, match=r"evidence\.tar\.xz: more than 64 MiB of content"):
+        read_archive(run)
+
+
+def test_checksums_without_end_are_no_evidence(run: Path) -> None:
+    (run / "SHA256SUMS").write_bytes(b"0" * (2 << 20))
+    with pytest.raises(EvidenceError, match="SHA256SUMS: garbled: more than 1 MiB"):
+        verified_files(run)
+
+
+@pytest.mark.parametrize(
+    ("where", "lead_to", "what"),
+    [
+        ("notes.txt", "../secret", "a link out of the results, or to no file"),
+        (RUN / "source" / "more.log", "../../../../../secret", "a link out of the results, or to no file"),
+        (RUN / "kept", "../../../../elsewhere", "a link out of the results, or to no file"),
+        (Path("runs") / "another", "/proc", "a link out of the results, or to no file"),
+        ("notes.txt", "nowhere", "a link out of the results, or to no file"),
+        ("notes.txt", None, "not a file"),
+    ],
+)
+def test_export_takes_nothing_but_files_of_the_results(
+    tmp_path: Path, where: Path, lead_to: str | None, what: str
+) -> None:
+    results = write_study(tmp_path / "results", [(MODEL, 1)])
+    (tmp_path / "secret").write_text("a key")
+    (tmp_path / "elsewhere").mkdir()
+    if lead_to is None:
+        os.mkfifo(results / where)
+    else:
+        (results / where).symlink_to(lead_to)
+    with pytest.raises(InputError, match=f"{where} is {what}; nothing was exported"):
+        export_results(results, tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def test_export_follows_a_link_to_a_file_of_the_results(tmp_path: Path) -> None:
+    results = write_study(tmp_path / "results", [(MODEL, 1)])
+    (results / "notes.txt").symlink_to("study.json")
+    (tmp_path / "link").symlink_to("results")
+    export_results(tmp_path / "link", tmp_path / "copy")
+    assert (tmp_path / "copy" / "notes.txt").read_bytes() == (results / "study.json").read_bytes()
+    assert not (tmp_path / "copy" / "notes.txt").is_symlink()
