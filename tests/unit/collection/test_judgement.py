@@ -215,6 +215,19 @@ def test_a_guest_without_pattern_has_no_progress_to_miss(hybrid: dict[str, Any])
     assert run_document.warnings({**spec, "pattern_bytes": 0}, results, lost) == []
 
 
+def test_what_a_measuring_process_said_is_a_warning() -> None:
+    spec, results = {"pattern_bytes": 0}, {"migration": {"outcome": "migrated"}}
+    said = {
+        "source": ["icmp_uplink.pcap: tcpdump: pcap_loop: recvfrom: Network is down"],
+        "destination": [],
+        "prober": ["Traceback (most recent call last):", '  File "x.py", line 1', "OSError: no space"],
+    }
+    assert run_document.warnings(spec, results, [], said) == [
+        "prober/probe.log: OSError: no space",
+        "source/probe.log: icmp_uplink.pcap: tcpdump: pcap_loop: recvfrom: Network is down",
+    ]
+
+
 def test_the_switch_tolerance_is_around_one() -> None:
     low, high = judgement.SWITCH_RATIO_RANGE
     assert 0 < low < 1 < high < 2

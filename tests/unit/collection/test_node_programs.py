@@ -6,10 +6,12 @@ import threading
 import time
 import types
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.postcopy.lab.plugins.module_utils import agent_client, guest_domain, node_texts
 from ansible_collections.postcopy.lab.plugins.module_utils.node import (
+    captures,
     jsonl,
     libvirt_events,
     migrate,
@@ -207,3 +209,58 @@ def test_facts_of_this_very_machine() -> None:
     assert node_texts.os_name("") is None
     text = "ii qemu-system-x86 1:10.0.2+ds-1\nrc libvirt0 9.0\nun nova \n"
     assert node_texts.installed_packages(text) == {"qemu-system-x86": "1:10.0.2+ds-1"}
+
+
+LISTENING = "tcpdump: listening on vnet0, link-type EN10MB (Ethernet), snapshot length 64 bytes\n"
+COUNTS = "10 packets captured\n12 packets received by filter\n0 packets dropped by kernel"
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "stays", "faults"),
+    [
+        (LISTENING + COUNTS, 0, True, ["ended with code 0"]),
+        (LISTENING + "tcpdump: pcap_loop: The interface disappeared\n" + COUNTS, 1, False, []),
+        (
+            LISTENING + "tcpdump: pcap_loop: The interface disappeared\n" + COUNTS,
+            1,
+            True,
+            ["pcap_loop: The interface disappeared"],
+        ),
+        (
+            LISTENING + "tcpdump: pcap_loop: recvfrom: Network is down\n" + COUNTS,
+            1,
+            False,
+            ["pcap_loop: recvfrom: Network is down"],
+        ),
+        (
+            LISTENING + "tcpdump: pcap_loop: The interface went down\n10 packets captured",
+            1,
+            False,
+            ["pcap_loop: The interface went down"],
+        ),
+        (LISTENING + "tcpdump: vnet0: That device is not up", 1, False, ["vnet0: That device is not up"]),
+        ("", -9, False, ["ended by signal 9"]),
+    ],
+)
+def test_why_tcpdump_ended(said: str, code: int, stays: bool, faults: list[str]) -> None:
+    """tcpdump's own texts; whatever comes first, the line with the reason is told."""
+    recorder = captures.Captures("/nowhere")
+    recorder._running = [(ended_process(said, code), "icmp.pcap", stays)]
+    assert recorder.stop() == [f"icmp.pcap: tcpdump: {fault}" for fault in faults]
+
+
+def test_packets_that_the_kernel_dropped_are_told() -> None:
+    recorder = captures.Captures("/nowhere")
+    said = LISTENING + "10 packets captured\n90 packets received by filter\n80 packets dropped by kernel"
+    recorder._running = [(ended_process(said, 0, running=True), "icmp.pcap", True)]
+    assert recorder.stop() == ["icmp.pcap: tcpdump: 80 packets dropped by kernel"]
+
+
+def ended_process(said: str, code: int, running: bool = False) -> Any:
+    """What Captures wants of a process that said this, and ended of itself unless `running`."""
+    return types.SimpleNamespace(
+        poll=lambda: None if running else code,
+        send_signal=lambda _signal: None,
+        communicate=lambda: (b"", said.encode()),
+        returncode=code,
+    )

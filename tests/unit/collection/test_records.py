@@ -49,6 +49,10 @@ def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
         "source/icmp.pcap",
         "source/icmp_uplink.pcap",
     ]
+    assert run_files.missing_files(str(run), "nova")[-2:] == [
+        "source/nova-compute.log",
+        "destination/nova-compute.log",
+    ]
     assert not (run / "prober" / "guest").exists()
     run_files.write_checksums(str(run))
     checked = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=run, capture_output=True, check=True)

@@ -45,7 +45,8 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
     :param run: the item of study_plan's pending list
     :param results: {"boot", "fill", "migration", "check": module results or {}, "stopped": {role: result},
         "fault": {} or {"step", "detail"}}
-    :param logs: {"source", "destination", "guest": lines of console or kernel log}
+    :param logs: {"source", "destination", "guest": lines of console or kernel log; "nova": of nova's logs;
+        "probes": {role: what its measuring process said}}
     :param missing: names of evidence files that are not there
     :param node_names: {"source", "destination", "prober"}
     :param recorded_at: UTC epoch seconds
@@ -96,7 +97,7 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
         error = nova_error(logs.get("nova") or [])
         if document["outcome"] == "failed" and error:
             document["cause_detail"] = ("%s; nova-compute.log: %s" % (document["cause_detail"], error))[:600]
-    document["warnings"] = warnings(run["spec"], results, missing)
+    document["warnings"] = warnings(run["spec"], results, missing, logs.get("probes"))
     return document
 
 
@@ -147,14 +148,27 @@ def steps_seconds(results, recorded_at):
     }
 
 
-def warnings(spec, results, missing):
-    """What a reader of the figures should know, one line each."""
+def complaint(lines):
+    """What a measuring process said, in one line: its words without a traceback's frames."""
+    words = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "Traceback"))]
+    return "; ".join(words)[:300]
+
+
+def warnings(spec, results, missing, said=None):
+    """What a reader of the figures should know, one line each.
+
+    :param said: {role: lines that its measuring process wrote}
+    """
+    said = said or {}
     found = []
     for role, stop in sorted((results.get("stopped") or {}).items()):
         if stop.get("was_running") is False:
             found.append("the measuring process on the %s had ended before the run did" % role)
         elif stop.get("was_running") is None:
             found.append("the measuring process on the %s was not stopped" % role)
+    for role in sorted(said):
+        if complaint(said[role]):
+            found.append("%s/%s: %s" % (role, run_files.PROBE_LOG, complaint(said[role])))
     if spec["pattern_bytes"] == 0:
         # The guest samples its progress where it rewrites its pattern; without one it is left undisturbed.
         missing = [name for name in missing if name != "guest/progress.jsonl"]

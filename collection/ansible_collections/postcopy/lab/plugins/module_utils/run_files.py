@@ -22,6 +22,10 @@ EXPECTED = {
     "prober": ("ping.log", "ping_fine.log", "icmp.pcap", "clock.jsonl"),
     "guest": ("progress.jsonl", "kernel_log.txt"),
 }
+# What a run that nova made has besides.
+NOVA_LOGS = ("source/nova-compute.log", "destination/nova-compute.log")
+# What the measuring process of a node had to say, if anything.
+PROBE_LOG = "probe.log"
 # What a run with basic probes does without.
 BEYOND_BASIC = ["prober/ping_fine.log", "prober/clock.jsonl"] + [
     role + "/" + name for role in EXPECTED for name in EXPECTED[role] if name.endswith(".pcap")
@@ -48,14 +52,12 @@ def unpack(archives, directory):
         shutil.move(guest, os.path.join(directory, "guest"))
 
 
-def missing_files(directory):
+def missing_files(directory, backend="libvirt"):
     """Evidence that a whole run has and this one lacks, as ROLE/NAME; an empty file is missing too."""
-    return [
-        role + "/" + name
-        for role in sorted(EXPECTED)
-        for name in EXPECTED[role]
-        if not _has_content(os.path.join(directory, role, name))
-    ]
+    names = [role + "/" + name for role in sorted(EXPECTED) for name in EXPECTED[role]]
+    if backend == "nova":
+        names += NOVA_LOGS
+    return [name for name in names if not _has_content(os.path.join(directory, name))]
 
 
 def _has_content(path):

@@ -122,15 +122,18 @@ finished_at:
   type: float
 """
 
+import binascii
+import glob
 import json
 import os
+import re
 import shutil
 import tarfile
 import threading
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs, run_files
 from ansible_collections.postcopy.lab.plugins.module_utils.node import processes, qmp
 
 try:
@@ -150,28 +153,75 @@ START_PATIENCE_SECONDS = 10
 LOG_MARKS_FILE = "/var/lib/postcopy-lab/log_marks.json"
 
 
+# How much of a log before its mark tells that it is still the same log.
+LOG_SIGNATURE_BYTES = 256
+
+
+def signature(path, mark):
+    """The bytes of a file before a place, in hex; None where there is no file that long."""
+    if not os.path.exists(path) or os.path.getsize(path) < mark:
+        return None
+    with open(path, "rb") as log:
+        log.seek(max(0, mark - LOG_SIGNATURE_BYTES))
+        return binascii.hexlify(log.read(min(mark, LOG_SIGNATURE_BYTES))).decode("ascii")
+
+
 def mark_logs(paths):
-    """Remember where the logs end now."""
-    marks = {path: os.path.getsize(path) if os.path.exists(path) else 0 for path in paths}
+    """Remember where the logs end now, and by which bytes to know them again."""
+    marks = {}
+    for path in paths:
+        size = os.path.getsize(path) if os.path.exists(path) else 0
+        marks[path] = [size, signature(path, size)]
     with open(LOG_MARKS_FILE, "w") as stream:
         json.dump(marks, stream)
 
 
+def grown(path, mark, known):
+    """What a log got since its mark, and what is wrong with it (None if nothing is).
+
+    A log that was rotated meanwhile (renamed, or copied and emptied) goes on in the file that was rotated.
+    """
+    content, fault = b"", None
+    if known is not None and signature(path, mark) != known:
+        old = [other for other in glob.glob(glob_escape(path) + "?*") if signature(other, mark) == known]
+        if old:
+            content = read_from(old[0], mark)
+        else:
+            name = os.path.basename(path)
+            fault = "%s: was rotated during the run, its lines from before that are lost" % name
+        mark = 0
+    if os.path.exists(path):
+        content += read_from(path, mark)
+    return content, fault
+
+
+def glob_escape(path):
+    """glob.escape, which Python 2 lacks."""
+    return re.sub(r"([*?[])", r"[\1]", path)
+
+
+def read_from(path, place):
+    with open(path, "rb") as log:
+        log.seek(place)
+        return log.read()
+
+
 def keep_logs(directory):
-    """What the logs got since then; a log that was rotated meanwhile is shorter, and is taken whole."""
+    """What the logs got since they were marked; returns what is wrong with them, one line each."""
     if not os.path.exists(LOG_MARKS_FILE):
-        return
+        return []
     with open(LOG_MARKS_FILE) as stream:
         marks = json.load(stream)
     os.unlink(LOG_MARKS_FILE)
-    for path, mark in sorted(marks.items()):
-        if not os.path.exists(path):
-            continue
-        with open(path, "rb") as log:
-            log.seek(mark if os.path.getsize(path) >= mark else 0)
-            content = log.read()
-        with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
-            stream.write(content)
+    faults = []
+    for path, (mark, known) in sorted(marks.items()):
+        content, fault = grown(path, mark, known)
+        if fault:
+            faults.append(fault)
+        if content or os.path.exists(path):
+            with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
+                stream.write(content)
+    return faults
 
 
 def start(params):
@@ -201,7 +251,7 @@ def start(params):
         "clock_nodes": params["clock_nodes"] if "clock" in probes else {},
         "answer_clock": "clock" in probes and not params["clock_nodes"],
     }
-    log = os.path.join(params["run_directory"], "probe.log")
+    log = os.path.join(params["run_directory"], run_files.PROBE_LOG)
     node_programs.start_detached("probe", settings, log, START_PATIENCE_SECONDS)
     return {}
 
@@ -216,12 +266,13 @@ def stop(params):
     removal = Removal(params["guest"]) if params["guest"] else None
     was_running = processes.stop("probe")
     processes.stop("migrate")
-    log = os.path.join(directory, "probe.log")
-    if os.path.exists(log) and os.path.getsize(log) == 0:
-        os.unlink(log)
     if removal:
         keep_console(params["guest"], params["console"], directory)
-    keep_logs(directory)
+    log = os.path.join(directory, run_files.PROBE_LOG)
+    with open(log, "a") as stream:
+        stream.writelines(line + "\n" for line in keep_logs(directory))
+    if os.path.getsize(log) == 0:
+        os.unlink(log)
     archive = pack(directory)
     state = removal.wait() if removal else None
     return {"archive": archive, "guest_state": state, "was_running": was_running}

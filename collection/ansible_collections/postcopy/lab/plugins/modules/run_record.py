@@ -101,12 +101,15 @@ def record(params):
             for role in ("source", "destination")
             for line in run_files.read_lines(os.path.join(directory, role, "nova-compute.log"))
         ],
+        "probes": {
+            role: run_files.read_lines(os.path.join(directory, role, run_files.PROBE_LOG))
+            for role in ("source", "destination", "prober")
+        },
     }
     names = {"source": run["source"], "destination": run["destination"], "prober": params["prober"]}
     run_files.write_checksums(directory)
-    return run_document.run_document(
-        run, params["results"], logs, run_files.missing_files(directory), names, time.time()
-    )
+    missing = run_files.missing_files(directory, run["spec"]["backend"])
+    return run_document.run_document(run, params["results"], logs, missing, names, time.time())
 
 
 def main():

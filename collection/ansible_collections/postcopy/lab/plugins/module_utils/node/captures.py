@@ -7,6 +7,7 @@ from __future__ import absolute_import, division, print_function
 __metaclass__ = type
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -19,6 +20,9 @@ from . import processes
 FILTER = "icmp or arp or rarp"
 # Ethernet, IPv4 and ICMP headers take 42 bytes; with the time stamp that ping puts behind them it is 58.
 SNAPSHOT_BYTES = 64
+# What tcpdump says besides its reason: what it listens on, and its counts at the end.
+_TALK = re.compile(r"listening on |verbose output suppressed|\d+ packets? (captured|received|dropped)")
+_DROPPED = re.compile(r"[1-9]\d* packets? dropped by .*")
 
 
 def command(interface, path):
@@ -36,6 +40,20 @@ def taps_of(domain_xml):
     return [target.get("dev") for target in targets if target.get("dev")]
 
 
+def reason_of(said, returncode):
+    """The one line by which tcpdump told why it ended.
+
+    :param said: its standard error
+    :param returncode: as subprocess has it: negative where a signal ended it
+    """
+    reasons = [line for line in said.splitlines() if line.strip() and not _TALK.search(line)]
+    if reasons:
+        return reasons[-1].strip()
+    if returncode < 0:
+        return "tcpdump: ended by signal %d" % -returncode
+    return "tcpdump: ended with code %d" % returncode
+
+
 class Captures:
     """The captures of one node."""
 
@@ -45,17 +63,19 @@ class Captures:
         # Set when all captures have ended: the thread that started one has to live until then.
         self.ended = threading.Event()
 
-    def start(self, interface, file_name):
-        self._running.append(
-            subprocess.Popen(
-                command(interface, os.path.join(self._directory, file_name)),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                preexec_fn=processes.die_with_parent,
-                close_fds=True,
-            )
+    def start(self, interface, file_name, stays=False):
+        """
+        :param stays: whether the interface outlives the capture: a guest that leaves takes its tap along
+        """
+        process = subprocess.Popen(
+            command(interface, os.path.join(self._directory, file_name)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            preexec_fn=processes.die_with_parent,
+            close_fds=True,
         )
+        self._running.append((process, file_name, stays))
 
     def start_tap(self, domain):
         """The guest's first interface; a guest that is gone again has none."""
@@ -64,18 +84,24 @@ class Captures:
             self.start(taps[0], "icmp.pcap")
 
     def stop(self):
-        """End all; returns what went wrong with each, one line a capture, [] if all went well.
+        """End all; returns what went wrong, one line each, [] if all went well.
 
         tcpdump ends by itself, with a failure, when its interface goes away: a guest that has left takes its
         tap along, which is no fault.
         """
-        for process in self._running:
-            if process.poll() is None:
-                process.send_signal(signal.SIGINT)
+        still = [running for running in self._running if running[0].poll() is None]
+        for process, _file_name, _stays in still:
+            process.send_signal(signal.SIGINT)
         faults = []
-        for process in self._running:
-            said = process.communicate()[1].decode("utf-8", "replace").strip().splitlines()
-            if process.returncode != 0 and "disappeared" not in " ".join(said):
-                faults.append("tcpdump: %s" % (said[-1] if said else "ended with %d" % process.returncode))
+        for running in self._running:
+            process, file_name, stays = running
+            said = process.communicate()[1].decode("utf-8", "replace")
+            if "disappeared" in said and not stays:
+                continue
+            if running not in still or process.returncode != 0:
+                faults.append("%s: %s" % (file_name, reason_of(said, process.returncode)))
+            dropped = _DROPPED.search(said)
+            if dropped:
+                faults.append("%s: tcpdump: %s" % (file_name, dropped.group(0)))
         self.ended.set()
         return faults

@@ -159,7 +159,7 @@ def start_threads(settings, recorder, stop):
         path = os.path.join(directory, "nic.jsonl")
         threads.append(start_thread(sample_counters, path, settings["interfaces"], stop))
     if settings["capture"]:
-        recorder.start(settings["capture"]["interface"], settings["capture"]["file"])
+        recorder.start(settings["capture"]["interface"], settings["capture"]["file"], stays=True)
     name = settings["domain"]
     # A guest whose events are not recorded is there already.
     present = threading.Event()

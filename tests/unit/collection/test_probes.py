@@ -1,0 +1,67 @@
+"""What a node keeps of its services' logs: all that they got during a run, rotated meanwhile or not."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ansible_collections.postcopy.lab.plugins.modules import probes
+
+BEFORE, DURING, LATER = (f"2026-11-28 16:42:4{second}.065 2682 INFO x\n" for second in (1, 2, 3))
+
+
+def renamed(log: Path) -> None:
+    log.rename(log.with_name("nova-compute.log.1"))
+
+
+def renamed_by_date(log: Path) -> None:
+    log.rename(log.with_name("nova-compute.log-20261128"))
+
+
+def copied_and_emptied(log: Path) -> None:
+    log.with_name("nova-compute.log.1").write_text(log.read_text())
+    log.write_text("")
+
+
+def untouched(_log: Path) -> None:
+    pass
+
+
+@pytest.mark.parametrize("rotate", [untouched, renamed, renamed_by_date, copied_and_emptied])
+def test_a_log_is_kept_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotate: Callable[[Path], None]
+) -> None:
+    log, kept = tmp_path / "log" / "nova-compute.log", tmp_path / "run"
+    log.parent.mkdir()
+    kept.mkdir()
+    monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    log.write_text(BEFORE)
+    log.with_name("nova-compute.log.2").write_text("an older one\n" * 100)
+    probes.mark_logs([str(log)])
+    with log.open("a") as stream:
+        stream.write(DURING)
+    rotate(log)
+    with log.open("a") as stream:
+        # Longer than all that was there before, as after a long run.
+        stream.write(LATER * 3)
+    assert probes.keep_logs(str(kept)) == []
+    assert (kept / "nova-compute.log").read_text() == DURING + LATER * 3
+
+
+def test_a_log_that_was_rotated_out_of_sight_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "nova-compute.log"
+    monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    log.write_text(BEFORE)
+    probes.mark_logs([str(log)])
+    log.write_text(LATER * 3)
+    (tmp_path / "run").mkdir()
+    fault = "nova-compute.log: was rotated during the run, its lines from before that are lost"
+    assert probes.keep_logs(str(tmp_path / "run")) == [fault]
+    assert (tmp_path / "run" / "nova-compute.log").read_text() == LATER * 3
+
+
+def test_a_log_that_never_was_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    probes.mark_logs([str(tmp_path / "nova-compute.log")])
+    (tmp_path / "run").mkdir()
+    assert probes.keep_logs(str(tmp_path / "run")) == []
+    assert list((tmp_path / "run").iterdir()) == []
