@@ -5,6 +5,7 @@ Offsets come from the run's own exchanges (prober/clock.jsonl) where it has them
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import overload
@@ -72,7 +73,8 @@ class NodeClock:
 @dataclass(frozen=True)
 class ClockModel:
     """All clocks of one run. `exchanged`: whether they were measured during it (lab.json's otherwise).
-    `silent`: nodes that answered no exchange, so that lab.json's offset is taken.
+    `silent`: nodes that answered no exchange, so that lab.json's offset is taken; `unknown`: nodes of which
+    neither says how far their clock is from the prober's.
 
     Each node's uncertainty is its own, so that the prober's counts where it is one of the two compared.
     """
@@ -81,13 +83,17 @@ class ClockModel:
     nodes: Mapping[str, NodeClock]
     exchanged: bool
     silent: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @overload
     def on_prober(self, node: str | None, time: float) -> float: ...
     @overload
     def on_prober(self, node: str | None, time: NDArray[np.float64]) -> NDArray[np.float64]: ...
     def on_prober(self, node: str | None, time: float | NDArray[np.float64]) -> float | NDArray[np.float64]:
-        """A node's time (epoch seconds of its own clock) as the prober's clock had it at that moment."""
+        """A node's time (epoch seconds of its own clock) as the prober's clock had it at that moment.
+
+        Of a node whose clock is unknown, the node's own time.
+        """
         clock = self.nodes.get(node or "")
         if clock is None:
             return time
@@ -101,11 +107,20 @@ class ClockModel:
         return float(shifted) if isinstance(time, float) else shifted
 
     def uncertainty_seconds(self, *nodes: str | None) -> float:
-        """How far a difference between moments of two nodes may be off; none within one node."""
+        """How far a difference between moments of two nodes may be off; none within one node.
+
+        Infinite where the clock of one of them is unknown.
+        """
         if len(set(nodes)) < 2:
             return 0.0
+        if not set(nodes).isdisjoint(self.unknown):
+            return math.inf
         clocks = (self.nodes.get(node or "") for node in nodes)
         return sum(clock.uncertainty_seconds for clock in clocks if clock)
+
+    def known(self, *nodes: str | None) -> bool:
+        """Whether moments of these nodes can be held against each other at all."""
+        return math.isfinite(self.uncertainty_seconds(*nodes))
 
     @property
     def jumps(self) -> tuple[Jump, ...]:
@@ -115,21 +130,31 @@ class ClockModel:
 def clock_model(run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchanges] | None) -> ClockModel:
     """The clocks of a run's nodes, from its own exchanges where a node has them."""
     computes = [node for node in (run.source, run.destination) if node is not None and node != run.prober]
-    if exchanges is None:
-        nodes = computes if run.prober is None else [*computes, run.prober]
-        return ClockModel(run.prober, {node: _from_lab(node, run, lab) for node in nodes}, exchanged=False)
-    clocks = {
-        node: _node_clock(node, exchanges[node], run) if node in exchanges else _from_lab(node, run, lab)
-        for node in computes
+    nodes = computes if exchanges is not None or run.prober is None else [*computes, run.prober]
+    found = {
+        node: _node_clock(node, exchanges[node], run)
+        if exchanges is not None and node in exchanges
+        else _from_lab(node, run, lab)
+        for node in nodes
     }
-    silent = tuple(node for node in computes if node not in exchanges)
-    return ClockModel(run.prober, clocks, exchanged=True, silent=silent)
+    return ClockModel(
+        run.prober,
+        {node: clock for node, clock in found.items() if clock is not None},
+        exchanged=exchanges is not None,
+        silent=tuple(node for node in computes if exchanges is not None and node not in exchanges),
+        unknown=tuple(node for node in computes if found[node] is None),
+    )
 
 
-def _from_lab(node: str, run: RunRecord, lab: LabRecord) -> NodeClock:
-    """lab.json has every clock against the controller's; a lab measured once has neither drift nor jumps."""
-    offset = lab.offset_seconds(node) - lab.offset_seconds(run.prober)
-    return NodeClock(node, (Anchor("lab.json", 0.0, offset, lab.uncertainty_seconds(node), None),), 0, ())
+def _from_lab(node: str, run: RunRecord, lab: LabRecord) -> NodeClock | None:
+    """lab.json has clocks against its reference node's; a lab measured once has neither drift nor jumps.
+
+    None where it has not both this node's and the prober's.
+    """
+    own, prober = lab.clock_of(node), lab.clock_of(run.prober)
+    if own is None or prober is None:
+        return None
+    return NodeClock(node, (Anchor("lab.json", 0.0, own[0] - prober[0], own[1], None),), 0, ())
 
 
 def _node_clock(node: str, exchanges: Exchanges, run: RunRecord) -> NodeClock:

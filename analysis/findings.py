@@ -45,7 +45,16 @@ def doubts(findings: Findings) -> Iterator[tuple[str, str]]:
             f"{jump.node}'s clock jumped by {jump.seconds:+.3f} s against the prober's: moments of two nodes "
             "are ordered only as far as that leaves them sure",
         )
-    for node in findings.clocks.silent:
-        yield CLOCK_FILE, f"{node} answered no exchange: its clock is taken from lab.json"
+    clocks = findings.clocks
+    for node in clocks.silent:
+        if node not in clocks.unknown:
+            yield CLOCK_FILE, f"{node} answered no exchange: its clock is taken from lab.json"
+    if clocks.unknown:
+        names = " and ".join(clocks.unknown)
+        yield (
+            CLOCK_FILE,
+            f"neither this file nor lab.json says how far the clock of {names} is from the prober's: what "
+            "two clocks would have to say together is left out",
+        )
     if findings.attribution is not None:
         yield from findings.attribution.doubts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -63,7 +64,7 @@ class RunFigures:
     border_by_events_seconds: float | None
     border_by_traffic_seconds: float | None
     borders_agree: bool | None
-    clock_uncertainty_seconds: float
+    clock_uncertainty_seconds: float | None
     downtime_seconds: float | None
     downtime_seconds_libvirt: float | None
     ping_lost: int
@@ -71,12 +72,12 @@ class RunFigures:
     ping_outage_high_seconds: float
     ping_longest_low_seconds: float
     ping_longest_high_seconds: float
-    ping_lost_precopy: int
-    ping_lost_switch: int
-    ping_lost_postcopy: int
-    ping_lost_after: int
+    ping_lost_precopy: int | None
+    ping_lost_switch: int | None
+    ping_lost_postcopy: int | None
+    ping_lost_after: int | None
     ping_lost_before: int
-    ping_switch_high_seconds: float
+    ping_switch_high_seconds: float | None
     ping_late: int
     ping_longest_round_trip_seconds: float
     fine_outage_low_seconds: float | None
@@ -130,12 +131,15 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     clocks = clock_model(run, lab, evidence.exchanges)
     wire = wire_of(run, evidence, clocks)
     timeline = build_timeline(run, evidence, wire, clocks)
-    _check_coverage(evidence, wire, timeline)
+    _check_coverage(run, evidence, clocks, wire, timeline)
     check_coherence(run, evidence, clocks, wire, timeline)
     outage = measure_outage(evidence.ping, timeline)
     fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
-    attribution = attribute(run, evidence, clocks, timeline)
-    slowdown = measure_slowdown(run, evidence.progress, clocks, timeline)
+    attribution = slowdown = None
+    if clocks.known(run.source, run.destination, run.prober):
+        attribution = attribute(run, evidence, clocks, timeline)
+    if timeline.clocks_known:
+        slowdown = measure_slowdown(run, evidence.progress, clocks, timeline)
     figures = _figures(run, evidence, lab, clocks, wire, timeline, outage, fine, attribution, slowdown)
     return Measured(
         spec=run.spec,
@@ -221,6 +225,14 @@ def _figures(
     finished = driver.finished_at if driver.finished_at is not None else run.finished_at
     seconds = finished - driver.requested_at
     start, end = timeline.requested, timeline.completed + _SETTLE_SECONDS
+    known = clocks.known(run.source, run.destination)
+    there = (start, end) if known else (-math.inf, math.inf)
+
+    def lost_in(*phases: str) -> int | None:
+        if not clocks.known(run.source, run.destination, run.prober):
+            return None
+        return sum(outage.lost_by_phase.get(phase, 0) for phase in phases)
+
     forward = wire.source_sent.bytes_between(start, end)
     first = first_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
     last = last_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
@@ -244,7 +256,7 @@ def _figures(
         nova_share_seconds=_nova_share(run, job, timeline),
         setup_seconds=timeline.seconds_of("setup"),
         precopy_seconds=timeline.seconds_of("precopy"),
-        switch_seconds=timeline.seconds_of("switch"),
+        switch_seconds=timeline.seconds_of("switch") if known else None,
         postcopy_seconds=timeline.seconds_of("postcopy"),
         first_pass_seconds=_since(timeline.first_pass_done, timeline.requested),
         border_by_events_seconds=_since(timeline.destination_resumed, timeline.requested)
@@ -252,7 +264,7 @@ def _figures(
         else None,
         border_by_traffic_seconds=_since(timeline.border_by_traffic, timeline.requested),
         borders_agree=timeline.borders_agree,
-        clock_uncertainty_seconds=timeline.clock_uncertainty_seconds,
+        clock_uncertainty_seconds=timeline.clock_uncertainty_seconds if known else None,
         downtime_seconds=timeline.seconds_of("switch") if timeline.destination_resumed is not None else None,
         downtime_seconds_libvirt=_scaled(job, "downtime", 1e-3) if timeline.converged else None,
         ping_lost=outage.lost,
@@ -260,19 +272,24 @@ def _figures(
         ping_outage_high_seconds=outage.total.high,
         ping_longest_low_seconds=outage.longest.low,
         ping_longest_high_seconds=outage.longest.high,
-        ping_lost_precopy=outage.lost_by_phase.get("setup", 0) + outage.lost_by_phase.get("precopy", 0),
-        ping_lost_switch=outage.lost_by_phase.get("switch", 0),
-        ping_lost_postcopy=outage.lost_by_phase.get("postcopy", 0),
-        ping_lost_after=outage.lost_by_phase.get("completion", 0) + outage.lost_by_phase.get("after", 0),
+        ping_lost_precopy=lost_in("setup", "precopy"),
+        ping_lost_switch=lost_in("switch"),
+        ping_lost_postcopy=lost_in("postcopy"),
+        ping_lost_after=lost_in("completion", "after"),
         ping_lost_before=outage.lost_before,
-        ping_switch_high_seconds=outage.by_phase["switch"].high if "switch" in outage.by_phase else 0.0,
+        ping_switch_high_seconds=None
+        if not known
+        else outage.by_phase["switch"].high
+        if "switch" in outage.by_phase
+        else 0.0,
         ping_late=outage.late,
         ping_longest_round_trip_seconds=outage.longest_round_trip_seconds,
         fine_outage_low_seconds=fine.total.low if fine else None,
         fine_outage_high_seconds=fine.total.high if fine else None,
         forward_bytes=forward,
-        forward_bytes_received=wire.destination_received.bytes_between(start, end),
-        backward_bytes=wire.destination_sent.bytes_between(start, end),
+        # Without a common clock all that passed while the probes ran.
+        forward_bytes_received=wire.destination_received.bytes_between(*there),
+        backward_bytes=wire.destination_sent.bytes_between(*there),
         backward_bytes_received=wire.source_received.bytes_between(start, end),
         forward_bytes_libvirt=_scaled(job, "memory_processed", 1)
         if timeline.converged
@@ -299,14 +316,18 @@ def _figures(
     )
 
 
-def _check_coverage(evidence: Evidence, wire: Wire, timeline: Timeline) -> None:
-    """Raise EvidenceError unless every probe ran from before the migration until after it."""
+def _check_coverage(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel, wire: Wire, timeline: Timeline
+) -> None:
+    """Raise EvidenceError unless every probe whose clock is known ran from before until after it."""
     spans = {
-        "source/nic.jsonl": wire.source_sent.time,
-        "destination/nic.jsonl": wire.destination_sent.time,
-        "prober/ping.log": evidence.ping.answered_sent_at,
+        "source/nic.jsonl": (run.source, wire.source_sent.time),
+        "destination/nic.jsonl": (run.destination, wire.destination_sent.time),
+        "prober/ping.log": (run.prober, evidence.ping.answered_sent_at),
     }
-    for file, times in spans.items():
+    for file, (node, times) in spans.items():
+        if not clocks.known(node, run.source):
+            continue
         if times[0] > timeline.requested:
             raise EvidenceError(
                 file, None, f"begins {times[0] - timeline.requested:.1f} s after the migration"
@@ -372,7 +393,7 @@ def _nova_log_seconds(evidence: Evidence, run: RunRecord, clocks: ClockModel) ->
     """As the article measured: from the destination's first line of the migration to the source's last."""
     begins = evidence.destination_nova.marks.get("destination_begins") if evidence.destination_nova else None
     ends = evidence.source_nova.marks.get("source_ends") if evidence.source_nova else None
-    if begins is None or ends is None:
+    if begins is None or ends is None or not clocks.known(run.source, run.destination):
         return None
     return clocks.on_prober(run.source, ends) - clocks.on_prober(run.destination, begins)
 

@@ -59,7 +59,7 @@ def measure_outage(ping: PingLog, timeline: Timeline) -> Outage:
     for gap in gaps:
         for phase in dict.fromkeys(lost.phase for lost in gap):
             by_phase.setdefault(phase, []).append([lost for lost in gap if lost.phase == phase])
-    during = ping.answered_sent_at >= timeline.requested
+    during = ping.answered_sent_at >= timeline.counted_since
     round_trips = ping.round_trip_seconds[during]
     return Outage(
         period_seconds=ping.period_seconds,
@@ -71,7 +71,7 @@ def measure_outage(ping: PingLog, timeline: Timeline) -> Outage:
         by_phase={phase: _total(pieces) for phase, pieces in by_phase.items()},
         late=int(np.count_nonzero(round_trips > ping.period_seconds)),
         longest_round_trip_seconds=float(round_trips.max(initial=0.0)),
-        lost_before=int(np.count_nonzero(ping.lost_sent_at < timeline.requested)),
+        lost_before=int(np.count_nonzero(ping.lost_sent_at < timeline.counted_since)),
     )
 
 

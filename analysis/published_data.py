@@ -91,8 +91,9 @@ class Published:
 def load_published(name: str) -> Published:
     """Load one data set by the name that a study's `reference` gives; InputError if there is none."""
     directory = DIRECTORY / name
-    if not (directory / "source.yml").is_file():
-        known = ", ".join(sorted(path.parent.name for path in DIRECTORY.glob("*/source.yml")))
+    names = sorted(path.parent.name for path in DIRECTORY.glob("*/source.yml"))
+    if name not in names:
+        known = ", ".join(names)
         raise InputError(f"study: reference: no published data set {name!r} (allowed: {known} or null)")
     try:
         return _load(directory)

@@ -170,8 +170,9 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
     figures = measured.figures
     if figures.ping_lost_before:
         yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
-    for text in pinger_doubts(measured.ping, measured.timeline):
-        yield "prober/ping.log", text
+    if measured.timeline.clocks_known:
+        for text in pinger_doubts(measured.ping, measured.timeline):
+            yield "prober/ping.log", text
     sent, received = figures.forward_bytes, figures.forward_bytes_received
     if sent > 0 and abs(received - sent) > 0.03 * sent:
         yield "destination/nic.jsonl", f"received {received / sent - 1:+.1%} of what the source sent"

@@ -5,6 +5,7 @@ All times are epoch seconds of the prober's clock (clock.py); each moment carrie
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -106,7 +107,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Moments of one migration; None where the evidence does not show one (never stopped, no second pass)."""
+    """Moments of one migration; None where the evidence does not show one (never stopped, no second pass).
+
+    `clocks_known`: whether the source's clock is known against the prober's; without it these moments are on
+    the source's own clock, and none of the prober's can be put into a phase.
+    """
 
     requested: float
     converged: bool
@@ -120,9 +125,17 @@ class Timeline:
     clock_uncertainty_seconds: float
     phases: tuple[Phase, ...]
     moments: tuple[Moment, ...]
+    clocks_known: bool = True
+
+    @property
+    def counted_since(self) -> float:
+        """From when on pings count: the request; all of them where the prober's clock does not know it."""
+        return self.requested if self.clocks_known else -math.inf
 
     def phase_at(self, time: float) -> str:
-        """Name of the phase at a moment: one of PHASES, or "before" or "after"."""
+        """Name of the phase at a moment: one of PHASES, "before", "after", or "unknown"."""
+        if not self.clocks_known:
+            return "unknown"
         if time < self.requested:
             return "before"
         for phase in self.phases:
@@ -145,7 +158,7 @@ class Timeline:
     def borders_agree(self) -> bool | None:
         """Whether the two borders are one, within the counters' resolution and the clocks' uncertainty."""
         difference = self.border_disagreement_seconds
-        if difference is None:
+        if difference is None or not math.isfinite(self.clock_uncertainty_seconds):
             return None
         return abs(difference) <= _AGREEMENT_SECONDS + self.clock_uncertainty_seconds
 
@@ -181,10 +194,10 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     requested = clocks.on_prober(run.source, driver.requested_at)
     source = [_moved(event, clocks, run.source) for event in evidence.source_events]
     destination = [_moved(event, clocks, run.destination) for event in evidence.destination_events]
+    known = clocks.known(run.source, run.destination)
     # A run fails after the migration too (its guest was not intact): only the events say how that ended.
-    converged = run.outcome == "completed" or (
-        run.outcome == "failed" and next(_lifecycle(destination, "RESUMED", requested), None) is not None
-    )
+    came = next(_lifecycle(destination, "RESUMED", requested if known else -math.inf), None)
+    converged = run.outcome == "completed" or (run.outcome == "failed" and came is not None)
     finished = driver.finished_at if driver.finished_at is not None else run.finished_at
     completed, completed_by = _completed(
         source if converged else [], requested, clocks.on_prober(run.source, finished)
@@ -193,7 +206,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     stopped = resumed = None
     if converged:
         stopped = next(_lifecycle(source, "SUSPENDED", requested), None)
-        if stopped is not None:
+        if stopped is not None and known:
             uncertainty = clocks.uncertainty_seconds(run.source, run.destination)
             resumed = next(_lifecycle(destination, "RESUMED", stopped - uncertainty), None)
     first_pass = next(
@@ -233,7 +246,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         destination_resumed=resumed,
         completed=completed,
         border_by_traffic=traffic_border(wire.destination_sent, started or requested, completed)
-        if run.spec.mode == "hybrid" and converged
+        if run.spec.mode == "hybrid" and converged and known
         else None,
         last_page_requested=last_request,
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
@@ -241,8 +254,9 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         moments=tuple(
             Moment(name, time, clocks.uncertainty_seconds(node, run.prober) + RESOLUTION.get(name, 0.0), file)
             for name, time, node, file in moments
-            if time is not None
+            if time is not None and clocks.known(node, run.source)
         ),
+        clocks_known=clocks.known(run.source, run.prober),
     )
 
 

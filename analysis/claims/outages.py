@@ -49,11 +49,16 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
 
 def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """Not one ping sent during set-up and pre-copy is lost."""
-    runs = [run for run in measurements.runs(*claim["modes"]) if run.figures is not None]
-    if not runs:
+    measured = [
+        (run, run.figures.ping_lost_precopy)
+        for run in measurements.runs(*claim["modes"])
+        if run.figures is not None and run.figures.ping_lost_precopy is not None
+    ]
+    if not measured:
         return none_measured("pre-copy phase")
-    hit = [run for run in runs if run.figures is not None and run.figures.ping_lost_precopy > 0]
-    lost = sum(run.figures.ping_lost_precopy for run in hit if run.figures is not None)
+    runs = [run for run, _ in measured]
+    hit = [run for run, count in measured if count > 0]
+    lost = sum(count for _, count in measured)
     return Outcome(
         NOT_REPRODUCED if hit else REPRODUCED,
         f"{lost} pings lost in {len(hit)} of {len(runs)} runs"
@@ -139,6 +144,8 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
 
 def postcopy_outage(figures: RunFigures) -> Interval:
     """The outage by pings sent in post-copy: what was lost there, and every gap's open period."""
+    if figures.ping_lost_postcopy is None:
+        return Interval(0.0, figures.ping_outage_high_seconds)
     lost = figures.ping_lost_postcopy * PING_PERIOD_SECONDS
     elsewhere = (figures.ping_lost - figures.ping_lost_postcopy) * PING_PERIOD_SECONDS
     return Interval(lost, max(lost, figures.ping_outage_high_seconds - elsewhere))

@@ -51,12 +51,12 @@ class Driver:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """Pages of the guest's memory pattern after the migration."""
+    """Pages of the guest's memory pattern after the migration; None where the guest's answer had no count."""
 
     pages: int
-    bad_pages: int
-    stale_pages: int
-    torn_pages: int
+    bad_pages: int | None
+    stale_pages: int | None
+    torn_pages: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class SwitchCheck:
     """Bytes sent before the switch against the guest's resident memory: was it one whole pass?"""
 
     bytes_before_switch: float
-    resident_bytes: float
+    resident_bytes: float | None
     ratio: float | None
 
 
@@ -139,10 +139,10 @@ class LinkRate:
 
 @dataclass(frozen=True)
 class ClockOffset:
-    """Node's clock minus the controller's, with its uncertainty, in seconds."""
+    """Node's clock minus the reference node's, in seconds; None where nobody measured it."""
 
-    offset_seconds: float
-    uncertainty_seconds: float
+    offset_seconds: float | None
+    uncertainty_seconds: float | None
     method: str
 
 
@@ -171,15 +171,12 @@ class LabRecord:
     clock_offsets: Mapping[str, ClockOffset]
     deviations: tuple[Deviation, ...]
 
-    def offset_seconds(self, node: str | None) -> float:
-        """The node's clock minus the controller's; 0 for a node without a measurement."""
+    def clock_of(self, node: str | None) -> tuple[float, float] | None:
+        """(offset, uncertainty) of a node's clock, seconds; None where either was not measured."""
         clock = self.clock_offsets.get(node or "")
-        return clock.offset_seconds if clock else 0.0
-
-    def uncertainty_seconds(self, *nodes: str | None) -> float:
-        """How far a difference between these nodes' clocks may be off."""
-        clocks = (self.clock_offsets.get(node or "") for node in nodes)
-        return sum(clock.uncertainty_seconds for clock in clocks if clock)
+        if clock is None or clock.offset_seconds is None or clock.uncertainty_seconds is None:
+            return None
+        return clock.offset_seconds, clock.uncertainty_seconds
 
     def measured_rate(
         self, source: str | None, destination: str | None, configured_bits_per_second: float
@@ -352,7 +349,7 @@ def _switch_check(check: Fields | None) -> SwitchCheck | None:
         return None
     return SwitchCheck(
         bytes_before_switch=check.number("bytes_before_switch"),
-        resident_bytes=check.number("resident_bytes"),
+        resident_bytes=check.number_or_none("resident_bytes"),
         ratio=check.number_or_none("ratio"),
     )
 
@@ -368,11 +365,12 @@ def _integrity(integrity: Fields | None) -> Integrity | None:
         stressor_progressing=integrity.flag_or_none("stressor_progressing"),
         pattern=Pattern(
             pages=pattern.integer("pages"),
-            bad_pages=pattern.integer("bad_pages"),
-            stale_pages=pattern.integer("stale_pages"),
-            torn_pages=pattern.integer("torn_pages"),
+            bad_pages=pattern.integer_or_none("bad_pages"),
+            stale_pages=pattern.integer_or_none("stale_pages"),
+            torn_pages=pattern.integer_or_none("torn_pages"),
         )
-        if pattern
+        # A guest that could not verify its pattern answers without a count.
+        if pattern and pattern.values.get("pages") is not None
         else None,
         alive_on=integrity.text_or_none("alive_on"),
         absent_on=integrity.text_or_none("absent_on"),
@@ -381,8 +379,8 @@ def _integrity(integrity: Fields | None) -> Integrity | None:
 
 def _clock(offset: Fields) -> ClockOffset:
     return ClockOffset(
-        offset_seconds=offset.number("offset_seconds"),
-        uncertainty_seconds=offset.number_or_none("uncertainty_seconds") or 0.0,
+        offset_seconds=offset.number_or_none("offset_seconds"),
+        uncertainty_seconds=offset.number_or_none("uncertainty_seconds"),
         method=offset.text_or_none("method") or "",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from analysis.findings import Findings
@@ -55,13 +56,13 @@ def moments_table(context: Context) -> Table:
         unsure = max(
             run.clocks.uncertainty_seconds(clock, run.clocks.prober)
             for _, run in runs
-            for clock in run.clocks.nodes
+            for clock in (*run.clocks.nodes, *run.clocks.unknown)
         )
         rows.append(
             [
                 case_cell(case),
                 *cells,
-                Cell(f"{unsure * 1000:.2f}"),
+                Cell(f"{unsure * 1000:.2f}") if math.isfinite(unsure) else missing("unknown"),
                 context.runs_cell(run for run, _ in runs),
             ]
         )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
+from analysis.report.cells import missing
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, bit_rate
 from analysis.study import Analysis
@@ -82,8 +83,10 @@ def clocks_table(analysis: Analysis) -> Table:
     rows = [
         [
             Cell(name),
-            Cell(f"{clock.offset_seconds * 1000:+.3f}"),
-            Cell(f"{clock.uncertainty_seconds * 1000:.3f}"),
+            missing() if clock.offset_seconds is None else Cell(f"{clock.offset_seconds * 1000:+.3f}"),
+            missing()
+            if clock.uncertainty_seconds is None
+            else Cell(f"{clock.uncertainty_seconds * 1000:.3f}"),
             Cell(clock.method),
         ]
         for name, clock in analysis.results.lab.clock_offsets.items()

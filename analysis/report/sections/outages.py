@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell
 from analysis.report.context import Context
 from analysis.tables import CaseSummary
 
@@ -68,11 +68,14 @@ def outages_table(context: Context) -> Table:
 
 
 def _lost(case: CaseSummary) -> list[Cell]:
-    figures = [run.figures for run in (*case.counted, *case.not_converged) if run.figures]
+    runs = [run.figures for run in (*case.counted, *case.not_converged) if run.figures]
+    figures = [item for item in runs if item.ping_lost_precopy is not None]
+    if not figures:
+        return [missing() for _ in range(4)]
     counts = [
-        sum(item.ping_lost_precopy for item in figures),
-        sum(item.ping_lost_switch for item in figures),
-        sum(item.ping_lost_postcopy for item in figures),
-        sum(item.ping_lost_after for item in figures),
+        sum(item.ping_lost_precopy or 0 for item in figures),
+        sum(item.ping_lost_switch or 0 for item in figures),
+        sum(item.ping_lost_postcopy or 0 for item in figures),
+        sum(item.ping_lost_after or 0 for item in figures),
     ]
     return [Cell(str(count), tone=None if count else "muted") for count in counts]

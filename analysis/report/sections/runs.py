@@ -79,7 +79,7 @@ def _row(context: Context, run: RunResult) -> list[Cell]:
         Cell(significant(figures.migration_seconds)),
         Cell(significant(figures.forward_bytes / MB)),
         Cell(" / ".join(EMPTY if value is None else f"{value:.2f}" for value in phases)),
-        Cell(" / ".join(str(count) for count in lost)),
+        Cell(" / ".join(EMPTY if count is None else str(count) for count in lost)),
         Cell(significant(figures.ping_longest_round_trip_seconds * 1000)),
         _count(figures.iterations),
         _count(figures.page_requests),
