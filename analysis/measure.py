@@ -14,6 +14,7 @@ from analysis.clock import ClockModel, clock_model
 from analysis.coherence import check_coherence, check_driver
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
+from analysis.nova_logs import trusted_nova_logs
 from analysis.outage import Outage, measure_outage
 from analysis.parsers.lines import is_number
 from analysis.parsers.ping import PingLog
@@ -110,7 +111,7 @@ class RunFigures:
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything that one run's evidence yields."""
+    """Everything that one run's evidence yields. `doubts`: (file, what is wrong with it)."""
 
     spec: Spec
     figures: RunFigures
@@ -123,11 +124,13 @@ class Measured:
     clocks: ClockModel
     attribution: Attribution | None
     slowdown: Slowdown | None
+    doubts: tuple[tuple[str, str], ...]
 
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     """Compute all figures of one run that migrated (`run.driver` is there)."""
     check_driver(run, evidence)
+    evidence, doubts = trusted_nova_logs(run, evidence, lab)
     clocks = clock_model(run, lab, evidence.exchanges)
     wire = wire_of(run, evidence, clocks)
     timeline = build_timeline(run, evidence, wire, clocks)
@@ -153,6 +156,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         clocks=clocks,
         attribution=attribution,
         slowdown=slowdown,
+        doubts=doubts,
     )
 
 

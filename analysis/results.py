@@ -12,6 +12,7 @@ from analysis.evidence import read_evidence
 from analysis.files import stored_at
 from analysis.findings import Findings, doubts, findings_of
 from analysis.measure import Measured, RunFigures, measure_run
+from analysis.parsers.nova_log import patterns_of
 from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab, read_run, read_study
 from analysis.pinger import pinger_doubts
 from analysis.pool import map_in_order
@@ -167,6 +168,7 @@ def _failure(record: RunRecord) -> str:
 
 
 def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
+    yield from measured.doubts
     figures = measured.figures
     if figures.ping_lost_before:
         yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
@@ -197,6 +199,9 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
 def _lab_notices(lab: LabRecord) -> Iterator[Notice]:
     if not lab.links:
         yield Notice("lab.json", None, "no measured link rate: the configured one is used", NOTED)
+    if lab.backend == "nova" and patterns_of(lab.log_patterns) is None:
+        what = f'there are no patterns "{lab.log_patterns}" for nova\'s logs: they are not read'
+        yield Notice("lab.json", None, what, NOTED)
 
 
 def _notice(path: str, error: EvidenceError) -> Notice:
