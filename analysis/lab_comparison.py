@@ -22,7 +22,7 @@ from analysis.comparison import (
     compare_pairs,
 )
 from analysis.errors import InputError
-from analysis.measure import RunFigures
+from analysis.measure import Direction, RunFigures, direction_of
 from analysis.outage import Interval
 from analysis.parsers.records import Spec
 from analysis.results import Results, load_results
@@ -37,10 +37,6 @@ COMPLETED = "completed runs"
 ALL_CASES = "all cases"
 NOT_MEASURED = "not measured"
 NO_RATIO = "no ratio to zero"
-# Of these more is better; of all others less.
-_MORE_IS_BETTER = frozenset(
-    {"link_use", "link_use_whole", "rate_bits_per_second", "rate_bits_per_second_libvirt"}
-)
 # What cases may be matched by, with how each setting is read off a case.
 SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
     "case": lambda case: case.case,
@@ -63,12 +59,14 @@ SCHEMA = 1
 class Row:
     """One figure of one pair of cases; `first` and `second` are medians, of an outage an interval each.
 
-    `interval_kind` says what low and high are. beyond: whether the whole interval of the ratio lies past the
-    threshold; None where there is no such interval to judge by.
+    `direction`: which way of the figure is better. `interval_kind` says what low and high are. `beyond`:
+    whether the whole interval of the ratio lies past the threshold on the worse side (never, where neither
+    way is better); None where there is no such interval to judge by.
     """
 
     case: str
     figure: str
+    direction: Direction
     first: float | Interval | None
     second: float | Interval | None
     first_count: int
@@ -227,6 +225,7 @@ def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | Non
     return Row(
         case=key,
         figure=COMPLETED,
+        direction=_direction(COMPLETED),
         first=shares[0],
         second=shares[1],
         first_count=total[0],
@@ -268,6 +267,7 @@ def _row(
     return Row(
         case=key,
         figure=figure,
+        direction=_direction(figure),
         first=_median(first),
         second=_median(second),
         first_count=len(first),
@@ -290,6 +290,7 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
     return Row(
         case=key,
         figure=OUTAGE,
+        direction=_direction(OUTAGE),
         first=found.first_median if found else None,
         second=found.second_median if found else None,
         first_count=len(one.outages),
@@ -305,10 +306,17 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
     )
 
 
+def _direction(figure: str) -> Direction:
+    if figure == COMPLETED:
+        return direction_of("converged")
+    return direction_of("ping_outage_low_seconds" if figure == OUTAGE else figure)
+
+
 def _beyond(figure: str, low: float | None, high: float | None, threshold: float) -> bool:
-    if low is None or high is None:
-        return False
-    return high < 1 / threshold if figure in _MORE_IS_BETTER else low > threshold
+    direction = _direction(figure)
+    if direction is Direction.LOWER:
+        return low is not None and low > threshold
+    return direction is Direction.HIGHER and high is not None and high < 1 / threshold
 
 
 def _median(values: Sequence[float]) -> float | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -45,68 +46,93 @@ class Reading:
     unit: str
 
 
+class Direction(StrEnum):
+    """Which way of a figure is better. Neither: it describes the load, the lab or the course of a run."""
+
+    LOWER = "lower is better"
+    HIGHER = "higher is better"
+    NEITHER = "neither is better"
+
+
+_DIRECTION = "direction"
+LOWER = {_DIRECTION: Direction.LOWER}
+HIGHER = {_DIRECTION: Direction.HIGHER}
+NEITHER = {_DIRECTION: Direction.NEITHER}
+
+
 @dataclass(frozen=True, slots=True)
 class RunFigures:
-    """What one run measured; None where the source does not have it. Seconds, bytes, bits per second."""
+    """What one run measured; None where the source does not have it. Seconds, bytes, bits per second.
 
-    converged: bool
-    migration_seconds: float
-    migration_seconds_libvirt: float | None
-    migration_seconds_events: float | None
-    migration_seconds_wire: float | None
-    migration_seconds_nova_logs: float | None
-    migration_seconds_nova_record: float | None
-    nova_share_seconds: float | None
-    setup_seconds: float | None
-    precopy_seconds: float | None
-    switch_seconds: float | None
-    postcopy_seconds: float | None
-    first_pass_seconds: float | None
-    border_by_events_seconds: float | None
-    border_by_traffic_seconds: float | None
-    borders_agree: bool | None
-    clock_uncertainty_seconds: float | None
-    downtime_seconds: float | None
-    downtime_seconds_libvirt: float | None
-    ping_lost: int
-    ping_outage_low_seconds: float
-    ping_outage_high_seconds: float
-    ping_longest_low_seconds: float
-    ping_longest_high_seconds: float
-    ping_lost_precopy: int | None
-    ping_lost_switch: int | None
-    ping_lost_postcopy: int | None
-    ping_lost_after: int | None
-    ping_lost_before: int
-    ping_switch_high_seconds: float | None
-    ping_late: int
-    ping_longest_round_trip_seconds: float
-    fine_outage_low_seconds: float | None
-    fine_outage_high_seconds: float | None
-    forward_bytes: float
-    forward_bytes_received: float
-    backward_bytes: float
-    backward_bytes_received: float
-    forward_bytes_libvirt: float | None
-    iterations: float | None
-    page_requests: float | None
-    dirty_rate_bytes_per_second: float | None
-    rate_bits_per_second: float
-    rate_bits_per_second_libvirt: float | None
-    link_rate_bits_per_second: float
-    link_rate_measured: bool
-    link_use: float | None
-    link_use_whole: float
-    bound_bytes: float
-    bound_seconds: float
-    announced_seconds: float | None
-    network_stale_seconds: float | None
-    last_page_seconds: float | None
-    guest_speed_precopy: float | None
-    guest_speed_postcopy: float | None
-    guest_standstill_seconds: float | None
-    blocktime_seconds: float | None
-    blocktime_vcpu_seconds: float | None
+    Every figure says which way is better, see `direction_of`.
+    """
+
+    converged: bool = field(metadata=HIGHER)
+    migration_seconds: float = field(metadata=LOWER)
+    migration_seconds_libvirt: float | None = field(metadata=LOWER)
+    migration_seconds_events: float | None = field(metadata=LOWER)
+    migration_seconds_wire: float | None = field(metadata=LOWER)
+    migration_seconds_nova_logs: float | None = field(metadata=LOWER)
+    migration_seconds_nova_record: float | None = field(metadata=LOWER)
+    nova_share_seconds: float | None = field(metadata=LOWER)
+    setup_seconds: float | None = field(metadata=LOWER)
+    precopy_seconds: float | None = field(metadata=LOWER)
+    switch_seconds: float | None = field(metadata=LOWER)
+    postcopy_seconds: float | None = field(metadata=LOWER)
+    first_pass_seconds: float | None = field(metadata=LOWER)
+    border_by_events_seconds: float | None = field(metadata=NEITHER)
+    border_by_traffic_seconds: float | None = field(metadata=NEITHER)
+    borders_agree: bool | None = field(metadata=HIGHER)
+    clock_uncertainty_seconds: float | None = field(metadata=LOWER)
+    downtime_seconds: float | None = field(metadata=LOWER)
+    downtime_seconds_libvirt: float | None = field(metadata=LOWER)
+    ping_lost: int = field(metadata=LOWER)
+    ping_outage_low_seconds: float = field(metadata=LOWER)
+    ping_outage_high_seconds: float = field(metadata=LOWER)
+    ping_longest_low_seconds: float = field(metadata=LOWER)
+    ping_longest_high_seconds: float = field(metadata=LOWER)
+    ping_lost_precopy: int | None = field(metadata=LOWER)
+    ping_lost_switch: int | None = field(metadata=LOWER)
+    ping_lost_postcopy: int | None = field(metadata=LOWER)
+    ping_lost_after: int | None = field(metadata=LOWER)
+    ping_lost_before: int = field(metadata=LOWER)
+    ping_switch_high_seconds: float | None = field(metadata=LOWER)
+    ping_late: int = field(metadata=LOWER)
+    ping_longest_round_trip_seconds: float = field(metadata=LOWER)
+    fine_outage_low_seconds: float | None = field(metadata=LOWER)
+    fine_outage_high_seconds: float | None = field(metadata=LOWER)
+    forward_bytes: float = field(metadata=LOWER)
+    forward_bytes_received: float = field(metadata=LOWER)
+    backward_bytes: float = field(metadata=LOWER)
+    backward_bytes_received: float = field(metadata=LOWER)
+    forward_bytes_libvirt: float | None = field(metadata=LOWER)
+    iterations: float | None = field(metadata=NEITHER)
+    page_requests: float | None = field(metadata=LOWER)
+    dirty_rate_bytes_per_second: float | None = field(metadata=NEITHER)
+    rate_bits_per_second: float = field(metadata=HIGHER)
+    rate_bits_per_second_libvirt: float | None = field(metadata=HIGHER)
+    link_rate_bits_per_second: float = field(metadata=HIGHER)
+    link_rate_measured: bool = field(metadata=NEITHER)
+    link_use: float | None = field(metadata=HIGHER)
+    link_use_whole: float = field(metadata=HIGHER)
+    bound_bytes: float = field(metadata=NEITHER)
+    bound_seconds: float = field(metadata=NEITHER)
+    announced_seconds: float | None = field(metadata=LOWER)
+    network_stale_seconds: float | None = field(metadata=LOWER)
+    last_page_seconds: float | None = field(metadata=LOWER)
+    guest_speed_precopy: float | None = field(metadata=HIGHER)
+    guest_speed_postcopy: float | None = field(metadata=HIGHER)
+    guest_standstill_seconds: float | None = field(metadata=LOWER)
+    blocktime_seconds: float | None = field(metadata=LOWER)
+    blocktime_vcpu_seconds: float | None = field(metadata=LOWER)
+
+
+_FIELDS = {item.name: item for item in fields(RunFigures)}
+
+
+def direction_of(figure: str) -> Direction:
+    """Which way of a field of RunFigures is better. KeyError for a name that is none."""
+    return Direction(_FIELDS[figure].metadata[_DIRECTION])
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ def _cells(row: Row, threshold: float) -> tuple[str, ...]:
         _ratio(row),
         f"{row.first_count}, {row.second_count}",
         p,
-        f"{row.verdict}; beyond {threshold:.2f}" if row.beyond else row.verdict,
+        f"{row.verdict}; beyond {threshold:.2f} ({row.direction})" if row.beyond else row.verdict,
     )
 
 

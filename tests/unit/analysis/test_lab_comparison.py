@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from analysis.lab_comparison import (
     comparison_document,
     known_figures,
 )
+from analysis.measure import Direction, RunFigures
 from analysis.tables import CaseSummary
 from tests.unit.analysis.builder import Model, write_study
 from tests.unit.analysis.cases import RECORDED, made_case, moved
@@ -76,6 +77,26 @@ def test_of_the_links_use_less_is_worse() -> None:
     one, other = made_case(paces(*[10.0] * 6, link_use=0.95)), made_case(paces(*[10.0] * 6, link_use=0.6))
     assert only_row(one, other, "link_use").beyond is True
     assert only_row(other, one, "link_use").beyond is False
+
+
+def test_every_figure_says_which_way_is_better() -> None:
+    directions = {figure.name: figure.metadata.get("direction") for figure in fields(RunFigures)}
+    assert {name for name, found in directions.items() if not isinstance(found, Direction)} == set()
+
+
+@pytest.mark.parametrize("phase", ["precopy", "postcopy"])
+def test_a_faster_guest_is_no_regression_and_a_slower_one_is(phase: str) -> None:
+    figure = f"guest_speed_{phase}"
+    slow, fast = (made_case(paces(*[10.0] * 7, **{figure: speed})) for speed in (0.3, 0.9))
+    assert only_row(slow, fast, figure).beyond is False
+    assert only_row(fast, slow, figure).beyond is True
+
+
+def test_a_figure_of_which_neither_way_is_better_is_never_beyond() -> None:
+    few, many = (made_case(paces(*[10.0] * 7, iterations=passes)) for passes in (2.0, 9.0))
+    for one, other in ((few, many), (many, few)):
+        row = only_row(one, other, "iterations")
+        assert (row.direction, row.verdict, row.beyond) == (Direction.NEITHER, DIFFER, False)
 
 
 def test_three_runs_a_side_are_not_judged_however_far_apart() -> None:
