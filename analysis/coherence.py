@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,10 @@ _MARK_SECONDS = 1.0
 _LONGEST_STALL_SECONDS = 10.0
 # Clocks that run apart by more than a sample of the counters within a run make its times worthless.
 _LARGEST_JUMP_SECONDS = 0.05
+# The driver and the listener write to one file, each in its own order.
+_DISORDER_SECONDS = 1.0
+# libvirt's first versions with these events (libvirt-domain.h).
+_ITERATION_EVENTS, _JOB_EVENTS = (1, 3, 2), (1, 3, 3)
 # A migration of less than this may be hidden by chatter.
 _ENOUGH_BYTES = 10e6
 
@@ -47,6 +53,48 @@ def check_driver(run: RunRecord, evidence: Evidence) -> None:
         abs(mark - requested) <= _MARK_SECONDS for mark in marks
     ):
         raise EvidenceError("source/events.jsonl", None, "mixed up: the request in run.json is not in it")
+
+
+def event_doubts(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline
+) -> Iterator[tuple[str, str]]:
+    """(file or file:line, what is wrong): events that a migration has and this one lacks, or in disorder."""
+    for file, events in (
+        ("source/events.jsonl", evidence.source_events),
+        ("destination/events.jsonl", evidence.destination_events),
+    ):
+        arrived = sorted(events, key=lambda event: event.line)
+        times = np.array([event.time for event in arrived])
+        behind = np.maximum.accumulate(times) - times
+        late = np.flatnonzero(behind > _DISORDER_SECONDS)
+        if len(late):
+            what = f"{len(late)} lines are up to {behind.max():.1f} s older than lines before them"
+            yield f"{file}:{arrived[late[0]].line}", f"{what}: their times count, not their order"
+    if not timeline.converged:
+        return
+    source, kinds = evidence.source_events, {event.kind for event in evidence.source_events}
+    lost = []
+    if timeline.source_stopped is None:
+        lost.append("SUSPENDED event: when the guest stopped is not known, nor the downtime")
+    if run.spec.mode == "hybrid" and timeline.first_pass_done is None and _since(run, _ITERATION_EVENTS):
+        lost.append("event of a second pass: when the first one ended is not known")
+    if "job-completed" not in kinds and _since(run, _JOB_EVENTS):
+        lost.append(
+            "job-completed event: the end is the one in run.json, libvirt's figures its last sample's"
+        )
+    if not any(event.stopped_for_good for event in source):
+        lost.append("STOPPED event: the migration time by events is not known")
+    for text in lost:
+        yield "source/events.jsonl", f"has no {text}"
+    if timeline.destination_resumed is None and clocks.known(run.source, run.destination):
+        what = "has no RESUMED event of the switch: when the guest ran again is not known, nor the downtime"
+        yield "destination/events.jsonl", what
+
+
+def _since(run: RunRecord, version: tuple[int, ...]) -> bool:
+    """Whether this run's libvirt is at least so new; one that nobody recorded is none."""
+    parts = (run.libvirt_version or "").split(".")
+    return all(part.isdigit() for part in parts) and tuple(int(part) for part in parts) >= version
 
 
 def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline) -> None:

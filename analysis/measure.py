@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.attribution import Attribution, attribute
 from analysis.clock import ClockModel, clock_model
-from analysis.coherence import check_coherence, check_driver
+from analysis.coherence import check_coherence, check_driver, event_doubts
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.nova_logs import trusted_nova_logs
@@ -23,6 +23,7 @@ from analysis.parsers.records import LabRecord, RunRecord, Spec
 from analysis.slowdown import Slowdown, measure_slowdown
 from analysis.timeline import (
     PHASES,
+    UNKNOWN_PHASE,
     Timeline,
     Traffic,
     Wire,
@@ -162,6 +163,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     timeline = build_timeline(run, evidence, wire, clocks)
     _check_coverage(run, evidence, clocks, wire, timeline)
     check_coherence(run, evidence, clocks, wire, timeline)
+    doubts += tuple(event_doubts(run, evidence, clocks, timeline))
     outage = measure_outage(evidence.ping, timeline)
     fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
     attribution = slowdown = None
@@ -340,7 +342,7 @@ def _figures(
         last_page_seconds=_since(timeline.last_page_requested, timeline.requested),
         guest_speed_precopy=slowdown.speed("precopy") if slowdown else None,
         guest_speed_postcopy=slowdown.speed("postcopy") if slowdown else None,
-        guest_standstill_seconds=slowdown.standing_seconds(*PHASES) if slowdown else None,
+        guest_standstill_seconds=slowdown.standing_seconds(*PHASES, UNKNOWN_PHASE) if slowdown else None,
         blocktime_seconds=block_time.all_vcpus_seconds if block_time else None,
         blocktime_vcpu_seconds=max(block_time.vcpu_seconds, default=None) if block_time else None,
     )
@@ -384,9 +386,7 @@ def _completed_job(evidence: Evidence) -> Mapping[str, Any] | None:
 
 def _stopped_for_good(evidence: Evidence, run: RunRecord, clocks: ClockModel) -> float | None:
     times = [
-        clocks.on_prober(run.source, event.time)
-        for event in evidence.source_events
-        if event.kind == "lifecycle" and event.name == "STOPPED" and event.detail == "MIGRATED"
+        clocks.on_prober(run.source, event.time) for event in evidence.source_events if event.stopped_for_good
     ]
     return times[0] if times else None
 

@@ -154,9 +154,8 @@ def _analyse_run(
     if not record.valid:
         excluded = record.invalid_reason or "marked invalid"
         notices.append(Notice(f"{path}/run.json", None, f"invalid: {excluded}", EXCLUDED))
-    notices.extend(Notice(f"{path}/{file}", None, text, NOTED) for file, text in _doubts(measured))
     findings = findings_of(measured)
-    for file, text in doubts(findings):
+    for file, text in (*_doubts(measured), *doubts(findings)):
         name, _, line = file.partition(":")
         notices.append(Notice(f"{path}/{name}", int(line) if line else None, text, NOTED))
     return RunResult(path, record, measured.figures, excluded, findings), notices

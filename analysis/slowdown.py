@@ -18,7 +18,7 @@ from analysis.clock import ClockModel
 from analysis.outage import Interval
 from analysis.parsers.progress import ProgressLog
 from analysis.parsers.records import RunRecord
-from analysis.timeline import Timeline
+from analysis.timeline import UNKNOWN_PHASE, Timeline
 from analysis.units import MIB
 
 # The guest writes and samples every 0.1 s: five samples missing in a row are a standstill.
@@ -142,7 +142,7 @@ def guest_clock(
         if run.fill_seconds is not None and progress.pattern_bytes_written[0] == 0:
             highs.append(ready + run.fill_seconds - float(epoch[0]))
     lows.append(timeline.completed - float(epoch[halt]))
-    stopped = timeline.seconds_of("switch") or 0.0
+    stopped = sum(phase.seconds for phase in timeline.phases if phase.name in ("switch", UNKNOWN_PHASE))
     rtc = Interval(-_RTC_SECONDS, _RTC_SECONDS + stopped)
     low, high = max(*lows, rtc.low), min(*highs, rtc.high)
     if low <= high:

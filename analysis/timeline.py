@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ MOMENTS = (
     NOVA_RECORD_ENDS,
 )
 PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
+# What cannot be put into a phase: a border or a clock is not known.
+UNKNOWN_PHASE = "unknown"
 # Moments seen in counters are as exact as those are sampled, seconds.
 RESOLUTION = {STARTED: 0.05, LAST_PAGE: 0.1}
 # A link that carries more than this share of its rate carries the migration, not just chatter.
@@ -65,11 +67,12 @@ _AGREEMENT_SECONDS = 0.3
 
 @dataclass(frozen=True)
 class Phase:
-    """A named span of time, epoch seconds."""
+    """A named span of time, epoch seconds. `known`: whether both its borders are; else it may be longer."""
 
     name: str
     start: float
     end: float
+    known: bool = True
 
     @property
     def seconds(self) -> float:
@@ -133,9 +136,9 @@ class Timeline:
         return self.requested if self.clocks_known else -math.inf
 
     def phase_at(self, time: float) -> str:
-        """Name of the phase at a moment: one of PHASES, "before", "after", or "unknown"."""
+        """Name of the phase at a moment: one of PHASES, "before", "after", or UNKNOWN_PHASE."""
         if not self.clocks_known:
-            return "unknown"
+            return UNKNOWN_PHASE
         if time < self.requested:
             return "before"
         for phase in self.phases:
@@ -144,8 +147,8 @@ class Timeline:
         return "after"
 
     def seconds_of(self, name: str) -> float | None:
-        """Length of a phase in seconds, None if the migration had none."""
-        return next((phase.seconds for phase in self.phases if phase.name == name), None)
+        """Length of a phase in seconds, None if the migration had none or a border of it is not known."""
+        return next((phase.seconds for phase in self.phases if phase.name == name and phase.known), None)
 
     @property
     def border_disagreement_seconds(self) -> float | None:
@@ -206,9 +209,9 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     stopped = resumed = None
     if converged:
         stopped = next(_lifecycle(source, "SUSPENDED", requested), None)
-        if stopped is not None and known:
+        if known:
             uncertainty = clocks.uncertainty_seconds(run.source, run.destination)
-            resumed = next(_lifecycle(destination, "RESUMED", stopped - uncertainty), None)
+            resumed = _resumed(run.spec.mode, destination, stopped or requested, uncertainty, wire)
     first_pass = next(
         (
             event.time
@@ -222,7 +225,12 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         first_pass = None
     elif first_pass is None and driver.first_pass_at is not None:
         first_pass = clocks.on_prober(run.source, driver.first_pass_at)
-    phases = tuple(_phases(run.spec.mode, requested, started, stopped, resumed, completed))
+    left = None
+    if converged and stopped is None:
+        asked = driver.switch_requested_at
+        asked = clocks.on_prober(run.source, asked) if asked is not None else None
+        left = _last_seen_at_source(run.spec.mode, source, asked, resumed or completed)
+    phases = tuple(_phases(run.spec.mode, requested, started, stopped, left, resumed, completed))
     last_request = None
     if resumed is not None and run.spec.mode != "precopy":
         last_request = last_page_request(wire.destination_sent, resumed, completed)
@@ -350,21 +358,29 @@ def _phases(
     requested: float,
     started: float | None,
     stopped: float | None,
+    left: float | None,
     resumed: float | None,
     completed: float,
 ) -> Iterator[Phase]:
+    """`left`: where nobody noted when the guest stopped, the last moment at which it still ran there."""
     start = min(started, completed) if started is not None else completed
     if stopped is not None:
         start = min(start, stopped)
     yield Phase("setup", requested, start)
-    if stopped is None:
+    if stopped is None and left is None:
         yield Phase("precopy", start, completed)
         return
-    yield Phase("precopy", start, stopped)
+    known = stopped is not None and resumed is not None
+    if stopped is not None:
+        yield Phase("precopy", start, stopped)
+    elif left is not None:
+        stopped = max(start, left)
+        yield Phase("precopy", start, stopped, known=False)
+    assert stopped is not None
+    until = completed if resumed is None else resumed
+    yield Phase("switch" if known else UNKNOWN_PHASE, stopped, max(stopped, until), known)
     if resumed is None:
-        yield Phase("switch", stopped, max(stopped, completed))
         return
-    yield Phase("switch", stopped, max(stopped, resumed))
     if completed > resumed:
         # Pre-copy has nothing left to send once the destination runs; what follows is cleaning up.
         yield Phase("completion" if mode == "precopy" else "postcopy", resumed, completed)
@@ -376,6 +392,38 @@ def _completed(source: list[Event], requested: float, finished: float) -> tuple[
         if event.kind == "job-completed" and event.time >= requested:
             return event.time, "source/events.jsonl"
     return max(requested, finished), "run.json"
+
+
+def _resumed(
+    mode: str, destination: list[Event], stopped: float, uncertainty: float, wire: Wire
+) -> float | None:
+    """The destination's first RESUMED event; None where it has none, or where only a later one is there.
+
+    libvirt tells a second one, MIGRATED, when post-copy is over. It is the only one where nothing was left to
+    fetch; where pages were asked for before it, the guest ran already and the first one is lost.
+    """
+    resumes = (event for event in destination if event.kind == "lifecycle" and event.name == "RESUMED")
+    first = next((event for event in resumes if event.time >= stopped - uncertainty), None)
+    if first is None:
+        return None
+    at_end = mode != "precopy" and first.detail == "MIGRATED"
+    return None if at_end and last_page_request(wire.destination_sent, stopped, first.time) else first.time
+
+
+def _last_seen_at_source(mode: str, source: list[Event], asked: float | None, until: float) -> float | None:
+    """The last thing before `until` that shows the guest on the source: asking for the switch, or a pass.
+
+    A pass that QEMU counts at the switch itself is none of these: the third in hybrid mode, the second in
+    post-copy.
+    """
+    passes = {"precopy": math.inf, "hybrid": 2, "postcopy": 1}[mode]
+    seen = [
+        event.time
+        for event in source
+        if event.kind == "migration-iteration" and (event.iteration or 0) <= passes
+    ]
+    seen += [] if asked is None else [asked]
+    return max((time for time in seen if time <= until), default=-math.inf)
 
 
 def _lifecycle(events: list[Event], name: str, since: float) -> Iterator[float]:
@@ -394,8 +442,7 @@ def _busy(traffic: Traffic, start: float, end: float, rate_bits_per_second: floa
 
 
 def _moved(event: Event, clocks: ClockModel, node: str | None) -> Event:
-    time = clocks.on_prober(node, event.time)
-    return Event(time, event.kind, event.name, event.detail, event.iteration, event.job)
+    return replace(event, time=clocks.on_prober(node, event.time))
 
 
 def _traffic(time: NDArray[np.float64], octets: NDArray[np.float64], packets: NDArray[np.float64]) -> Traffic:

@@ -33,6 +33,7 @@ COLOURS = {
     "phase-switch": "#f2a9a9",
     "phase-postcopy": "#dcf1e0",
     "phase-completion": "#ece4f4",
+    "phase-unknown": "#d5d9df",
 }
 _STYLE: Any = {
     "font.family": "sans-serif",

@@ -12,6 +12,7 @@ from analysis.figures.style import COLOURS
 from analysis.measure import Measured
 from analysis.parsers.ping import PingLog
 from analysis.slowdown import Slowdown
+from analysis.timeline import UNKNOWN_PHASE
 
 _MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
@@ -23,6 +24,7 @@ _PHASE_NAMES = {
     "switch": "switch",
     "postcopy": "post-copy",
     "completion": "completion",
+    UNKNOWN_PHASE: "not known",
 }
 
 

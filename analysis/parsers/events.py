@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -14,7 +15,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Event:
-    """One event; `time` in epoch seconds of the node's clock, keys that do not apply are None."""
+    """One event; `time` in epoch seconds of the node's clock, keys that do not apply are None.
+
+    `line`: where it stands in the file, which is the order in which events arrived.
+    """
 
     time: float
     kind: str
@@ -22,14 +26,19 @@ class Event:
     detail: str | None
     iteration: int | None
     job: Mapping[str, Any] | None
+    line: int
 
-
-# The driver and the listener write to one file, each in its own order.
-_DISORDER_SECONDS = 1.0
+    @property
+    def stopped_for_good(self) -> bool:
+        """Whether it says that the guest has left this host."""
+        return self.kind == "lifecycle" and self.name == "STOPPED" and self.detail == "MIGRATED"
 
 
 def parse_events(lines: Iterable[bytes], file: str) -> tuple[Event, ...]:
-    """Parse all events, sorted by time; kinds that this version does not know are kept."""
+    """Parse all events, sorted by time; kinds that this version does not know are kept.
+
+    Several threads write them, each at its own moment: their times count, not the order of their lines.
+    """
     events = [
         Event(
             time=time,
@@ -38,8 +47,9 @@ def parse_events(lines: Iterable[bytes], file: str) -> tuple[Event, ...]:
             detail=_typed(sample, "detail", str, file, number),
             iteration=_typed(sample, "iteration", int, file, number),
             job=_typed(sample, "job", dict, file, number),
+            line=number,
         )
-        for number, time, sample in json_samples(lines, file, _DISORDER_SECONDS)
+        for number, time, sample in json_samples(lines, file, math.inf)
     ]
     return tuple(sorted(events, key=lambda event: event.time))
 

@@ -264,3 +264,21 @@ def ended_process(said: str, code: int, running: bool = False) -> Any:
         communicate=lambda: (b"", said.encode()),
         returncode=code,
     )
+
+
+def test_events_of_another_domain_are_none_of_ours() -> None:
+    callbacks = []
+    connection = types.SimpleNamespace(
+        domainEventRegisterAny=lambda _domain, _number, callback, _opaque: callbacks.append(callback)
+    )
+    received: list[dict[str, Any]] = []
+    libvirt_events.subscribe(
+        types.SimpleNamespace(VIR_DOMAIN_EVENT_ID_LIFECYCLE=0),
+        connection,
+        "ours",
+        lambda record, _at: received.append(record),
+    )
+    (on_lifecycle,) = callbacks
+    for name in ("theirs", "ours", "ours-too"):
+        on_lifecycle(connection, types.SimpleNamespace(name=lambda name=name: name), 4, 1, None)
+    assert received == [{"event": "lifecycle", "name": "RESUMED", "detail": "MIGRATED"}]
