@@ -26,7 +26,7 @@ from analysis.measure import Direction, RunFigures, direction_of
 from analysis.outage import Interval
 from analysis.parsers.records import Spec
 from analysis.results import Results, load_results
-from analysis.statistics import BOOTSTRAP, LEVEL
+from analysis.statistics import LEVEL, OF_MEDIANS
 from analysis.tables import CaseSummary, summarise_cases
 
 DEFAULT_FIGURES = ("migration_seconds", "forward_bytes")
@@ -263,7 +263,7 @@ def _row(
     threshold: float,
 ) -> Row:
     ratio = found.ratio if found else None
-    decided = ratio is not None and ratio.kind == BOOTSTRAP
+    decided = ratio is not None and ratio.kind == OF_MEDIANS
     return Row(
         case=key,
         figure=figure,

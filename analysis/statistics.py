@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,11 @@ from scipy import stats
 Values = NDArray[np.float64]
 
 LEVEL = 0.95
-_RESAMPLES = 9999
-_SEED = 2014
 
 
 @dataclass(frozen=True)
 class MedianEstimate:
-    """A median with its range and, with enough values, a bootstrap interval at LEVEL."""
+    """A median with its range and, with enough values, its interval at LEVEL."""
 
     count: int
     median: float
@@ -39,27 +38,46 @@ class MedianEstimate:
         )
 
 
-def minimum_count(level: float = LEVEL) -> int:
-    """The least n whose range covers the median with this confidence: 1 - 2^(1-n) >= level.
+def minimum_count(groups: int = 1, level: float = LEVEL) -> int:
+    """The least n for an interval of one median, or of a figure made of several groups' medians.
 
-    No interval made from fewer values can, whatever the method: each value is as likely below the median as
-    above it, and all n lie on one side with probability 2^(1-n).
+    The range of n values covers their median with probability 1 - 2^(1-n): each value is as likely below the
+    median as above it, and all n lie on one side with probability 2^(1-n). No interval made from fewer values
+    can cover it more often, whatever the method. All of several groups' must: level^(1/groups) each.
     """
-    return math.ceil(1 - math.log2(1 - level))
+    return math.ceil(1 - math.log2(1 - level ** (1 / groups)))
 
 
 MINIMUM_COUNT = minimum_count()
+# On each side, for a ratio of two medians.
+MINIMUM_COUNT_OF_TWO = minimum_count(2)
 
 
 def median_estimate(values: Sequence[float]) -> MedianEstimate | None:
-    """Median with its percentile bootstrap interval (seeded: the same data give the same interval)."""
-    data = np.asarray([value for value in values if math.isfinite(value)], dtype=float)
+    """Median with its interval from order statistics; None without a finite value."""
+    data = np.sort(np.asarray([value for value in values if math.isfinite(value)], dtype=float))
     if len(data) == 0:
         return None
     low = high = None
     if len(data) >= MINIMUM_COUNT:
-        low, high = _percentiles(_resampled_medians(data, np.random.default_rng(_SEED)))
-    return MedianEstimate(len(data), float(np.median(data)), float(data.min()), float(data.max()), low, high)
+        low, high = _median_interval(data, LEVEL)
+    return MedianEstimate(len(data), float(np.median(data)), float(data[0]), float(data[-1]), low, high)
+
+
+def _median_interval(ordered: Values, level: float) -> tuple[float, float]:
+    """From the k-th smallest to the k-th largest value: covers the median at least as often as `level` says.
+
+    Holds for any distribution, however skewed: of n values a binomial number (n, 1/2) lies below the median.
+    The inverse of the sign test (Conover, Practical Nonparametric Statistics, 3rd ed. 1999, section 3.2).
+    """
+    rank = _interval_rank(len(ordered), level)
+    return float(ordered[rank - 1]), float(ordered[-rank])
+
+
+@cache
+def _interval_rank(count: int, level: float) -> int:
+    """The largest k with P(fewer than k of n below the median) <= (1 - level) / 2."""
+    return int(stats.binom.ppf((1 - level) / 2, count, 0.5))
 
 
 @dataclass(frozen=True)
@@ -70,7 +88,7 @@ class Bounds:
     high: float
 
 
-BOOTSTRAP = f"{LEVEL:.0%} bootstrap interval"
+OF_MEDIANS = f"{LEVEL:.0%} interval of the medians"
 RANGE = "range"
 
 
@@ -78,7 +96,7 @@ RANGE = "range"
 class Derived:
     """A figure made of the medians of several groups, such as their ratio.
 
-    `kind` says what `low` and `high` are: the bootstrap interval; the range of what any choice of one run per
+    `kind` says what `low` and `high` are: an interval at LEVEL; the range of what any choice of one run per
     group gives, where a group has too few values for the former; None where a group has a single value.
     """
 
@@ -91,55 +109,27 @@ class Derived:
 def derive(function: Callable[..., Any], *groups: Sequence[float]) -> Derived | None:
     """`function` of the groups' medians, with bounds. It must take arrays and be monotone in each argument.
 
+    The interval is what the function makes of the medians' own intervals, each at LEVEL^(1/groups): all hold
+    at once with LEVEL (the groups are independent), so it covers the truth at least as often.
+
     None if a group is empty or the result is not finite (a ratio to a median of zero).
     """
-    data = [np.asarray(group, dtype=float) for group in groups]
+    data = [np.sort(np.asarray(group, dtype=float)) for group in groups]
     if any(len(group) == 0 for group in data):
         return None
+    fewest = min(len(group) for group in data)
+    if fewest >= minimum_count(len(data)):
+        kind, bounds = OF_MEDIANS, [_median_interval(group, LEVEL ** (1 / len(data))) for group in data]
+    else:
+        kind, bounds = RANGE, [(float(group[0]), float(group[-1])) for group in data]
     with np.errstate(divide="ignore", invalid="ignore"):
         value = float(function(*(np.median(group) for group in data)))
-        if not math.isfinite(value):
-            return None
-        fewest = min(len(group) for group in data)
-        if fewest < 2:
-            return Derived(value, None, None, None)
-        if fewest < MINIMUM_COUNT:
-            corners = np.meshgrid(*([group.min(), group.max()] for group in data))
-            kind, made = RANGE, np.ravel(function(*corners))
-            low, high = float(made.min()), float(made.max())
-        else:
-            generator = np.random.default_rng(_SEED)
-            kind, made = BOOTSTRAP, function(*(_resampled_medians(group, generator) for group in data))
-            low, high = _percentiles(made)
-    finite = math.isfinite(low) and math.isfinite(high)
-    return Derived(value, low, high, kind) if finite else Derived(value, None, None, None)
-
-
-def _resampled_medians(data: Values, generator: np.random.Generator) -> Values:
-    """Medians of _RESAMPLES samples drawn from the data with replacement.
-
-    Drawn without the samples: value floor(U n) of the sorted data, U uniform, is one draw; so a sample's k-th
-    smallest is value floor(V n), where V is the k-th smallest of n uniform numbers, which is distributed as
-    Beta(k, n - k + 1). Thousands of runs take no longer, and no more memory, than six.
-    """
-    ordered, count = np.sort(data), len(data)
-    below = (count - 1) // 2  # how many lie below the (lower) middle one
-    lower = generator.beta(below + 1, count - below, size=_RESAMPLES)
-    medians: Values = ordered[_index(lower, count)]
-    if count % 2:
-        return medians
-    # The upper middle one is the least of those above the lower, which are uniform between it and 1.
-    upper = lower + (1 - lower) * generator.beta(1, count - below - 1, size=_RESAMPLES)
-    return (medians + ordered[_index(upper, count)]) / 2
-
-
-def _index(place: Values, count: int) -> NDArray[np.int64]:
-    return np.minimum((place * count).astype(np.int64), count - 1)
-
-
-def _percentiles(medians: Values) -> tuple[float, float]:
-    low, high = np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
+        corners = np.ravel(function(*np.meshgrid(*bounds)))
+    if not math.isfinite(value):
+        return None
+    if fewest < 2 or not np.isfinite(corners).all():
+        return Derived(value, None, None, None)
+    return Derived(value, float(corners.min()), float(corners.max()), kind)
 
 
 @dataclass(frozen=True)

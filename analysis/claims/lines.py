@@ -21,7 +21,7 @@ from analysis.claims.verdicts import (
 )
 from analysis.published_data import MIGRATION_TIME, TRANSFERRED
 from analysis.results import RunResult
-from analysis.statistics import BOOTSTRAP, LEVEL, Bounds, Derived, LineFit, fit_line
+from analysis.statistics import LEVEL, OF_MEDIANS, Bounds, Derived, LineFit, fit_line
 from analysis.tables import CaseSummary, Series, published_fits
 from analysis.trend import rank_correlation
 from analysis.units import MIB
@@ -305,13 +305,13 @@ def with_scatter(
 ) -> Derived:
     """The same with bounds from how runs scatter around the line of the case's table.
 
-    Where the groups are too small for a bootstrap interval all runs of the table say more about the scatter
+    Where the groups are too small for an interval all runs of the table say more about the scatter
     than the range of the few. `found` is `per_unit` times a sum or difference of so many `values`, each taken
     to be as uncertain as a single run. Without a line `found` stays as it is.
     """
     name = "time_fit" if figure == "migration_seconds" else "data_fit"
     fits = [getattr(series, name) for series in measurements.series if case in series.cases]
-    if found.kind == BOOTSTRAP or not fits or fits[0] is None:
+    if found.kind == OF_MEDIANS or not fits or fits[0] is None:
         return found
     reach = fits[0].reach * math.sqrt(values) * per_unit
     return Derived(found.value, found.value - reach, found.value + reach, SCATTER)

@@ -31,7 +31,7 @@ def estimate_text(estimate: MedianEstimate, factor: float = 1.0) -> str:
 
 
 def estimate_note(estimate: MedianEstimate, factor: float = 1.0) -> str:
-    """Its bootstrap interval, or its range where there are too few runs for one."""
+    """Its interval, or its range where there are too few runs for one."""
     if estimate.low is not None and estimate.high is not None:
         return f"95 %: {significant(estimate.low * factor)} to {significant(estimate.high * factor)}"
     if estimate.count == 1:

@@ -161,7 +161,7 @@ def _ratio(row: Row) -> str:
 
 
 def _conclusion(found: LabComparison) -> Iterator[str]:
-    from analysis.statistics import MINIMUM_COUNT
+    from analysis.statistics import MINIMUM_COUNT, MINIMUM_COUNT_OF_TWO
 
     total, undecided, limit = len(found.rows), len(found.undecided), f"{found.threshold:.2f}"
     if found.beyond:
@@ -170,6 +170,7 @@ def _conclusion(found: LabComparison) -> Iterator[str]:
         yield f"No ratio lies beyond {limit} with its whole interval."
     if undecided:
         yield (
-            f"{undecided} of {total} could not be judged: a ratio takes {MINIMUM_COUNT} counted runs on each "
-            f"side, all cases together take {MINIMUM_COUNT} cases. After ≥: the least p that so few can give."
+            f"{undecided} of {total} could not be judged: a ratio takes {MINIMUM_COUNT_OF_TWO} counted runs "
+            f"on each side, all cases together take {MINIMUM_COUNT} cases. "
+            "After ≥: the least p that so few can give."
         )

@@ -51,7 +51,7 @@ def section(context: Context) -> Section | None:
             0,
             Text(
                 f"Published: {published.title}, {published.authors}, {published.year}. Measured values are "
-                "medians over the completed, valid runs with intact guests; below each its 95 % bootstrap "
+                "medians over the completed, valid runs with intact guests; below each its 95 % "
                 "interval, or the range where there are too few runs for one. Each row leads to the "
                 "directories of its runs."
             ),

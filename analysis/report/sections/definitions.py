@@ -62,8 +62,10 @@ _TERMS = (
     ),
     (
         "intervals",
-        "Medians: percentile bootstrap, 95 %, from 6 runs on (the range of fewer cannot cover the "
-        "median with 95 %). Lines: least squares with Student's intervals.",
+        "Medians: from the k-th smallest to the k-th largest value, by the binomial distribution, which "
+        "covers the median with at least 95 % whatever the distribution; from 6 runs on, a ratio of two "
+        "medians from 7 a side on (the range of fewer cannot). Lines: least squares with Student's "
+        "intervals.",
     ),
 )
 

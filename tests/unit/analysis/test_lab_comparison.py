@@ -32,7 +32,7 @@ def paces(*seconds: float, **more: float) -> list[dict[str, float]]:
     return [{"migration_seconds": value, **more} for value in seconds]
 
 
-STEADY = paces(10.0, 10.1, 9.9, 10.2, 9.8, 10.0)
+STEADY = paces(10.0, 10.1, 9.9, 10.2, 9.8, 10.0, 10.1)
 
 
 def times(factor: float, figures: list[dict[str, float]] = STEADY) -> list[dict[str, float]]:
@@ -55,7 +55,7 @@ def test_a_quarter_slower_is_beyond_and_a_quarter_faster_is_not() -> None:
     slower = only_row(made_case(STEADY), made_case(times(1.25)))
     assert (slower.ratio, slower.verdict, slower.beyond) == (pytest.approx(1.25), DIFFER, True)
     assert slower.low is not None and 1.10 < slower.low <= 1.25
-    assert slower.p == pytest.approx(2 / math.comb(12, 6))
+    assert slower.p == pytest.approx(2 / math.comb(14, 7))
     faster = only_row(made_case(STEADY), made_case(times(0.75)))
     assert (faster.verdict, faster.beyond) == (DIFFER, False)
 
@@ -66,7 +66,7 @@ def test_a_difference_within_the_threshold_is_shown_and_passes() -> None:
 
 
 def test_an_interval_that_reaches_over_the_threshold_passes() -> None:
-    wide = paces(9.0, 10.0, 11.5, 14.0, 15.0, 16.0)
+    wide = paces(9.0, 10.0, 11.5, 14.0, 15.0, 16.0, 16.0)
     row = only_row(made_case(STEADY), made_case(wide))
     assert row.ratio is not None and row.ratio > 1.10
     assert row.low is not None and row.low < 1.10
@@ -74,7 +74,7 @@ def test_an_interval_that_reaches_over_the_threshold_passes() -> None:
 
 
 def test_of_the_links_use_less_is_worse() -> None:
-    one, other = made_case(paces(*[10.0] * 6, link_use=0.95)), made_case(paces(*[10.0] * 6, link_use=0.6))
+    one, other = made_case(paces(*[10.0] * 7, link_use=0.95)), made_case(paces(*[10.0] * 7, link_use=0.6))
     assert only_row(one, other, "link_use").beyond is True
     assert only_row(other, one, "link_use").beyond is False
 
@@ -106,6 +106,12 @@ def test_three_runs_a_side_are_not_judged_however_far_apart() -> None:
     assert row.interval_kind == "range"
 
 
+def test_six_runs_a_side_have_a_range_and_are_not_judged() -> None:
+    """Two intervals of six values hold at once with less than 95 %."""
+    row = only_row(made_case(STEADY[:6]), made_case(times(1.25, STEADY[:6])))
+    assert (row.verdict, row.beyond, row.interval_kind) == (DIFFER, None, "range")
+
+
 def test_six_cases_of_three_runs_are_judged_together() -> None:
     """Each case too few, but all six slower: p = 2 / 2^6."""
     one = [made_case(STEADY[:3], stressed_mib=256 * step) for step in range(1, 7)]
@@ -119,12 +125,12 @@ def test_six_cases_of_three_runs_are_judged_together() -> None:
 
 
 def test_runs_that_stop_completing_are_beyond_any_threshold() -> None:
-    """6 of 6 against 0 of 6: Fisher's exact p is 2 / C(12, 6)."""
+    """7 of 7 against 0 of 7: Fisher's exact p is 2 / C(14, 7)."""
     one, other = made_case(STEADY), made_case(STEADY, outcome="failed")
     rows = rows_of([one], [other])
     completed = rows[one.case, COMPLETED]
     assert (completed.first, completed.second, completed.beyond) == (1.0, 0.0, True)
-    assert completed.p == pytest.approx(2 / math.comb(12, 6))
+    assert completed.p == pytest.approx(2 / math.comb(14, 7))
     assert rows[one.case, "migration_seconds"].verdict == NOT_MEASURED
     back = rows_of([other], [one])[one.case, COMPLETED]
     assert (back.verdict, back.beyond) == (DIFFER, False)
@@ -152,7 +158,7 @@ def test_outages_are_compared_as_intervals() -> None:
 
 
 def test_no_difference_is_no_failure() -> None:
-    row = only_row(made_case(STEADY), made_case([STEADY[5], *STEADY[:5]]))
+    row = only_row(made_case(STEADY), made_case([STEADY[6], *STEADY[:6]]))
     assert (row.verdict, row.beyond, row.ratio) == (NO_DIFFERENCE, False, pytest.approx(1.0))
 
 
@@ -203,5 +209,5 @@ def test_bad_options(options: dict[str, object], message: str) -> None:
 
 
 def test_data_half_as_much_again_are_beyond() -> None:
-    row = only_row(made_case(moved(5, 100, 6)), made_case(moved(5, 150, 6)), "forward_bytes")
+    row = only_row(made_case(moved(5, 100, 7)), made_case(moved(5, 150, 7)), "forward_bytes")
     assert (row.beyond, row.ratio) == (True, pytest.approx(1.5))

@@ -21,10 +21,10 @@ MODEL = Model(threads=1)
 
 @pytest.fixture(scope="module")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two labs with six runs each of one case, the second with half as much data again."""
+    """Two labs with seven runs each of one case, the second with half as much data again."""
     folder = tmp_path_factory.mktemp("labs")
-    write_study(folder / "before", [(MODEL, 6)])
-    write_study(folder / "after", [(replace(MODEL, base_bytes=MODEL.base_bytes + 300e6), 6)])
+    write_study(folder / "before", [(MODEL, 7)])
+    write_study(folder / "after", [(replace(MODEL, base_bytes=MODEL.base_bytes + 300e6), 7)])
     return folder
 
 
@@ -59,7 +59,7 @@ def test_json_for_machines(call: Call, labs: Path) -> None:
     assert document["beyond"] == 2
     (row,) = (row for row in document["rows"] if row["figure"] == "migration_seconds")
     assert row["low"] > 1.1 and row["beyond"] is True
-    assert (row["first_count"], row["second_count"]) == (6, 6)
+    assert (row["first_count"], row["second_count"]) == (7, 7)
 
 
 def test_markdown_for_a_merge_request(call: Call, labs: Path) -> None:
@@ -77,7 +77,7 @@ def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> No
     assert (code, err) == (0, "")
     assert out.startswith("A: results/quick/tiny, study quick, lab local")
     assert "too few repetitions" in out
-    assert "could not be judged: a ratio takes 6 counted runs on each side" in out
+    assert "could not be judged: a ratio takes 7 counted runs on each side" in out
 
 
 @pytest.mark.parametrize(
