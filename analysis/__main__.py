@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from rich.console import Console
-
+from analysis.console import SafeConsole, printable
 from analysis.report import InputError, summary_table, write_report
 
 
@@ -24,9 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         paths = write_report(options.results_dir, options.output)
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return 2
-    console = Console()
+    console = SafeConsole(markup=False, emoji=False)
     for line in paths.summary.headline:
         console.print(line, highlight=False)
     console.print(summary_table(paths.summary))

@@ -31,13 +31,16 @@ MARKS = {
 }
 
 
-def make_console(*, stderr: bool = False, plain_width: int = PLAIN_WIDTH, markup: bool = False) -> Console:
-    """A console on the process's own streams; `plain_width` counts where there is no terminal."""
-    from rich.console import Console
+def make_console(*, stderr: bool = False, plain_width: int = PLAIN_WIDTH) -> Console:
+    """A console on the process's own streams; `plain_width` counts where there is no terminal.
+
+    No text is markup: a cause may hold `[/foo]`.
+    """
+    from analysis.console import SafeConsole
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else plain_width
-    return Console(file=stream, width=width, highlight=False, markup=markup, emoji=False)
+    return SafeConsole(file=stream, width=width, highlight=False, markup=False, emoji=False)
 
 
 def clock(seconds: float) -> str:

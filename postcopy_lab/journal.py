@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from postcopy_lab.errors import one_line
 from postcopy_lab.studies import RunKey
 
 RUN_FILE = "run.json"
@@ -54,7 +56,7 @@ def read_run(path: Path) -> RunRecord | None:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         return record_of(data)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
@@ -64,13 +66,17 @@ def record_of(data: dict[str, Any]) -> RunRecord:
     Raises:
         KeyError, TypeError, ValueError: it does not follow the data contract.
     """
+    seconds = float(data["finished_at"]) - float(data["started_at"])
+    if not math.isfinite(seconds):
+        raise ValueError(f"not a time: {seconds}")
+    cause = data.get("cause")
     return RunRecord(
         case=str(data["case"]),
         repetition=int(data["repetition"]),
-        outcome=str(data["outcome"]),
-        cause=data.get("cause"),
+        outcome=one_line(str(data["outcome"])),
+        cause=None if cause is None else one_line(str(cause)),
         valid=bool(data.get("valid", True)),
-        seconds=max(0.0, float(data["finished_at"]) - float(data["started_at"])),
+        seconds=max(0.0, seconds),
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from postcopy_lab.board import Board
-from postcopy_lab.errors import count
+from postcopy_lab.errors import count, one_line
 from postcopy_lab.estimate import Forecast, run_seconds
 from postcopy_lab.events import Event, TaskFold, event_time
 from postcopy_lab.journal import RunRecord, read_run
@@ -95,7 +95,9 @@ class StudyProgress:
         record = read_run(Path(str(result.get("path"))))
         good = record.good if record else result.get("outcome") in ("completed", "not_converged")
         where = f"run {match['number']}/{match['total']}  {self._run[0]}  {self._run[1]:02d}"
-        self._board.line("ok" if good else "failed", where, seconds, str(result.get("summary") or ""))
+        self._board.line(
+            "ok" if good else "failed", where, seconds, one_line(str(result.get("summary") or ""))
+        )
         self._forecast = self._forecast.done(self._run, seconds)
         self._run = None
 

@@ -59,6 +59,8 @@ _STYLE: Any = {
     "ytick.labelcolor": COLOURS["ink"],
     "legend.frameon": False,
     "legend.fontsize": 9,
+    # Names are no formulas, whatever they hold.
+    "text.parse_math": False,
     # Else dots drawn as strokes without length are lost.
     "path.simplify": False,
     "svg.fonttype": "none",
@@ -140,6 +142,9 @@ def legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
 def logarithmic(axis: Axis) -> None:
     """Limits and ticks at 1, 2 and 5 of a decade, in plain numbers; call it when the data are drawn."""
     low, high = axis.get_view_interval()
+    if low <= 0:
+        # Nothing was drawn.
+        low, high = 1.0, 10.0
     steps = [step * 10.0**decade for decade in range(_decade(low), _decade(high) + 2) for step in (1, 2, 5)]
     bounds = max(step for step in steps if step <= low), min(step for step in steps if step >= high)
     if axis is axis.axes.xaxis:

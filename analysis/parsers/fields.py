@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from analysis.parsers.lines import LATEST_EPOCH_SECONDS, is_number, json_object
 SCHEMA = 1
 # A run.json has some KiB, a study.json of thousands of cases some MiB.
 LARGEST_DOCUMENT_BYTES = 64 << 20
+
+
+_NAME = re.compile(r"[A-Za-z0-9]+([-_.][A-Za-z0-9]+)*")
 
 
 class Fields:
@@ -31,6 +35,14 @@ class Fields:
         value = self.values.get(key)
         if not isinstance(value, str) or (allowed and value not in allowed):
             raise self._bad(key, f"one of {', '.join(allowed)}" if allowed else "a text")
+        # One line: what is said of it is one.
+        return " ".join(value.split())
+
+    def name(self, key: str) -> str:
+        """A name that may be one of a directory, a file, an anchor of a page."""
+        value = self.text(key)
+        if not _NAME.fullmatch(value):
+            raise self._bad(key, "letters and digits, joined by - _ or .")
         return value
 
     def text_or_none(self, key: str) -> str | None:
@@ -94,7 +106,7 @@ class Fields:
             return ()
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._bad(key, "a list of texts")
-        return tuple(value)
+        return tuple(" ".join(item.split()) for item in value)
 
     def children(self, key: str) -> tuple[Fields, ...]:
         """A list of objects; absent or null counts as empty."""

@@ -269,7 +269,7 @@ def read_study(path: Path, file: str = "study.json") -> StudyRecord:
         reference=study.text_or_none("reference"),
         repetitions=study.integer("repetitions"),
         order=tuple(planned),
-        specs={case.text("case"): case.child("spec").values for case in document.children("cases")},
+        specs={case.name("case"): case.child("spec").values for case in document.children("cases")},
         values=study.values,
     )
 

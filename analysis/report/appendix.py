@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from analysis.report.blocks import Cell, Column, Table
 from analysis.report.context import Context
+from analysis.report.formats import markdown_text
 from analysis.report.overview import other_release, summarise
 from analysis.report.page import written_at
 from analysis.report.sections.article import article_tables
@@ -25,19 +25,19 @@ def render_appendix(context: Context) -> str:
 def _lines(context: Context) -> Iterator[str]:
     analysis = context.analysis
     study, lab, published = analysis.results.study, analysis.results.lab, analysis.published
-    yield f"# {study.title}"
+    yield f"# {markdown_text(study.title)}"
     yield ""
     commit = f", kit commit {lab.kit_commit}" if lab.kit_commit else ""
-    yield (
+    yield markdown_text(
         f"Study {study.name} on lab {lab.lab}, release {lab.release}, backend {lab.backend}{commit}; "
         f"written {written_at()}."
     )
     if published:
         yield ""
-        yield f"Published: {published.title}, {published.authors}, {published.year}."
+        yield markdown_text(f"Published: {published.title}, {published.authors}, {published.year}.")
     yield ""
     for line in summarise(analysis).headline:
-        yield f"- {line}"
+        yield f"- {markdown_text(line)}"
     yield from _table(headline_table(context))
     for table in article_tables(context):
         yield from _table(table)
@@ -46,7 +46,7 @@ def _lines(context: Context) -> Iterator[str]:
         yield from _table(claims_table(context))
         other = other_release(analysis)
         if other:
-            yield from ("", other)
+            yield from ("", markdown_text(other))
     for table in environment_tables(analysis):
         yield from _table(table)
     yield from _table(floor_table(context))
@@ -59,13 +59,13 @@ def _table(table: Table) -> Iterator[str]:
         return
     # Run directories are listed once at the end: a row of links is of no use on paper.
     shown = [index for index, column in enumerate(table.columns) if column.text not in ("runs", "more in")]
-    yield from ("", f"## {table.title}", "")
+    yield from ("", f"## {markdown_text(table.title)}", "")
     yield _row(_head(table.columns[index]) for index in shown)
     yield _row("---:" if table.columns[index].figures else "---" for index in shown)
     for row in table.rows:
         yield _row(_text(row[index]) for index in shown)
     if table.caption:
-        yield from ("", table.caption)
+        yield from ("", markdown_text(table.caption))
 
 
 def _run_directories(context: Context) -> Iterator[str]:
@@ -80,9 +80,9 @@ def _row(cells: Iterable[str]) -> str:
 
 
 def _head(column: Column) -> str:
-    return f"{column.text} [{column.unit}]" if column.unit else column.text
+    unit = f" [{markdown_text(column.unit)}]" if column.unit else ""
+    return markdown_text(column.text) + unit
 
 
 def _text(cell: Cell) -> str:
-    text = f"{cell.text} ({cell.note})" if cell.note else cell.text
-    return re.sub(r"([|*_<>`\\])", r"\\\1", " ".join(text.split()))
+    return markdown_text(f"{cell.text} ({cell.note})" if cell.note else cell.text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from jinja2.utils import url_quote
 from matplotlib.figure import Figure
 
 from analysis import figures
@@ -15,6 +17,19 @@ from analysis.results import RunResult
 from analysis.study import Analysis
 
 _PNG_DPI = 160
+
+
+def url_path(path: Path) -> str:
+    """A relative path as a link has it: a name may hold `#`, `%` or bytes that are no text."""
+    return url_quote(os.fsencode(path.as_posix()))
+
+
+def _is_there(path: Path) -> bool:
+    """A listed file may have any name, even one that is too long for the disk."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)
@@ -32,14 +47,14 @@ class Context:
 
     def run_link(self, run: RunResult, text: str | None = None) -> Link:
         """To the run's directory of raw evidence; by default called by its number."""
-        return Link(text or run.path.rsplit("/", 1)[-1], f"{self.results_link}{run.path}/")
+        return Link(text or run.path.rsplit("/", 1)[-1], f"{self.results_link}{url_path(Path(run.path))}/")
 
     def file_link(self, file: str) -> str:
         """To a file of the results, given relative to them; to its run where it lies packed or is missing."""
         path = Path(file)
         directory = self.analysis.results.directory
-        found = next((part for part in (path, *path.parents) if (directory / part).exists()), Path())
-        return f"{self.results_link}{found.as_posix()}"
+        found = next((part for part in (path, *path.parents) if _is_there(directory / part)), Path())
+        return f"{self.results_link}{url_path(found)}"
 
     def run_links(self, runs: Iterable[RunResult]) -> tuple[Link, ...]:
         """To several runs: of one case by their numbers, of several cases by case and number."""

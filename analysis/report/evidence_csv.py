@@ -12,6 +12,7 @@ from analysis.attribution import COARSE, FINE
 from analysis.measure import Measured
 from analysis.parsers.records import LabRecord
 from analysis.pool import map_in_order
+from analysis.report.formats import csv_text
 from analysis.results import RunResult, load_measured
 from analysis.study import Analysis
 
@@ -71,22 +72,29 @@ def write_evidence_tables(analysis: Analysis, directory: Path) -> Iterator[Path]
     runs = [run.path for run in analysis.results.runs if _has_more(run)]
     read = partial(_rows_of, analysis.results.directory, analysis.results.lab)
     attribution, slowdown = directory / "attribution.csv", directory / "slowdown.csv"
-    with attribution.open("w", newline="") as pings, slowdown.open("w", newline="") as seconds:
+    with (
+        attribution.open("w", newline="", encoding="utf-8") as pings,
+        slowdown.open("w", newline="", encoding="utf-8") as seconds,
+    ):
         writers = csv.DictWriter(pings, _ATTRIBUTION), csv.DictWriter(seconds, _SLOWDOWN)
         for writer in writers:
             writer.writeheader()
         for rows in map_in_order(read, runs):
             for writer, found in zip(writers, rows, strict=True):
-                writer.writerows(found)
+                writer.writerows(map(_safe, found))
     yield from (attribution, slowdown)
 
 
 def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Row]) -> Path:
-    with path.open("w", newline="") as target:
+    with path.open("w", newline="", encoding="utf-8") as target:
         writer = csv.DictWriter(target, columns)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(map(_safe, rows))
     return path
+
+
+def _safe(row: Row) -> Row:
+    return {name: csv_text(value) for name, value in row.items()}
 
 
 def _has_more(run: RunResult) -> bool:

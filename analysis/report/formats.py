@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 
+from analysis.console import printable
 from analysis.outage import Interval
 from analysis.statistics import Bounds, MedianEstimate
 
 EMPTY = "-"
+# What begins markup anywhere in a line of GitHub-flavoured Markdown: https://github.github.com/gfm/
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -52,3 +56,25 @@ def interval_text(interval: Interval, digits: int = 2) -> str:
 
 def bit_rate(bits_per_second: float) -> str:
     return f"{bits_per_second / 1e6:,.0f} Mbit/s"
+
+
+def markdown_text(text: str) -> str:
+    """One line of Markdown that shows the text as it is: no markup, no HTML, no end of a table's cell."""
+    return _MARKUP.sub(r"\\\1", printable(" ".join(text.split())))
+
+
+def csv_text(value: object) -> object:
+    """A text that no spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
+
+    What is not a text, or the text of a number, is left alone.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    if text == EMPTY or not text.startswith(("=", "+", "-", "@", "\t")):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

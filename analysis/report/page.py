@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from analysis.console import printable
 from analysis.report.blocks import Section
 from analysis.study import Analysis
 
@@ -19,6 +22,7 @@ def render_page(analysis: Analysis, sections: Sequence[Section]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES),
         autoescape=True,
+        finalize=_printable,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -29,6 +33,11 @@ def render_page(analysis: Analysis, sections: Sequence[Section]) -> str:
         sections=sections,
         written_at=written_at(),
     )
+
+
+def _printable(value: Any) -> Any:
+    """What the template prints, before it is escaped; pictures and macros are markup already."""
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def written_at() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from analysis.outage import Interval
 from analysis.report.formats import EMPTY, as_printed, significant
@@ -17,9 +18,8 @@ def summary_table(summary: Summary) -> Table:
     Print `summary.headline` above it: outcomes and guest integrity come first.
     """
     table = Table(
-        title=f"{summary.study} on lab {summary.lab} (release {summary.release})",
+        title=Text(f"{summary.study} on lab {summary.lab} (release {summary.release})", "bold"),
         title_justify="left",
-        title_style="bold",
         caption="Medians of completed runs with intact guests; (the article); > aborted at its limit.",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
@@ -39,11 +39,11 @@ def _good(case: CaseLine) -> bool:
     return set(case.outcomes) <= {"completed", "not converged"}
 
 
-def _row(case: CaseLine) -> list[str]:
+def _row(case: CaseLine) -> list[str | Text]:
     outcomes = ", ".join(f"{count} {words}" for words, count in case.outcomes.items())
     prefix = "" if case.converged else ">"
     return [
-        f"{case.case}\n  [dim]{outcomes}[/dim]",
+        Text.assemble(f"{case.case}\n  ", (outcomes, "dim")),
         f"{case.done}/{case.planned}",
         _with_article(case.migration_seconds, 1, prefix, case.published_seconds),
         _with_article(case.forward_bytes, 1e-6, prefix, case.published_mb),
@@ -53,9 +53,9 @@ def _row(case: CaseLine) -> list[str]:
     ]
 
 
-def _with_article(estimate: MedianEstimate | None, factor: float, prefix: str, article: float | None) -> str:
+def _with_article(estimate: MedianEstimate | None, factor: float, prefix: str, article: float | None) -> Text:
     text = EMPTY if estimate is None else prefix + significant(estimate.median * factor)
-    return text if article is None else f"{text}\n[dim]({as_printed(article)})[/dim]"
+    return Text(text) if article is None else Text.assemble(f"{text}\n", (f"({as_printed(article)})", "dim"))
 
 
 def _outage(outage: Interval | None) -> str:

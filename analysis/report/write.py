@@ -17,8 +17,9 @@ from analysis.claims import Verdict
 from analysis.claims.document import claim_record, claims_document
 from analysis.errors import InputError
 from analysis.report.appendix import render_appendix
-from analysis.report.context import Context
+from analysis.report.context import Context, url_path
 from analysis.report.evidence_csv import write_evidence_tables
+from analysis.report.formats import csv_text
 from analysis.report.overview import Summary, summarise
 from analysis.report.page import render_page
 from analysis.report.sections import all_sections
@@ -104,7 +105,7 @@ def _writing(results_dir: Path, output_dir: Path | None) -> Iterator[Path]:
 
 def _context(analysis: Analysis, output: Path) -> Context:
     # Relative, so that results and report can be moved together.
-    results_link = Path(os.path.relpath(analysis.results.directory, output)).as_posix() + "/"
+    results_link = url_path(Path(os.path.relpath(analysis.results.directory, output))) + "/"
     return Context(analysis, results_link, output / "pictures")
 
 
@@ -143,6 +144,6 @@ def write_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
     }
     for name, frame in frames.items():
         path = directory / f"{name}.csv"
-        frame.to_csv(path, index=False)
+        frame.map(csv_text).to_csv(path, index=False)
         yield path
     yield from write_evidence_tables(analysis, directory)

@@ -56,7 +56,7 @@ def compare(
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
     if form == "json":
-        print(json.dumps(comparison_document(found), indent=1, ensure_ascii=False))
+        print(json.dumps(comparison_document(found), indent=1))
     elif form == "md":
         print("\n".join(_markdown(found, project)))
     else:
@@ -88,15 +88,17 @@ def _print_table(found: LabComparison, project: Project) -> None:
 
 
 def _markdown(found: LabComparison, project: Project) -> Iterator[str]:
+    from analysis.report.formats import markdown_text
+
     for line in _sides(found, project):
-        yield f"- {line}"
+        yield f"- {markdown_text(line)}"
     yield ""
     yield f"| case | {' | '.join(HEADS)} |"
     yield f"|---|{'|'.join('---:' if head in FIGURE_HEADS else '---' for head in HEADS)}|"
     for row in found.rows:
-        yield f"| {row.case} | {' | '.join(_cells(row, found.threshold))} |"
+        yield f"| {' | '.join(map(markdown_text, (row.case, *_cells(row, found.threshold))))} |"
     yield ""
-    yield from _conclusion(found)
+    yield from map(markdown_text, _conclusion(found))
 
 
 def _sides(found: LabComparison, project: Project) -> Iterator[str]:

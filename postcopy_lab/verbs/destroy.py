@@ -48,6 +48,8 @@ def _confirm(question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise InputError("nothing was removed: there is no terminal to ask on; say --yes")
-    answer = input(f"{question} [y/N] ")
+    from analysis.console import printable
+
+    answer = input(printable(f"{question} [y/N] "))
     if answer.strip().lower() not in ("y", "yes"):
         raise InputError("nothing was removed")

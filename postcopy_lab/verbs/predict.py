@@ -50,7 +50,7 @@ def predict(
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
     if form == "json":
-        print(json.dumps(prediction_document(found), indent=1, ensure_ascii=False))
+        print(json.dumps(prediction_document(found), indent=1))
     else:
         _print(found, project)
 

@@ -47,7 +47,7 @@ def report(
         raise InputError(str(error)) from error
     for line in summary.headline:
         console.print(line, soft_wrap=True)
-    make_console(markup=True).print(summary_table(summary))
+    console.print(summary_table(summary))
     console.print(
         f"{project.shown(file)}  (written in {clock(time.monotonic() - started_at)})", soft_wrap=True
     )

@@ -54,9 +54,12 @@ def moments_table(context: Context) -> Table:
             times = [time for _, run in runs if (time := _since(run, name)) is not None]
             cells.append(_moment_cell(median_estimate(times)))
         unsure = max(
-            run.clocks.uncertainty_seconds(clock, run.clocks.prober)
-            for _, run in runs
-            for clock in (*run.clocks.nodes, *run.clocks.unknown)
+            (
+                run.clocks.uncertainty_seconds(clock, run.clocks.prober)
+                for _, run in runs
+                for clock in (*run.clocks.nodes, *run.clocks.unknown)
+            ),
+            default=0.0,
         )
         rows.append(
             [
