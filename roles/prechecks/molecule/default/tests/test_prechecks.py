@@ -42,6 +42,8 @@ def refusals(*options: str, inventories: tuple[Path, ...] = (INVENTORY,)) -> lis
         ("lab_network_link_rate=fast", "lab_network_link_rate is 'fast'; allowed is a number above 0 with"),
         ("lab_network_link_rate=0gbit", "lab_network_link_rate is '0gbit'; allowed is a number above 0 with"),
         ("lab_network_migration_address=10.0.0.1", "lab_network_migration_address must differ between"),
+        ("lab_network_migration_address=10.0.0.300", "is '10.0.0.300'; allowed is an IPv4 address"),
+        ("lab_network_guest_interface=migration0", "are both 'migration0'; allowed are different interfaces"),
         ("prechecks_results_disk_free_mib=100000000", "prechecks_results_disk_free_mib asks for 100000000"),
     ],
 )
