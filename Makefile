@@ -61,7 +61,8 @@ test-tools: $(VENV)/.test-tools
 	  && $(SUDO) apt-get update -qq \
 	  && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
 
-# uv installs the same locked wheels several times faster than pip does.
+# uv installs the same locked wheels several times faster than pip does; tools/uv.py has it do so from where pip would.
+UV := $(BIN)/python tools/uv.py
 $(BIN)/uv: requirements-uv.lock
 	@echo "==> .venv: Python tools"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -69,19 +70,19 @@ $(BIN)/uv: requirements-uv.lock
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq python3-venv; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-uv.lock
 	@touch $@
 
 $(VENV)/.tools: $(BIN)/uv requirements.lock pyproject.toml
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.test-tools: $(VENV)/.tools requirements-test.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-test.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements-test.lock
 	@touch $@
 
-COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 lock: tools ## Renew the lock files from pyproject.toml
 	$(COMPILE) pyproject.toml --group build --output-file requirements.lock
 	$(COMPILE) pyproject.toml --group build --group test --constraint requirements.lock --output-file requirements-test.lock

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -18,12 +17,12 @@ PLAYBOOKS = sorted(path.name for path in (PROJECT / "playbooks").glob("*.yml"))
 @pytest.fixture(scope="module")
 def newest_ansible_env() -> dict[str, str]:
     """A .venv of its own with the newest ansible-core, from its own lock file."""
-    uv = os.fspath(Path(sys.executable).parent / "uv")
+    uv = [sys.executable, os.fspath(PROJECT / "tools/uv.py")]
     if not (VENV / "bin/python").exists():
         subprocess.run([sys.executable, "-m", "venv", VENV], check=True)
     lock = os.fspath(PROJECT / "requirements-newest-ansible.lock")
     subprocess.run(
-        [uv, "pip", "sync", "--quiet", "--python", os.fspath(VENV / "bin/python"), "--require-hashes", lock],
+        [*uv, "pip", "sync", "--quiet", "--python", os.fspath(VENV / "bin/python"), "--require-hashes", lock],
         check=True,
     )
     return {
