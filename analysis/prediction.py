@@ -1,14 +1,16 @@
 """How long will a migration take, and how much will it move? From a model fitted to measured runs.
 
-Data are linear in the stressed memory and, where several were measured, in the guest's RAM; time is linear in
-what the data take on the nominal link. Both by least squares over all counted runs of one mode, so the
-prediction interval (one further migration, Student's) is the model's own error on the runs that made it.
+Data are linear in the stressed memory and, where several were measured, in the guest's RAM; time is linear
+in what the data take on the nominal link. Runs scatter by a share of their size, so errors are relative, and
+runs of one load are alike, so each load counts once however often it was run. The prediction interval is that
+of one further migration, and widens with the distance from what was measured.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +26,9 @@ from analysis.units import GIB, MIB
 
 SCHEMA = 1
 _LEAST_LOADS = 3
+_MOST_TURNS = 100
+# A line that falls below 0 has no relative error: this share of the least value stands for it.
+_LEAST_SHARE = 1e-3
 Numbers = NDArray[np.float64]
 
 
@@ -57,39 +62,62 @@ class Predicted:
 
 @dataclass(frozen=True)
 class LeastSquares:
-    """y = coefficients . x, with what a prediction's error needs."""
+    """y = coefficients . x, with what a prediction's error needs.
+
+    `residual` is a share of the fitted value, `spread` the coefficients' covariance over residual^2,
+    `freedom` the loads less the coefficients.
+    """
 
     coefficients: Numbers
     spread: Numbers
     residual: float
     freedom: int
 
-    def at(self, x: Sequence[float]) -> Predicted:
-        """Prediction for one further observation at x."""
+    def at(self, x: Sequence[float]) -> float:
+        """The fitted value at x."""
+        return float(np.asarray(x, dtype=float) @ self.coefficients)
+
+    def reach(self, x: Sequence[float], observations: int = 1) -> float:
+        """How far one further observation at x may lie from the fitted value, at LEVEL; 0: the line."""
         row = np.asarray(x, dtype=float)
-        value = float(row @ self.coefficients)
-        reach = float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.residual
-        reach *= math.sqrt(1 + float(row @ self.spread @ row))
-        return Predicted(max(0.0, value), max(0.0, value - reach), value + reach)
+        variance = observations * self.at(x) ** 2 + float(row @ self.spread @ row)
+        return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.residual * math.sqrt(variance)
 
 
-def least_squares(x: Numbers, y: Numbers) -> LeastSquares | None:
-    """Fit; None if the columns of x are not independent or no observation is left for the error."""
-    count, width = x.shape
+def least_squares(x: Numbers, y: Numbers, loads: Sequence[Hashable]) -> LeastSquares | None:
+    """Fit with errors that are a share of the fitted value; None if loads are too few or columns alike.
+
+    The equations of a constant coefficient of variation, solved by weights of 1 / fitted^2 in turns
+    (McCullagh and Nelder, Generalized Linear Models, 2nd ed. 1989, chapter 8). `loads` names each row's load:
+    its rows share one weight, and their mean squared error counts as one observation's, since they err alike.
+
+    Raises:
+        ValueError: a y that is not above 0.
+    """
+    if not (y > 0).all():
+        raise ValueError("values above 0 expected")
+    width, count = x.shape[1], len(set(loads))
     # Columns are bytes beside ones: of like size, so that the rank is told by what they say.
     scale = np.abs(x).max(axis=0)
     if count <= width or bool(np.any(scale == 0)) or np.linalg.matrix_rank(x / scale) < width:
         return None
     scaled = x / scale
-    inverse = np.linalg.inv(scaled.T @ scaled)
-    coefficients = inverse @ scaled.T @ y
-    left = y - scaled @ coefficients
-    freedom = count - width
+    runs = Counter(loads)
+    shares = np.array([1 / runs[load] for load in loads])
+    fitted = y
+    for _ in range(_MOST_TURNS):
+        weights = shares / fitted**2
+        inverse = np.linalg.inv(scaled.T @ (scaled * weights[:, None]))
+        coefficients = inverse @ scaled.T @ (weights * y)
+        before, fitted = fitted, np.maximum(scaled @ coefficients, y.min() * _LEAST_SHARE)
+        if np.allclose(fitted, before, rtol=1e-9, atol=0):
+            break
+    left = (y - scaled @ coefficients) / fitted
     return LeastSquares(
         coefficients=coefficients / scale,
         spread=inverse / np.outer(scale, scale),
-        residual=math.sqrt(float(left @ left) / freedom),
-        freedom=freedom,
+        residual=math.sqrt(float(shares @ left**2) / (count - width)),
+        freedom=count - width,
     )
 
 
@@ -109,10 +137,34 @@ class Model:
     rate_range: tuple[float, float]
 
     def data_at(self, request: Request) -> Predicted:
-        return self.data.at(_data_row(request.stressed_bytes, request.ram_bytes, self.with_ram))
+        row = self._data_row(request)
+        return _predicted(self.data.at(row), self.data.reach(row) * self._widening(request, timed=False))
 
     def time_at(self, request: Request) -> Predicted:
-        return self.time.at((1.0, self.data_at(request).value * 8 / request.rate_bits_per_second))
+        """What the fitted line of the data is off by comes on top of the time's own error."""
+        data, per_byte = self._data_row(request), 8 / request.rate_bits_per_second
+        row = (1.0, self.data.at(data) * per_byte)
+        of_data = float(self.time.coefficients[1]) * per_byte * self.data.reach(data, observations=0)
+        reach = math.hypot(self.time.reach(row), of_data)
+        return _predicted(self.time.at(row), reach * self._widening(request, timed=True))
+
+    def _data_row(self, request: Request) -> tuple[float, ...]:
+        return _data_row(request.stressed_bytes, request.ram_bytes, self.with_ram)
+
+    def _widening(self, request: Request, timed: bool) -> float:
+        """1 plus the distance from what was measured, in spans of that.
+
+        A bend too slight to show over the measured span adds to the error with the square of the distance,
+        and to the error as a share of the value with the distance.
+        """
+        asked = [
+            (request.stressed_bytes, self.stressed_range),
+            (request.ram_bytes, self.ram_range),
+            *([(request.rate_bits_per_second, self.rate_range)] if timed else []),
+        ]
+        return 1 + max(
+            max(low - value, value - high, 0.0) / (high - low or high or 1.0) for value, (low, high) in asked
+        )
 
     def extrapolations(self, request: Request) -> tuple[str, ...]:
         """In which respects the request lies outside of what was measured, one sentence each."""
@@ -191,24 +243,29 @@ def fit_model(results: Results, mode: str) -> Model | None:
     data_bytes = np.array([run.figures.forward_bytes for run in runs if run.figures], dtype=float)
     seconds = np.array([run.figures.migration_seconds for run in runs if run.figures], dtype=float)
     rates = np.array([spec.link_rate_bits_per_second for spec in specs])
+    loads = [(spec.stressed_bytes, spec.ram_bytes, spec.link_rate_bits_per_second) for spec in specs]
     data, with_ram = None, True
     for with_ram in (True, False):
         rows = np.array([_data_row(spec.stressed_bytes, spec.ram_bytes, with_ram) for spec in specs])
-        data = least_squares(rows, data_bytes)
+        data = least_squares(rows, data_bytes, loads)
         if data is not None:
             break
     if data is None:
         return None
-    # The time is fitted to the predicted data, so that its error holds the data's too.
+    # The time is fitted to the fitted data, so that its error holds that of single runs' data too.
     on_link = rows @ data.coefficients * 8 / rates
-    time = least_squares(np.column_stack([np.ones(len(runs)), on_link]), seconds)
+    time = least_squares(np.column_stack([np.ones(len(runs)), on_link]), seconds, loads)
     if time is None:
         return None
     return Model(
         mode=mode,
         runs=tuple(run.path for run in runs),
         cases=len({run.record.case for run in runs}),
-        slowed=sum((run.figures.link_use or 0.0) < FULL_LINK for run in runs if run.figures),
+        slowed=sum(
+            run.figures.link_use < FULL_LINK
+            for run in runs
+            if run.figures and run.figures.link_use is not None
+        ),
         with_ram=with_ram,
         data=data,
         time=time,
@@ -227,6 +284,9 @@ def _predict_mode(results: Results, request: Request, mode: str) -> Prediction |
         return None
     seconds, data = model.time_at(request), model.data_at(request)
     notes = []
+    unknown = len(_of_mode(results, mode)) - len(model.runs)
+    if unknown:
+        notes.append(f"{unknown} completed runs left out: their data or their time is unknown")
     if model.slowed:
         notes.append(
             f"{model.slowed} of {len(model.runs)} runs did not fill their link: "
@@ -238,13 +298,19 @@ def _predict_mode(results: Results, request: Request, mode: str) -> Prediction |
 
 
 def _counted(results: Results, mode: str) -> list[RunResult]:
+    """The runs whose data and time are known."""
+    return [
+        run
+        for run in _of_mode(results, mode)
+        if run.figures is not None and run.figures.forward_bytes and run.figures.migration_seconds
+    ]
+
+
+def _of_mode(results: Results, mode: str) -> list[RunResult]:
     return [
         run
         for run in results.runs
-        if run.counted
-        and run.figures is not None
-        and run.record.spec.mode == mode
-        and run.record.spec.network == NETWORKS[0]
+        if run.counted and run.record.spec.mode == mode and run.record.spec.network == NETWORKS[0]
     ]
 
 
@@ -295,6 +361,10 @@ def _choice(results: Results, request: Request) -> str:
             "network failure can kill the guest"
         )
     return "hybrid: it always ends; whether pre-copy would with such a load was not measured"
+
+
+def _predicted(value: float, reach: float) -> Predicted:
+    return Predicted(max(0.0, value), max(0.0, value - reach), max(0.0, value + reach))
 
 
 def _data_row(stressed_bytes: float, ram_bytes: float, with_ram: bool) -> tuple[float, ...]:
@@ -355,6 +425,6 @@ def _mode_record(prediction: Prediction) -> dict[str, Any]:
         "runs": list(model.runs) if model else [],
         "data_coefficients": model.data.coefficients.tolist() if model else None,
         "time_coefficients": model.time.coefficients.tolist() if model else None,
-        "data_residual_bytes": model.data.residual if model else None,
-        "time_residual_seconds": model.time.residual if model else None,
+        "data_residual_share": model.data.residual if model else None,
+        "time_residual_share": model.time.residual if model else None,
     }

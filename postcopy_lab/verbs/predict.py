@@ -122,7 +122,7 @@ def _model_lines(model: Model | None) -> Iterator[str]:
     yield (
         f"{model.mode}: fitted to {count(len(model.runs), 'run')} of {count(model.cases, 'case')}: "
         f"data = {significant(base / 1e6)} MB + {per_stressed:.3g} x stressed{ram} "
-        f"(residual {significant(model.data.residual / 1e6)} MB); "
+        f"(residual {model.data.residual:.1%}); "
         f"time = {significant(own)} s + {per_link:.3g} x data / rate "
-        f"(residual {significant(model.time.residual)} s)"
+        f"(residual {model.time.residual:.1%})"
     )

@@ -44,10 +44,11 @@ def on_the_line(
     return made_case([figures, figures], flavor=flavor, stressed_mib=stressed_mib, rate=rate, **options)
 
 
-EXACT = results_of(
+EXACT_CASES = (
     *(on_the_line(flavor, 0) for flavor in ("s", "m", "l", "xl")),
     *(on_the_line("xl", mib) for mib in (256, 1024, 4096)),
 )
+EXACT = results_of(*EXACT_CASES)
 
 
 def test_runs_on_a_line_are_predicted_exactly() -> None:
@@ -95,16 +96,75 @@ def test_the_bound_is_twice_the_ram_over_the_rate() -> None:
 
 
 def test_interval_of_one_further_observation_by_the_textbook() -> None:
-    """Simple regression: s sqrt(1 + 1/n + (x - mean)^2 / Sxx) times Student's t of n - 2."""
-    x, y = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([2.1, 3.9, 6.2, 7.8, 10.1])
-    fit = least_squares(np.column_stack([np.ones(5), x]), y)
+    """Over the fitted value errors are alike: coefficients and interval are simple regression's."""
+    x, y = np.array([1.0, 2.0, 3.0, 4.0, 50.0]), np.array([2.1, 3.9, 6.2, 7.8, 101.0])
+    columns = np.column_stack([np.ones(5), x])
+    fit = least_squares(columns, y, range(5))
     assert fit is not None
-    expected = stats.linregress(x, y)
-    residual = np.sqrt(((y - expected.intercept - expected.slope * x) ** 2).sum() / 3)
-    reach = stats.t.ppf(0.975, 3) * residual * np.sqrt(1 + 1 / 5 + (6 - 3) ** 2 / 10)
-    found = fit.at((1.0, 6.0))
-    assert found.value == pytest.approx(expected.intercept + 6 * expected.slope)
-    assert found.high - found.value == pytest.approx(float(reach))
+    fitted = columns @ fit.coefficients
+    scaled = columns / fitted[:, None]
+    expected, left, *_ = np.linalg.lstsq(scaled, y / fitted, rcond=None)
+    assert fit.coefficients.tolist() == pytest.approx(expected.tolist())
+    row = np.array([1.0, 6.0])
+    at = float(row @ expected)
+    variance = left[0] / 3 * (at**2 + row @ np.linalg.inv(scaled.T @ scaled) @ row)
+    assert fit.at((1.0, 6.0)) == pytest.approx(at)
+    assert fit.reach((1.0, 6.0)) == pytest.approx(float(stats.t.ppf(0.975, 3) * np.sqrt(variance)))
+
+
+def test_runs_of_one_load_count_as_one() -> None:
+    """The same runs five times over say nothing more about the line."""
+    columns = np.column_stack([np.ones(4), np.array([1.0, 2.0, 3.0, 4.0])])
+    y = np.array([2.1, 3.9, 6.2, 7.8])
+    once = least_squares(columns, y, range(4))
+    often = least_squares(np.tile(columns, (5, 1)), np.tile(y, 5), list(range(4)) * 5)
+    assert once is not None and often is not None
+    assert often.freedom == once.freedom == 2
+    assert often.reach((1.0, 5.0)) == pytest.approx(once.reach((1.0, 5.0)))
+
+
+def test_light_and_heavy_loads_are_each_as_sure_as_they_scatter() -> None:
+    """Runs that scatter by 5 % of their size: an interval of a few tenths about 0.1 GB and about 16 GB."""
+    generator = np.random.default_rng(5)
+    cases = [
+        made_case(
+            [
+                {"forward_bytes": size * factor, "migration_seconds": size * factor * 8e-9, "link_use": 0.95}
+                for factor in 1 + 0.05 * generator.normal(size=3)
+            ],
+            stressed_mib=mib,
+        )
+        for mib in (0, 256, 1024, 2048, 4096, 8192)
+        for size in [(100 + 2 * mib) * float(MIB)]
+    ]
+    for stressed in (0, 8 * GIB):
+        (found,) = predict(results_of(*cases), Request(16 * GIB, stressed, 1e9), "hybrid").modes
+        for item in (found.data_bytes, found.seconds):
+            assert item is not None
+            assert 0.05 < item.high / item.value - 1 < 0.3
+
+
+def test_an_interval_widens_with_the_distance_from_what_was_measured() -> None:
+    noise = {0: 1e6, 256: -5e6, 1024: 20e6, 4096: -40e6}
+    results = results_of(*(on_the_line("xl", mib, noise=more) for mib, more in noise.items()))
+    model = fit_model(results, "hybrid")
+    assert model is not None
+    inside, outside = (model.data_at(Request(16 * GIB, gib * GIB, 1e9)) for gib in (4, 12))
+    far = model.data_at(Request(512 * GIB, 256 * GIB, 1e9))
+    shares = [item.high / item.value - 1 for item in (inside, outside, far)]
+    # 12 GiB are two spans beyond the 4 GiB measured, 256 GiB are 63, where nothing is known but the order.
+    assert shares[1] > 2.9 * shares[0] > 0
+    assert shares[2] > 20 * shares[1]
+
+
+def test_a_run_without_its_data_is_left_out_and_said_so() -> None:
+    gap = made_case([{"forward_bytes": None}], stressed_mib=512)
+    (found,) = predict(results_of(*EXACT_CASES, gap), Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
+    assert found.data_bytes is not None
+    assert found.data_bytes.value == pytest.approx((100 + 2 * 2048 + 80) * MIB)
+    assert found.notes[0] == "1 completed runs left out: their data or their time is unknown"
+    with pytest.raises(InputError, match="nothing to fit a model of any mode to"):
+        predict(results_of(gap), Request(8 * GIB, 2 * GIB, 1e9))
 
 
 def test_nine_of_ten_further_runs_and_more_lie_in_the_interval() -> None:
@@ -126,8 +186,8 @@ def test_nine_of_ten_further_runs_and_more_lie_in_the_interval() -> None:
 
 def test_columns_that_say_the_same_are_no_model() -> None:
     ones = np.ones((5, 1))
-    assert least_squares(np.hstack([ones, 3 * ones]), np.arange(5.0)) is None
-    assert least_squares(np.ones((2, 2)), np.arange(2.0)) is None
+    assert least_squares(np.hstack([ones, 3 * ones]), np.arange(1.0, 6.0), range(5)) is None
+    assert least_squares(np.ones((2, 2)), np.arange(1.0, 3.0), range(2)) is None
 
 
 def test_precopy_that_never_ended_is_not_given_a_time() -> None:
