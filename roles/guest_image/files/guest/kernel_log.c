@@ -8,14 +8,14 @@
 
 enum { KEPT_LINES = 1024, LINE_BYTES = 240, KEPT_ERRORS = 64 };
 
-/* What a kernel prints when its memory is not what it wrote there. A soft
- * lockup is not among them: a slow emulated guest may have one and be intact.
- * The list the verdict of a run rests on is the collection's; this one makes
- * the guest's own status answer say the same. */
-static const char *const ERROR_PATTERNS[] = {
-    "BUG:", "Oops", "Bad page", "corruption", "general protection fault",
-    "Kernel panic", "nable to handle", "list_del", "list_add", "] WARNING: ",
-    "guest-agent[", /* the kernel's line about a crash of this program */
+/* Lines that may tell of damage are kept though many others follow. Which of
+ * them do tell is decided by the collection's list (kernel_log.py), so these
+ * are words that its lines hold, and few others. */
+static const char *const KEPT_WORDS[] = {
+    "BUG", "Oops", "[#", "Bad page", "Bad rss", "Bad swap", "orrupt",
+    "protection fault", "opcode", "divide error", "double fault", "Internal error",
+    "Kernel panic", "nable to handle", "list_del", "list_add", "refcount_t",
+    "Hardware Error", "WARNING: ", "segfault", "] trap ", "bad frame", "unread",
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -24,10 +24,10 @@ static uint64_t line_count;
 static char errors[KEPT_ERRORS][LINE_BYTES];
 static uint64_t error_count;
 
-static bool is_error(const char *line)
+static bool is_kept(const char *line)
 {
-    for (size_t i = 0; i < sizeof ERROR_PATTERNS / sizeof *ERROR_PATTERNS; i++) {
-        if (strstr(line, ERROR_PATTERNS[i]) != NULL) {
+    for (size_t i = 0; i < sizeof KEPT_WORDS / sizeof *KEPT_WORDS; i++) {
+        if (strstr(line, KEPT_WORDS[i]) != NULL) {
             return true;
         }
     }
@@ -39,7 +39,7 @@ static void keep(const char *line)
     pthread_mutex_lock(&lock);
     strncpy(lines[line_count++ % KEPT_LINES], line, LINE_BYTES - 1);
     /* The first errors are kept: they are nearest to the cause. */
-    if (error_count < KEPT_ERRORS && is_error(line)) {
+    if (error_count < KEPT_ERRORS && is_kept(line)) {
         strncpy(errors[error_count++], line, LINE_BYTES - 1);
     }
     pthread_mutex_unlock(&lock);

@@ -85,6 +85,10 @@ memory_total_bytes:
   description: The memory that the guest's kernel manages (MemTotal), in bytes.
   returned: when it answered
   type: int
+status:
+  description: The guest's last answer to C(status).
+  returned: when it answered
+  type: dict
 """
 
 import json
@@ -110,6 +114,7 @@ class Asker:
         self.ready_at = None
         self.resident_bytes = None
         self.memory_total_bytes = None
+        self.status = None
 
     def wait_for_first_answer(self):
         status = agent_client.ask_until_answered(self.address, self.port, "status", self.timeout_seconds)
@@ -130,6 +135,7 @@ class Asker:
         return answer
 
     def note_status(self, status):
+        self.status = status
         self.resident_bytes = max(self.resident_bytes or 0, status["resident_bytes"])
         self.memory_total_bytes = status["memory_total_bytes"]
 
@@ -207,6 +213,7 @@ def main():
         answers=asker.answers,
         resident_bytes=asker.resident_bytes,
         memory_total_bytes=asker.memory_total_bytes,
+        status=asker.status,
     )
 
 
