@@ -348,6 +348,8 @@ def _side(results: Results) -> dict[str, Any]:
         "release": lab.release,
         "backend": lab.backend,
         "kit_commit": lab.kit_commit,
+        "sessions": [one.session for one in results.labs],
+        "mixed": [f"{notice.file}: {notice.message}" for notice in results.mixed],
     }
 
 

@@ -405,6 +405,7 @@ def prediction_document(found: Predictions) -> dict[str, Any]:
         "study": found.results.study.name,
         "lab": lab.lab,
         "release": lab.release,
+        "mixed": [f"{notice.file}: {notice.message}" for notice in found.results.mixed],
         "request": {**vars(found.request)},
         "bound_bytes": found.request.bound_bytes,
         "bound_seconds": found.request.bound_seconds,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,18 @@ from analysis.files import stored_at
 from analysis.findings import Findings, doubts, findings_of
 from analysis.measure import Measured, RunFigures, measure_run
 from analysis.parsers.nova_log import patterns_of
-from analysis.parsers.records import LabRecord, RunRecord, StudyRecord, read_lab, read_run, read_study
+from analysis.parsers.records import (
+    LabRecord,
+    RunRecord,
+    StudyRecord,
+    lab_of,
+    read_labs,
+    read_run,
+    read_study,
+)
 from analysis.pinger import pinger_doubts
 from analysis.pool import map_in_order
+from analysis.provenance import provenance_doubts
 
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
@@ -71,13 +80,21 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Results:
-    """One study on one lab."""
+    """One study on one lab. `labs`: a description for each session, `lab`, the newest, among them.
+
+    `mixed`: those of the notices that name runs made with something else than their fellows.
+    """
 
     directory: Path
     study: StudyRecord
-    lab: LabRecord
+    labs: tuple[LabRecord, ...]
     runs: tuple[RunResult, ...]
     notices: tuple[Notice, ...]
+    mixed: tuple[Notice, ...]
+
+    @property
+    def lab(self) -> LabRecord:
+        return self.labs[-1]
 
 
 def load_results(
@@ -94,26 +111,28 @@ def load_results(
         )
     try:
         study = read_study(directory / "study.json")
-        lab = read_lab(directory / "lab.json")
+        labs = read_labs(directory)
     except EvidenceError as error:
         raise InputError(f"{directory}/{error}") from error
     runs: list[RunResult] = []
     notices: list[Notice] = []
     paths = [path.relative_to(directory).as_posix() for path in sorted((directory / "runs").glob("*/*/"))]
-    load = partial(_load_run, directory, study.name, frozenset(study.specs), lab)
+    load = partial(_load_run, directory, study.name, frozenset(study.specs), labs)
     for number, (result, found) in enumerate(map_in_order(load, paths, workers), start=1):
         if result is not None:
             runs.append(result)
         notices.extend(found)
         if progress is not None:
             progress(number, len(paths))
-    notices.extend(_lab_notices(lab))
-    return Results(directory, study, lab, tuple(runs), tuple(notices))
+    notices.extend(_lab_notices(labs[-1]))
+    mixed = tuple(Notice(file, None, text, NOTED) for file, text in provenance_doubts(runs, labs))
+    return Results(directory, study, labs, tuple(runs), (*notices, *mixed), mixed)
 
 
-def load_measured(directory: Path, path: str, lab: LabRecord) -> Measured:
+def load_measured(directory: Path, path: str, labs: Sequence[LabRecord]) -> Measured:
     """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
     record = read_run(directory / path / "run.json")
+    lab = lab_of(record, labs)
     return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova_server_id), lab)
 
 
@@ -129,14 +148,14 @@ def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
 
 
 def _load_run(
-    directory: Path, study: str, cases: frozenset[str], lab: LabRecord, path: str
+    directory: Path, study: str, cases: frozenset[str], labs: Sequence[LabRecord], path: str
 ) -> tuple[RunResult | None, list[Notice]]:
     """One run, analysed; None where not even its record can be read."""
     try:
         record = _read_record(directory / path, study, cases)
     except EvidenceError as error:
         return None, [_notice(path, error)]
-    return _analyse_run(directory / path, path, record, lab)
+    return _analyse_run(directory / path, path, record, lab_of(record, labs))
 
 
 def _analyse_run(

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.comparison import interval_median
 from analysis.measure import readings
 from analysis.outage import Interval
-from analysis.parsers.records import Spec
+from analysis.parsers.records import Spec, lab_of
 from analysis.published_data import STRESSED_TABLES, Published
 from analysis.results import Results, RunResult
 from analysis.statistics import LineFit, MedianEstimate, fit_line, median_estimate
@@ -182,6 +182,11 @@ def runs_frame(results: Results) -> pd.DataFrame:
                 "counted": run.counted,
                 "excluded_because": run.excluded_because,
                 "started_at": record.started_at,
+                "session": record.session,
+                "kit_commit": lab_of(record, results.labs).kit_commit,
+                "qemu_version": record.qemu_version,
+                "libvirt_version": record.libvirt_version,
+                "accelerator": record.accelerator,
                 "resident_bytes": record.resident_bytes,
                 "switch_ratio": record.switch_check.ratio if record.switch_check else None,
                 **(asdict(run.figures) if run.figures else {}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,8 +83,9 @@ class SwitchCheck:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run.json."""
+    """One run.json. `session`: of the lab's description; None where sessions were not counted yet."""
 
+    session: int | None
     case: str
     repetition: int
     spec: Spec
@@ -159,8 +160,10 @@ class Deviation:
 
 @dataclass(frozen=True)
 class LabRecord:
-    """lab.json: what really ran."""
+    """lab.json, or the description of an earlier session (lab-NUMBER.json): what really ran."""
 
+    file: str
+    session: int
     lab: str
     release: str
     backend: str
@@ -203,6 +206,7 @@ def read_run(path: Path, file: str = "run.json") -> RunRecord:
     if driver is None and outcome in ("completed", "not_converged"):
         raise EvidenceError(file, None, f'"driver.requested_at" missing although the run is {outcome}')
     return RunRecord(
+        session=run.integer_or_none("session"),
         case=run.text("case"),
         repetition=run.integer("repetition"),
         spec=_spec(run.child("spec")),
@@ -281,6 +285,9 @@ def read_lab(path: Path, file: str = "lab.json") -> LabRecord:
     link = lab.child_or_none("link")
     offsets = lab.child_or_none("clock_offsets_seconds")
     return LabRecord(
+        file=file,
+        # Labs of before sessions were counted are of the first.
+        session=lab.integer_or_none("session") or 1,
         lab=lab.text("lab"),
         release=lab.text("release"),
         backend=lab.text("backend"),
@@ -309,6 +316,25 @@ def read_lab(path: Path, file: str = "lab.json") -> LabRecord:
             for item in lab.children("deviations")
         ),
     )
+
+
+def read_labs(directory: Path) -> tuple[LabRecord, ...]:
+    """Every description of a results directory by session, the newest (lab.json) last."""
+    newest = read_lab(directory / "lab.json")
+    files = (path for path in directory.glob("lab-*.json") if path.stem.removeprefix("lab-").isdecimal())
+    earlier = [read_lab(path, path.name) for path in files]
+    return (
+        *sorted((lab for lab in earlier if lab.session != newest.session), key=lambda lab: lab.session),
+        newest,
+    )
+
+
+def lab_of(run: RunRecord, labs: Sequence[LabRecord]) -> LabRecord:
+    """The description that a run was made with; the first for one of before sessions were counted.
+
+    The newest stands in for one that is gone.
+    """
+    return next((lab for lab in labs if lab.session == (run.session or 1)), labs[-1])
 
 
 def _spec(spec: Fields) -> Spec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def write_evidence_tables(analysis: Analysis, directory: Path) -> Iterator[Path]
     """
     yield _write(directory / "clock.csv", _CLOCK, _clock_rows(analysis.results.runs))
     runs = [run.path for run in analysis.results.runs if _has_more(run)]
-    read = partial(_rows_of, analysis.results.directory, analysis.results.lab)
+    read = partial(_rows_of, analysis.results.directory, analysis.results.labs)
     attribution, slowdown = directory / "attribution.csv", directory / "slowdown.csv"
     with (
         attribution.open("w", newline="", encoding="utf-8") as pings,
@@ -102,8 +102,8 @@ def _has_more(run: RunResult) -> bool:
     return findings is not None and (findings.attribution is not None or findings.slowdown is not None)
 
 
-def _rows_of(directory: Path, lab: LabRecord, path: str) -> tuple[list[Row], list[Row]]:
-    measured = load_measured(directory, path, lab)
+def _rows_of(directory: Path, labs: Sequence[LabRecord], path: str) -> tuple[list[Row], list[Row]]:
+    measured = load_measured(directory, path, labs)
     return list(_ping_rows(path, measured)), list(_second_rows(path, measured))
 
 

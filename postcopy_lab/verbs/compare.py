@@ -108,6 +108,8 @@ def _sides(found: LabComparison, project: Project) -> Iterator[str]:
             f"{name}: {project.shown(results.directory)}, study {results.study.name}, lab {lab.lab}, "
             f"release {lab.release}, backend {lab.backend}"
         )
+        for notice in results.mixed:
+            yield f"{name} is mixed: {notice.file}: {notice.message}"
     for name, cases in (("A", found.only_first), ("B", found.only_second)):
         if cases:
             yield f"only in {name}: {', '.join(cases)}"

@@ -72,6 +72,10 @@ def _print(found: Predictions, project: Project) -> None:
         f"release {lab.release}. Below each value: 95 % prediction interval of one migration.",
         soft_wrap=True,
     )
+    for notice in found.results.mixed:
+        console.print(
+            f"These runs are mixed: {notice.file}: {notice.message}", style="bold yellow", soft_wrap=True
+        )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for head in _HEADS:
         table.add_column(head, justify="left" if head == "mode" else "right")

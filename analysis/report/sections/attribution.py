@@ -194,7 +194,7 @@ def _folds(context: Context) -> Iterator[Fold]:
         run = typical_run(case)
         if run is None or not attributed([run]):
             continue
-        measured = load_measured(context.analysis.results.directory, run.path, context.analysis.results.lab)
+        measured = load_measured(context.analysis.results.directory, run.path, context.analysis.results.labs)
         assert measured.attribution is not None
         drawn = figures.attribution_picture(measured.attribution, measured.timeline)
         if drawn is None:

@@ -104,9 +104,9 @@ def _timelines(context: Context) -> Iterator[Fold]:
     """One fold per case that migrated."""
     typical = [(case, run) for case in context.analysis.cases if (run := typical_run(case)) is not None]
     longest = max((run.figures.migration_seconds for _, run in typical if run.figures), default=0.0)
-    lab = context.analysis.results.lab
+    labs = context.analysis.results.labs
     for case, run in typical:
-        measured = load_measured(context.analysis.results.directory, run.path, lab)
+        measured = load_measured(context.analysis.results.directory, run.path, labs)
         picture = context.picture(
             f"timeline-{case.case}",
             f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.parsers.records import lab_of
+from analysis.provenance import made_with
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
 from analysis.report.cells import missing
 from analysis.report.context import Context
@@ -15,7 +18,14 @@ from analysis.units import GIB
 
 def section(context: Context) -> Section:
     """Always there: lab.json is."""
-    blocks: list[Block] = [Text("What really ran, as found when the study started.")]
+    results = context.analysis.results
+    text = "What really ran, as found when the study started."
+    if len(results.labs) > 1:
+        text = (
+            f"The study went on in {len(results.labs)} sessions with different descriptions of the lab. Each "
+            "run is measured by its own; below the first table is what the last session found."
+        )
+    blocks: list[Block] = [Text(text)]
     blocks += [table for table in environment_tables(context.analysis) if table.rows]
     return Section("environment", "Environment and deviations", "Environment", blocks)
 
@@ -23,11 +33,37 @@ def section(context: Context) -> Section:
 def environment_tables(analysis: Analysis) -> Sequence[Table]:
     """Deviations first: they decide what the figures mean."""
     return (
+        sessions_table(analysis),
         deviations_table(analysis),
         nodes_table(analysis),
         link_table(analysis),
         clocks_table(analysis),
     )
+
+
+def sessions_table(analysis: Analysis) -> Table:
+    """What each session's runs were made with; empty where there was but one."""
+    results = analysis.results
+    if len(results.labs) == 1:
+        return Table("sessions", "Sessions", (), [])
+    things: dict[int, dict[str, Counter[str]]] = {lab.session: {} for lab in results.labs}
+    runs = Counter[int]()
+    for run in results.runs:
+        lab = lab_of(run.record, results.labs)
+        runs[lab.session] += 1
+        for name, value in made_with(run.record, lab).items():
+            things[lab.session].setdefault(name, Counter())[value] += 1
+    names = list(dict.fromkeys(name for found in things.values() for name in found))
+    rows = [
+        [
+            Cell(lab.file),
+            Cell(str(runs[lab.session])),
+            *(Cell(" / ".join(things[lab.session].get(name, {})) or EMPTY) for name in names),
+        ]
+        for lab in results.labs
+    ]
+    columns = (label("described in"), Column("runs"), *(label(name) for name in names))
+    return Table("sessions", "Sessions", columns, rows, cards=True)
 
 
 def deviations_table(analysis: Analysis) -> Table:

@@ -85,7 +85,7 @@ def test_on_the_network_as_it_is_only_the_switch_loses_pings(results: Results) -
 def test_the_announcement_comes_with_the_resume_and_late_where_it_was_kept_back(
     directory: Path, results: Results
 ) -> None:
-    held, late = (load_measured(directory, path, results.lab) for path in (HELD, LATE))
+    held, late = (load_measured(directory, path, results.labs) for path in (HELD, LATE))
     stale = late.attribution.stale_seconds if late.attribution else None
     assert stale is not None
     for measured, expected in ((held, 0.0), (late, stale)):
@@ -114,7 +114,7 @@ def test_a_guest_too_slow_to_answer_for_its_address_is_named(project: Path) -> N
     (line,) = cause_lines([run])
     assert (line.cause, line.coarse, line.fine) == (Cause.UNRESOLVED, 2, 2)
     assert 4 < line.seconds.low < line.seconds.high < 7
-    measured = load_measured(slow.directory, run.path, slow.lab)
+    measured = load_measured(slow.directory, run.path, slow.labs)
     assert measured.attribution is not None
     assert "without an answer" in measured.attribution.coarse.lost[0].reason
     assert measured.outage.total.low == pytest.approx(line.seconds.low, abs=0.2)

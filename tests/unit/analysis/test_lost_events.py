@@ -45,7 +45,7 @@ def measured(results: Path, case: str) -> tuple[Measured, dict[str, str]]:
         notice.file.removeprefix(prefix) + (f":{notice.line}" if notice.line else ""): notice.message
         for notice in found.notices
     }
-    return load_measured(results, f"runs/{case}/01", found.lab), warnings
+    return load_measured(results, f"runs/{case}/01", found.labs), warnings
 
 
 def made(directory: Path, model: Model, file: str, change: Callable[[list[Event]], Iterable[Event]]) -> Any:

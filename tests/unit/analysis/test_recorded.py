@@ -115,7 +115,7 @@ def test_precopy_that_did_not_converge(runs: dict[str, RunResult], data: Path) -
     assert figures.forward_bytes > 4 * run.record.spec.stressed_bytes
     assert figures.forward_bytes_libvirt == pytest.approx(figures.forward_bytes, rel=0.02)
     results = load_results(data / "quick" / "local")
-    timeline = load_measured(data / "quick" / "local", PRECOPY, results.lab).timeline
+    timeline = load_measured(data / "quick" / "local", PRECOPY, results.labs).timeline
     assert timeline.first_pass_done is not None
     assert [phase.name for phase in timeline.phases] == ["setup", "precopy"]
 

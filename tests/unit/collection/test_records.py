@@ -6,13 +6,19 @@ import socket
 import subprocess
 import tarfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.postcopy.lab.plugins.module_utils import agent_client, lab_description, run_files
+from ansible_collections.postcopy.lab.plugins.module_utils import (
+    agent_client,
+    lab_description,
+    run_files,
+    study_files,
+)
 from ansible_collections.postcopy.lab.plugins.modules import study_plan
 
 PROJECT = Path(__file__).parents[3]
@@ -352,3 +358,45 @@ def test_the_counts_of_damaged_guests_are_those_of_the_kept_runs() -> None:
         ]
         counted[version] = f"{verdicts.count('corrupted')} of {len(verdicts)}"
     assert counted == lab_description.DAMAGE_COUNTED
+
+
+def description(**changes: Any) -> dict[str, Any]:
+    return {"schema": 1, "lab": "local", "kit_commit": "a", "written_at": 1.0, **changes}
+
+
+def test_each_description_of_a_lab_is_kept(tmp_path: Path) -> None:
+    keep, results = study_files.keep_description, tmp_path / "quick" / "local"
+
+    def held(name: str) -> Any:
+        return json.loads((results / name).read_text())
+
+    assert keep(str(results), description()) == (1, True)
+    assert keep(str(results), description(written_at=2.0)) == (1, False)
+    assert held("lab.json") == {**description(), "session": 1}
+    assert keep(str(results), description(kit_commit="b")) == (2, True)
+    # The first again is a third session: whoever changed the lab may have changed more than is told.
+    assert keep(str(results), description(written_at=3.0)) == (3, True)
+    assert [held(f"lab-{number}.json")["kit_commit"] for number in (1, 2)] == ["a", "b"]
+    assert held("lab.json")["session"] == 3
+    assert sorted(path.name for path in results.iterdir()) == ["lab-1.json", "lab-2.json", "lab.json"]
+
+
+def test_a_description_of_before_sessions_were_counted_is_the_first(tmp_path: Path) -> None:
+    (tmp_path / "lab.json").write_text(json.dumps(description()))
+    assert study_files.keep_description(str(tmp_path), description(written_at=9.0)) == (1, False)
+    assert study_files.keep_description(str(tmp_path), description(kit_commit="b")) == (2, True)
+    assert json.loads((tmp_path / "lab-1.json").read_text()) == description()
+
+
+def test_two_pairs_that_begin_at_once_share_one_description(tmp_path: Path) -> None:
+    study_files.keep_description(str(tmp_path), description())
+    with ThreadPoolExecutor(8) as pool:
+        found = list(
+            pool.map(
+                lambda number: study_files.keep_description(
+                    str(tmp_path), description(kit_commit="b", written_at=number)
+                ),
+                range(8),
+            )
+        )
+    assert sorted(found) == [(2, False)] * 7 + [(2, True)]

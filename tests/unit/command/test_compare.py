@@ -37,6 +37,15 @@ def test_a_slower_lab_fails_and_is_named(call: Call, labs: Path) -> None:
     assert "2 of 2 ratios lie beyond 1.10 with their whole interval." in out
 
 
+def test_runs_of_two_kits_in_one_directory_are_named(call: Call, labs: Path, tmp_path: Path) -> None:
+    mixed = shutil.copytree(labs / "before", tmp_path / "mixed")
+    path = mixed / "runs" / MODEL.case / "03" / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "qemu_version": "7.2.0"}))
+    _code, out, _err = call("compare", str(mixed), str(labs / "after"))
+    what = f"1 of 7 runs were made with QEMU 7.2.0, most with 10.0.6: {MODEL.case}/03"
+    assert f"A is mixed: runs/{MODEL.case}/03/run.json: {what}" in out
+
+
 def test_the_other_way_round_it_passes(call: Call, labs: Path) -> None:
     code, out, _err = call("compare", str(labs / "after"), str(labs / "before"))
     assert code == 0

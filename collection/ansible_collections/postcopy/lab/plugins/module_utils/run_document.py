@@ -39,7 +39,7 @@ def check_of(conversation, kernel_log):
     }
 
 
-def run_document(run, results, logs, missing, node_names, recorded_at):
+def run_document(run, results, logs, missing, node_names, recorded_at, session=None):
     """The whole of run.json.
 
     :param run: the item of study_plan's pending list
@@ -50,6 +50,7 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
     :param missing: names of evidence files that are not there
     :param node_names: {"source", "destination", "prober"}
     :param recorded_at: UTC epoch seconds
+    :param session: number of the lab's description that it was made with
     """
     boot, fill, migration = (results.get(key) or {} for key in ("boot", "fill", "migration"))
     stopped = results.get("stopped") or {}
@@ -69,6 +70,7 @@ def run_document(run, results, logs, missing, node_names, recorded_at):
         "schema": SCHEMA,
         "study": run["study"],
         "lab": run["lab"],
+        "session": session,
         "case": run["case"],
         "repetition": run["repetition"],
         "spec": run["spec"],

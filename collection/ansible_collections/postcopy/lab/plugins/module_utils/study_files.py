@@ -6,8 +6,11 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import fcntl
 import json
 import os
+import re
+import shutil
 
 from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
 
@@ -70,6 +73,47 @@ def check_results_directory(results_directory, study, cases, lab, release):
     lab_path = os.path.join(results_directory, LAB_FILE)
     if os.path.exists(lab_path):
         rules.check_same_lab(_read_json(lab_path), lab, release, lab_path)
+
+
+def earlier_lab_file(session):
+    """Where the description of an earlier session is kept."""
+    return "lab-%d.json" % session
+
+
+def keep_description(directory, document):
+    """Write lab.json, unless it says the same already, and keep the description that it had before.
+
+    Runs of several pairs are made by several processes: one after the other comes here.
+
+    :returns: (number of the session that this description is of, counted from 1; whether anything changed)
+    """
+    if not os.path.isdir(directory):
+        os.makedirs(directory)
+    path = os.path.join(directory, LAB_FILE)
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        session = 1 + max([0] + [int(found.group(1)) for found in _earlier(directory)])
+        if os.path.exists(path):
+            held = _read_json(path)
+            session = held.get("session", 1)
+            if _content(held) == _content(json.loads(json.dumps(document))):
+                return session, False
+            shutil.copyfile(path, os.path.join(directory, earlier_lab_file(session)))
+            session += 1
+        return session, write_json(path, dict(document, session=session))
+    finally:
+        os.close(lock)
+
+
+def _earlier(directory):
+    found = (re.match(r"lab-(\d+)\.json$", name) for name in os.listdir(directory))
+    return [match for match in found if match]
+
+
+def _content(description):
+    """What makes a description another one: all but when it was written, and its number."""
+    return {key: description[key] for key in description if key not in ("session", "written_at")}
 
 
 def _read_json(path):

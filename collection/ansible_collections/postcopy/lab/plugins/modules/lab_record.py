@@ -12,6 +12,8 @@ module: lab_record
 short_description: Write lab.json
 description:
   - Writes what the nodes really run, the measured link and the deviations from the article into C(lab.json).
+  - Where that differs from what is there, a new session of the study begins; what was there is kept as
+    C(lab-NUMBER.json), since earlier runs were made with it.
 options:
   directory:
     description: The results directory of the study and the lab.
@@ -85,6 +87,10 @@ path:
   description: The file that was written.
   returned: success
   type: str
+session:
+  description: Number of the session that this description is of, from 1; each run of it carries it.
+  returned: success
+  type: int
 """
 
 import json
@@ -93,7 +99,7 @@ import subprocess
 import time
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, study_files
+from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, study, study_files
 
 
 def kit_commit(directory):
@@ -150,8 +156,12 @@ def main():
         params["log_patterns"] or params["release"],
         params["vcpu_nice"],
     )
+    try:
+        session, changed = study_files.keep_description(params["directory"], document)
+    except study.StudyError as error:
+        module.fail_json(msg=str(error))
     path = os.path.join(params["directory"], study_files.LAB_FILE)
-    module.exit_json(changed=study_files.write_json(path, document), path=path)
+    module.exit_json(changed=changed, path=path, session=session)
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ options:
       reached.
     type: dict
     required: true
+  session:
+    description: Number of the lab's description that the run was made with (see M(postcopy.lab.lab_record)).
+    type: int
 author:
   - postcopy-lab contributors
 """
@@ -41,6 +44,7 @@ EXAMPLES = r"""
   postcopy.lab.run_record:
     run: "{{ run }}"
     prober: controller
+    session: 1
     archives:
       source: fetched/source.tar.gz
       destination: fetched/destination.tar.gz
@@ -109,7 +113,9 @@ def record(params):
     names = {"source": run["source"], "destination": run["destination"], "prober": params["prober"]}
     run_files.write_checksums(directory)
     missing = run_files.missing_files(directory, run["spec"]["backend"])
-    return run_document.run_document(run, params["results"], logs, missing, names, time.time())
+    return run_document.run_document(
+        run, params["results"], logs, missing, names, time.time(), params["session"]
+    )
 
 
 def main():
@@ -119,6 +125,7 @@ def main():
             "prober": {"type": "str", "required": True},
             "archives": {"type": "dict", "required": True},
             "results": {"type": "dict", "required": True},
+            "session": {"type": "int"},
         },
     )
     path = os.path.join(module.params["run"]["directory"], study_files.RUN_FILE)
