@@ -119,8 +119,8 @@ def test_the_order_of_2015s_libvirt(tmp_path: Path) -> None:
 
     write_study(tmp_path, [(Model(), 1)])
     run_dir = tmp_path / "runs" / Model().case / "01"
-    record = json.loads((run_dir / "run.json").read_text())
-    (run_dir / "run.json").write_text(json.dumps({**record, "libvirt_version": "1.2.13"}))
+    for described in (tmp_path / "lab.json", run_dir / "run.json"):
+        described.write_text(described.read_text().replace('"11.3.0"', '"1.2.13"'))
     rewritten(run_dir, SOURCE, old)
     rewritten(run_dir, DESTINATION, twice)
     run, warnings = measured(tmp_path, Model().case)
