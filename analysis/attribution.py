@@ -17,14 +17,14 @@ from analysis.causes import Cause
 from analysis.clock import ClockModel
 from analysis.court import Court
 from analysis.evidence import Evidence
-from analysis.outage import Interval, interval_of, local_periods
+from analysis.outage import Interval, Requests, phase_of_lost, usual_answer_seconds
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
-from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
+from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, UNKNOWN_PHASE, Timeline
 
 # Length of the IP packets of the two pings: 56 and 16 bytes behind 20 of IP and 8 of ICMP.
 COARSE_IP_BYTES, FINE_IP_BYTES = 84, 44
-# What they are called: by the period that ping is asked for.
+# What they are called: by the period that they are asked for.
 COARSE, FINE = "100 ms", "10 ms"
 
 
@@ -32,12 +32,11 @@ COARSE, FINE = "100 ms", "10 ms"
 class LostPing:
     """One lost ping with its verdict.
 
-    `sent_at`: epoch seconds of the prober's clock; `seconds`: the period that it stands for (outage.py).
+    `sent_at`: epoch seconds of the prober's clock; `phase`: the one that took it (outage.py).
     """
 
     sequence: int
     sent_at: float
-    seconds: float
     phase: str
     cause: Cause
     reason: str
@@ -69,6 +68,11 @@ class StreamAttribution:
     late: int
     late_in_guest: int
     late_after_end: int
+
+    @property
+    def phases(self) -> Mapping[int, str]:
+        """The phase that took each ping without an answer, by its number."""
+        return {ping.sequence: ping.phase for ping in (*self.lost, *self.answered_after_end)}
 
 
 @dataclass(frozen=True)
@@ -136,34 +140,37 @@ def attribute(
     )
 
 
-def tally(lost: Sequence[LostPing]) -> Mapping[Cause, Tally]:
-    """Count and time by cause. Neighbours of one cause are one piece: n of them last n to n + 1 periods."""
-    pieces: dict[Cause, list[list[float]]] = {}
+def tally(lost: Sequence[LostPing], requests: Requests, since: float = -math.inf) -> Mapping[Cause, Tally]:
+    """Count and time by cause. Neighbours of one cause are one piece: n last n - 1 to n + 1 periods."""
+    pieces: dict[Cause, list[list[LostPing]]] = {}
     previous: LostPing | None = None
     for ping in lost:
         follows = previous is not None and ping.sequence == previous.sequence + 1
         if previous is None or not follows or ping.cause is not previous.cause:
             pieces.setdefault(ping.cause, []).append([])
-        pieces[ping.cause][-1].append(ping.seconds)
+        pieces[ping.cause][-1].append(ping)
         previous = ping
-    return {
-        cause: Tally(sum(len(piece) for piece in pieces[cause]), interval_of(pieces[cause]))
-        for cause in Cause
-        if cause in pieces
-    }
+    tallies = {}
+    for cause in Cause:
+        if cause in pieces:
+            times = [requests.gap(p[0].sequence, p[-1].sequence).within(since) for p in pieces[cause]]
+            seconds = Interval(sum(time.low for time in times), sum(time.high for time in times))
+            tallies[cause] = Tally(sum(len(piece) for piece in pieces[cause]), seconds)
+    return tallies
 
 
 def _stream(court: Court, ping: PingLog, timeline: Timeline) -> StreamAttribution:
     lost: list[LostPing] = []
     after_end: list[LostPing] = []
-    columns = (ping.lost.tolist(), ping.lost_sent_at.tolist(), local_periods(ping).tolist())
-    for sequence, by_log, seconds in zip(*columns, strict=True):
-        sent_at = court.sent_at(sequence, by_log)
-        phase = timeline.phase_at(sent_at)
-        if phase == "before":
+    usual = usual_answer_seconds(ping, timeline)
+    by_log = zip(ping.lost.tolist(), ping.lost_sent_at.tolist(), strict=True)
+    sent = [court.sent_at(sequence, logged) for sequence, logged in by_log]
+    for sequence, sent_at in zip(ping.lost.tolist(), sent, strict=True):
+        if sent_at < timeline.counted_since:
             continue
         late, cause, reason = court.verdict(sequence, sent_at)
-        record = LostPing(sequence, sent_at, seconds, phase, cause, reason, court.evidence_of(sequence))
+        phase = "switch" if cause is Cause.SWITCH else phase_of_lost(timeline, sent_at, usual)
+        record = LostPing(sequence, sent_at, phase, cause, reason, court.evidence_of(sequence))
         (after_end if late else lost).append(record)
     resumed = timeline.destination_resumed if timeline.destination_resumed is not None else math.inf
     during = ping.answered_sent_at >= timeline.requested
@@ -172,8 +179,11 @@ def _stream(court: Court, ping: PingLog, timeline: Timeline) -> StreamAttributio
         period_seconds=ping.period_seconds,
         lost=tuple(lost),
         answered_after_end=tuple(after_end),
-        tallies=tally(lost),
-        after_resume=Counter(ping.cause for ping in lost if ping.sent_at >= resumed),
+        tallies=tally(lost, Requests(ping, np.array(sent)), timeline.counted_since),
+        # Where nobody noted when the guest resumed, its lost pings may have come after that.
+        after_resume=Counter(
+            ping.cause for ping in lost if ping.sent_at >= resumed or ping.phase == UNKNOWN_PHASE
+        ),
         late=len(slow),
         late_in_guest=int(np.count_nonzero(court.answer_seconds(slow) > ping.period_seconds)),
         late_after_end=len(after_end),

@@ -17,15 +17,14 @@ from analysis.announcement import guest_mac
 from analysis.causes import Cause
 from analysis.clock import ClockModel
 from analysis.evidence import Evidence
+from analysis.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
 from analysis.parsers.pcap import Capture, Kind
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
 from analysis.sightings import Place, places_of
 from analysis.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
 
-# A request that came less than this before the guest stopped had no time to be answered; more where the
-# guest's answers take longer. It also covers how late libvirt's event of the stop is.
-_LEAST_ANSWER_SECONDS = 0.01
+_STOP_UNKNOWN = "when the guest stopped on the source was not noted"
 # What a request and an announcement that cross each other in the network may take.
 _CROSSING_SECONDS = 0.002
 # Linux asks for an address once a second, three times where it was and three times everywhere (arp(7)).
@@ -50,6 +49,8 @@ class Court:
         self._questions = _address_questions(evidence.captures)
         self._requested = timeline.requested
         self._stopped = timeline.source_stopped if timeline.source_stopped is not None else math.inf
+        # The guest did move, and nobody noted when it stopped.
+        self._stop_unknown = timeline.converged and timeline.source_stopped is None
         self._across = clocks.uncertainty_seconds(run.source, run.destination)
         self._completed = timeline.completed
         self._resumed = self._first_life(timeline.destination_resumed)
@@ -192,6 +193,8 @@ class Court:
             if doubt is not None:
                 return Cause.UNKNOWN, f"came to the destination's uplink; {doubt}"
             return Cause.DESTINATION_HOST, "came to the destination's uplink and not to the guest's tap"
+        if self._stop_unknown and (self._resumed is None or at < self._resumed):
+            return Cause.UNKNOWN, f"came to the destination's tap; {_STOP_UNKNOWN}"
         if at < self._stopped - self._across:
             early = self._stopped - at
             return Cause.NETWORK_EARLY, f"{_ms(early)} before the guest stopped on the source"
@@ -206,6 +209,10 @@ class Court:
 
     def _at_the_source(self, sequence: int, at: float) -> tuple[Cause, str]:
         tap = self._request_at("source tap", sequence) is not None
+        if self._stop_unknown:
+            if self._resumed is None or at - self._resumed <= self._across:
+                return Cause.UNKNOWN, f"came to the source; {_STOP_UNKNOWN}"
+            return self._stale(at, at - self._resumed)
         if at < self._stopped - self._usual_answer:
             if tap:
                 until = "" if self._stopped == math.inf else f", {_ms(self._stopped - at)} before it stopped"
@@ -221,7 +228,11 @@ class Court:
                 f"its answers take up to {_ms(self._usual_answer)}",
             )
         if self._resumed is None:
-            return Cause.SWITCH, "came to the source after the guest had stopped there"
+            return (
+                Cause.UNKNOWN,
+                f"came to the source {_ms(at - self._stopped)} after the guest stopped there; when it "
+                "resumed on the destination was not noted",
+            )
         since = at - self._resumed
         if since < -self._across:
             return (
@@ -277,11 +288,11 @@ class Court:
         """What all but the slowest twentieth of the guest's answers took on the source."""
         place = self._places.get("source tap")
         if place is None:
-            return _LEAST_ANSWER_SECONDS
+            return LEAST_ANSWER_SECONDS
         _, taken = _answers(place)
         if not len(taken):
-            return _LEAST_ANSWER_SECONDS
-        return max(_LEAST_ANSWER_SECONDS, float(np.quantile(taken, 0.95)))
+            return LEAST_ANSWER_SECONDS
+        return max(LEAST_ANSWER_SECONDS, float(np.quantile(taken, USUAL_SHARE)))
 
     def _doubts_about(self, ping: PingLog) -> Iterator[tuple[str, str]]:
         """Captures that lack pings which were answered, so must have passed them."""
@@ -289,7 +300,7 @@ class Court:
         resumed = self._resumed if self._resumed is not None else math.inf
         passed = {
             "prober": np.ones(len(arrived), dtype=np.bool_),
-            "source uplink": arrived < self._stopped - self._across,
+            "source uplink": (arrived < self._stopped - self._across) & (not self._stop_unknown),
             "destination uplink": ping.answered_sent_at > resumed + self._across,
         }
         for name, expected in passed.items():

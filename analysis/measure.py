@@ -97,9 +97,15 @@ class RunFigures:
     ping_lost_postcopy: int | None = field(metadata=LOWER)
     ping_lost_after: int | None = field(metadata=LOWER)
     ping_lost_before: int = field(metadata=LOWER)
+    ping_lost_unknown: int = field(metadata=LOWER)
+    ping_undecided: int = field(metadata=LOWER)
+    ping_postcopy_low_seconds: float | None = field(metadata=LOWER)
+    ping_postcopy_high_seconds: float | None = field(metadata=LOWER)
     ping_switch_high_seconds: float | None = field(metadata=LOWER)
     ping_late: int = field(metadata=LOWER)
     ping_longest_round_trip_seconds: float = field(metadata=LOWER)
+    ping_period_seconds: float = field(metadata=LOWER)
+    fine_period_seconds: float | None = field(metadata=LOWER)
     fine_outage_low_seconds: float | None = field(metadata=LOWER)
     fine_outage_high_seconds: float | None = field(metadata=LOWER)
     forward_bytes: float = field(metadata=LOWER)
@@ -145,6 +151,7 @@ class Measured:
     timeline: Timeline
     wire: Wire
     ping: PingLog
+    ping_fine: PingLog | None
     outage: Outage
     fine_outage: Outage | None
     longest_sample_gap_seconds: float
@@ -169,6 +176,11 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     attribution = slowdown = None
     if clocks.known(run.source, run.destination, run.prober):
         attribution = attribute(run, evidence, clocks, timeline)
+    outage = measure_outage(evidence.ping, timeline, attribution.coarse.phases if attribution else None)
+    fine = None
+    if evidence.ping_fine is not None:
+        judged = attribution.fine.phases if attribution and attribution.fine else None
+        fine = measure_outage(evidence.ping_fine, timeline, judged)
     if timeline.clocks_known:
         slowdown = measure_slowdown(run, evidence.progress, clocks, timeline)
     figures = _figures(run, evidence, lab, clocks, wire, timeline, outage, fine, attribution, slowdown)
@@ -178,6 +190,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         timeline=timeline,
         wire=wire,
         ping=evidence.ping,
+        ping_fine=evidence.ping_fine,
         outage=outage,
         fine_outage=fine,
         longest_sample_gap_seconds=_longest_gap(wire.source_sent, timeline),
@@ -265,6 +278,9 @@ def _figures(
             return None
         return sum(outage.lost_by_phase.get(phase, 0) for phase in phases)
 
+    bordered = known and timeline.clocks_known
+    in_switch = outage.by_phase.get("switch") if bordered else None
+    in_postcopy = outage.by_phase.get("postcopy") if bordered else None
     forward = wire.source_sent.bytes_between(start, end)
     first = first_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
     last = last_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
@@ -309,13 +325,15 @@ def _figures(
         ping_lost_postcopy=lost_in("postcopy"),
         ping_lost_after=lost_in("completion", "after"),
         ping_lost_before=outage.lost_before,
-        ping_switch_high_seconds=None
-        if not known
-        else outage.by_phase["switch"].high
-        if "switch" in outage.by_phase
-        else 0.0,
+        ping_lost_unknown=outage.lost_by_phase.get(UNKNOWN_PHASE, 0),
+        ping_undecided=len(evidence.ping.undecided_sent_at),
+        ping_postcopy_low_seconds=in_postcopy.low if in_postcopy else None,
+        ping_postcopy_high_seconds=in_postcopy.high if in_postcopy else None,
+        ping_switch_high_seconds=in_switch.high if in_switch else None,
         ping_late=outage.late,
         ping_longest_round_trip_seconds=outage.longest_round_trip_seconds,
+        ping_period_seconds=evidence.ping.kept_period_seconds,
+        fine_period_seconds=evidence.ping_fine.kept_period_seconds if evidence.ping_fine else None,
         fine_outage_low_seconds=fine.total.low if fine else None,
         fine_outage_high_seconds=fine.total.high if fine else None,
         forward_bytes=forward,
@@ -364,9 +382,7 @@ def _check_coverage(
             raise EvidenceError(
                 file, None, f"begins {times[0] - timeline.requested:.1f} s after the migration"
             )
-        last = float(times[-1])
-        if file == "prober/ping.log" and len(evidence.ping.lost):
-            last = max(last, float(evidence.ping.lost_sent_at[-1]))
+        last = evidence.ping.ended_at if file == "prober/ping.log" else float(times[-1])
         if last < timeline.completed:
             raise EvidenceError(
                 file, None, f"ends {timeline.completed - last:.1f} s before the migration: cut off"

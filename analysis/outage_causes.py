@@ -44,7 +44,7 @@ class Suspicion:
 
     Pings of both periods, sent once the guest ran on the destination: `lost`, of them `stale` sent to the
     source, `unknown` without a verdict; `lost_before`: sent earlier. `announced` and `stale_seconds` since
-    the resume, seconds.
+    the resume, seconds. `left_out`: runs that do not count (their guest did not arrive intact, ...).
     """
 
     network: str
@@ -53,6 +53,7 @@ class Suspicion:
     stale: int
     unknown: int
     lost_before: int
+    left_out: int
     announced: MedianEstimate | None
     stale_seconds: MedianEstimate | None
     verdict: str
@@ -92,12 +93,13 @@ def cause_lines(runs: Sequence[RunResult]) -> tuple[CauseLine, ...]:
 
 def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     """The verdict for runs with post-copy on one kind of network; None if none was judged."""
-    judged = [
+    moved = [
         (run, found)
         for run, found in attributed(runs)
         if run.record.spec.network == network and run.record.spec.mode != "precopy" and run.figures
     ]
-    if not judged:
+    judged = [(run, found) for run, found in moved if run.excluded_because is None]
+    if not moved:
         return None
     after: Counter[Cause] = Counter()
     for _, found in judged:
@@ -106,10 +108,20 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     lost, stale = sum(after.values()), sum(after[cause] for cause in STALE_CAUSES)
     unknown = after[Cause.UNKNOWN]
     all_lost = sum(entry.count for _, found in judged for entry in _tallies(found))
-    verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
+    if judged:
+        verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
+    else:
+        verdict, reason = CANNOT_TELL, "no run counts"
+    left_out = [found for run, found in moved if run.excluded_because is not None]
     switch = sum(_count(stream, Cause.SWITCH) for _, found in judged for stream in found.streams)
     others = all_lost - lost - switch
     reason += f"; {switch} were lost in the switch" + (f", {others} before it" if others > 0 else "")
+    if left_out:
+        pings = sum(entry.count for found in left_out for entry in _tallies(found))
+        runs_said = "1 run that does" if len(left_out) == 1 else f"{len(left_out)} runs that do"
+        reason += (
+            f"; {pings} lost pings of {runs_said} not count (guest damaged, or run invalid) are left out"
+        )
     return Suspicion(
         network=network,
         runs=tuple(run for run, _ in judged),
@@ -117,6 +129,7 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
         stale=stale,
         unknown=unknown,
         lost_before=all_lost - lost,
+        left_out=len(left_out),
         announced=_estimate([run for run, _ in judged], "announced_seconds"),
         stale_seconds=_estimate([run for run, _ in judged], "network_stale_seconds"),
         verdict=verdict,

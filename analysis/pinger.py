@@ -13,6 +13,21 @@ from analysis.timeline import Timeline
 _LEAST_QUIET_SECONDS = 1.0
 _LEAST_PAUSE_SECONDS = 0.5
 _PAUSE_PERIODS = 5
+# What was sent so shortly before the last request was merely on its way when ping was stopped.
+_ON_ITS_WAY_SECONDS = 0.15
+
+
+def log_doubts(ping: PingLog) -> Iterator[str]:
+    """One sentence for each way in which a ping log tells less than it should, whatever was migrated."""
+    yield from ping.doubts
+    early = ping.undecided_sent_at < ping.ended_at - _ON_ITS_WAY_SECONDS
+    if early.any():
+        count = len(ping.undecided_sent_at)
+        yield (
+            f"{count} pings of its last second had no answer when it ended: neither answered nor lost"
+            if count > 1
+            else "a ping of its last second had no answer when it ended: neither answered nor lost"
+        )
 
 
 def pinger_doubts(ping: PingLog, timeline: Timeline) -> Iterator[str]:

@@ -22,7 +22,7 @@ from analysis.parsers.records import (
     read_run,
     read_study,
 )
-from analysis.pinger import pinger_doubts
+from analysis.pinger import log_doubts, pinger_doubts
 from analysis.pool import map_in_order
 from analysis.provenance import provenance_doubts
 
@@ -190,6 +190,10 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
     figures = measured.figures
     if figures.ping_lost_before:
         yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
+    for file, ping in (("prober/ping.log", measured.ping), ("prober/ping_fine.log", measured.ping_fine)):
+        if ping is not None:
+            for text in log_doubts(ping):
+                yield file, text
     if measured.timeline.clocks_known:
         for text in pinger_doubts(measured.ping, measured.timeline):
             yield "prober/ping.log", text

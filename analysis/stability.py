@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from analysis.attribution import COARSE, FINE
 from analysis.measure import RunFigures
 from analysis.results import EXCLUDED, FULL_LINK, NOTED, Notice, Results, RunResult
 from analysis.tables import CaseSummary
@@ -29,6 +32,12 @@ _WIDE_SPREAD = 0.10
 # A migration that is asked for and waited for in steps of a fraction of a second is not steadier than this.
 _RESOLUTION_SECONDS = 0.2
 
+# What the pings are asked for, seconds; a prober that sends so much less often sees less than it says.
+_PERIODS: Mapping[str, tuple[str, Callable[[RunFigures], float | None], float]] = {
+    COARSE: ("ping.log", lambda figures: figures.ping_period_seconds, 0.1),
+    FINE: ("ping_fine.log", lambda figures: figures.fine_period_seconds, 0.01),
+}
+_LATE_SHARE = 0.1
 # Headers take 5 % of what a link is sold for; more than its rate means that it is not shaped.
 _LINK_SHARES = (0.9, 1.02)
 
@@ -51,6 +60,7 @@ def stability_checks(results: Results, cases: Sequence[CaseSummary]) -> tuple[Ch
         *_links(results, cases),
         *_stressors(cases),
         *_pinger(results),
+        *_periods(results),
     )
 
 
@@ -207,6 +217,28 @@ def _pinger(results: Results) -> Iterator[Check]:
             f"died in {len(dead)} of {len(results.runs)} runs: they are excluded"
             if dead
             else f"answered for in all {len(results.runs)} runs",
+        )
+
+
+def _periods(results: Results) -> Iterator[Check]:
+    """The period that each ping kept, held against the one that it was asked for."""
+    for name, (file, period_of, asked) in _PERIODS.items():
+        kept = {
+            run.path: period
+            for run in results.runs
+            if run.figures is not None and (period := period_of(run.figures)) is not None
+        }
+        if not kept:
+            continue
+        late = [path for path, period in kept.items() if period > (1 + _LATE_SHARE) * asked]
+        low, middle, high = (1000 * value for value in np.quantile(list(kept.values()), (0, 0.5, 1)))
+        yield Check(
+            "ping period",
+            f"{late[0]}/prober/{file}" if late else "runs",
+            UNSTEADY if late else STEADY,
+            f"the ping of {name} was sent every {middle:.1f} ms (median; {low:.1f} to {high:.1f} ms, "
+            f"{len(kept)} runs)"
+            + (f": more than {_LATE_SHARE:.0%} late in {len(late)} of them" if late else ""),
         )
 
 

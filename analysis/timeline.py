@@ -146,6 +146,10 @@ class Timeline:
                 return phase.name
         return "after"
 
+    def uncertainty_of(self, moment: str) -> float:
+        """By how many seconds a moment may be off against the prober's clock; 0 if it was not seen."""
+        return next((seen.uncertainty_seconds for seen in self.moments if seen.name == moment), 0.0)
+
     def seconds_of(self, name: str) -> float | None:
         """Length of a phase in seconds, None if the migration had none or a border of it is not known."""
         return next((phase.seconds for phase in self.phases if phase.name == name and phase.known), None)

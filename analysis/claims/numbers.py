@@ -116,7 +116,7 @@ def growth_over_unloaded(claim: Mapping[str, Any], measurements: Measurements) -
 
 
 def outage_at_most(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """The median ping outage is not longer than the row's, both as intervals of n to n + 1 periods."""
+    """The median ping outage is not longer than the row's, both as intervals of n - 1 to n + 1 periods."""
     row: Row = claim["row"]
     found = _counted_rows(claim, measurements, row.key)
     if isinstance(found, Outcome):
@@ -125,14 +125,14 @@ def outage_at_most(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     median = interval_median(case.outages)
     assert median is not None  # a case with counted runs
     published = row.numbers[claim["column"]]
-    limit = published + PING_PERIOD_SECONDS
+    least, limit = max(0.0, published - PING_PERIOD_SECONDS), published + PING_PERIOD_SECONDS
     verdict = (
         REPRODUCED if median.high <= limit + 1e-9 else NOT_REPRODUCED if median.low > limit else NOT_TESTABLE
     )
     return Outcome(
         verdict,
         f"ping outage of {median.low:.2f} to {median.high:.2f} s (median of {len(case.outages)} runs)",
-        f"article: {published:g} to {limit:.1f} s as an interval; rule: not longer"
+        f"article: {least:.1f} to {limit:.1f} s as an interval; rule: not longer"
         + ("; the intervals overlap: cannot tell" if verdict == NOT_TESTABLE else ""),
         low=median.low,
         high=median.high,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,6 @@ from analysis.claims.verdicts import (
 )
 from analysis.measure import RunFigures
 from analysis.outage import Interval
-from analysis.published_data import PING_PERIOD_SECONDS
 from analysis.statistics import LEVEL
 from analysis.trend import rank_correlation, smallest_trend_p
 
@@ -48,28 +48,35 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
 
 
 def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """Not one ping sent during set-up and pre-copy is lost."""
+    """Not one ping is lost during set-up and pre-copy.
+
+    One that came to the source too shortly before the guest stopped to be answered is lost to the switch.
+    """
     measured = [
-        (run, run.figures.ping_lost_precopy)
+        (run, run.figures.ping_lost_precopy, run.figures.ping_lost_unknown)
         for run in measurements.runs(*claim["modes"])
-        if run.figures is not None and run.figures.ping_lost_precopy is not None
+        if run.figures is not None
+        and run.excluded_because is None
+        and run.figures.ping_lost_precopy is not None
     ]
-    if not measured:
+    # A run whose lost pings nobody can put into a phase shows nothing, unless others of it were lost there.
+    told = [(run, lost) for run, lost, unknown in measured if lost or not unknown]
+    if not told:
         return none_measured("pre-copy phase")
-    runs = [run for run, _ in measured]
-    hit = [run for run, count in measured if count > 0]
-    lost = sum(count for _, count in measured)
+    runs = [run for run, _ in told]
+    hit = [run for run, lost in told if lost]
+    lost = sum(lost for _, lost in told)
+    reason = "pings sent between the request and the switch"
+    if len(told) < len(measured):
+        reason += f"; left out: {len(measured) - len(told)} runs with lost pings of an unknown phase"
+    if slowed(hit):
+        reason += f"; {slowed(hit)} of these runs were slowed by something else than the link"
     return Outcome(
         NOT_REPRODUCED if hit else REPRODUCED,
         f"{lost} pings lost in {len(hit)} of {len(runs)} runs"
         if hit
         else f"no ping lost in {len(runs)} runs",
-        "pings sent between the request and the switch"
-        + (
-            f"; {slowed(hit)} of these runs were slowed by something else than the link"
-            if slowed(hit)
-            else ""
-        ),
+        reason,
         value=float(lost),
         unit="lost pings",
         published=0.0,
@@ -127,7 +134,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
         verdict = NOT_REPRODUCED
         reason = (
             f"rule: at least {needed:g} s apart in one case; not seen in {len(runs)} runs, so such an outage "
-            f"comes in fewer than {share:.0%} of them ({LEVEL:.0%} confidence)"
+            f"comes in fewer than {_upwards(share)} of them ({LEVEL:.0%} confidence)"
         )
     return Outcome(
         verdict,
@@ -143,9 +150,13 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
 
 
 def postcopy_outage(figures: RunFigures) -> Interval:
-    """The outage by pings sent in post-copy: what was lost there, and every gap's open period."""
-    if figures.ping_lost_postcopy is None:
+    """How much of the ping outage lay in post-copy; where that is not known, at most all of it."""
+    low, high = figures.ping_postcopy_low_seconds, figures.ping_postcopy_high_seconds
+    if low is None or high is None:
         return Interval(0.0, figures.ping_outage_high_seconds)
-    lost = figures.ping_lost_postcopy * PING_PERIOD_SECONDS
-    elsewhere = (figures.ping_lost - figures.ping_lost_postcopy) * PING_PERIOD_SECONDS
-    return Interval(lost, max(lost, figures.ping_outage_high_seconds - elsewhere))
+    return Interval(low, high)
+
+
+def _upwards(share: float) -> str:
+    """An upper bound in per cent, to one decimal and never below what it is."""
+    return f"{math.ceil(share * 1000) / 10:g}%"

@@ -139,7 +139,7 @@ def causes_table(context: Context) -> Table:
     )
     caption = (
         "Lost since the migration was asked for, over all runs of the case that have captures. The time is "
-        "by the finer ping: n in a row last n to n + 1 of its periods there; a run without the cause counts "
+        "by the finer ping: n in a row last n - 1 to n + 1 of its periods; a run without the cause counts "
         "with 0. Late pings were answered after more than their period, and count as no loss."
     )
     return Table("causes", "Lost pings by cause", columns, rows, caption)

@@ -23,16 +23,18 @@ _TERMS = (
     ),
     (
         "ping outage",
-        "Lost pings as time: n in a row at period p are between n p and (n + 1) p seconds, from the "
-        "request of the migration until the probes stop: the gap ends with the next answered ping, so "
-        'a finer ping can show an outage up to one period shorter. The article\'s "downtime" is n x '
-        "0.1 s.",
+        "Lost pings as time, from the request of the migration until the probes stop. An outage that takes n "
+        "in a row began between the last answered and the first lost one and ended between the last lost and "
+        "the next answered one: at period p it lasted (n - 1) p to (n + 1) p seconds. What counts is when "
+        'each ping was really sent. The article\'s "downtime" is n x 0.1 s.',
     ),
     (
         "lost, late",
         "Lost is a ping that was never answered while ping ran; late one that was answered after more than "
         "its period. What became of a lost one is its cause: the last place that saw its request or answer, "
-        "and where the guest ran at that moment.",
+        "and where the guest ran at that moment. Undecided is one without an answer that ping was stopped "
+        "too early to wait a second for. A ping that left too shortly before the guest stopped to be "
+        "answered is lost in the switch.",
     ),
     (
         "network pointed at the source",

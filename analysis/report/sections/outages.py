@@ -17,8 +17,8 @@ def section(context: Context) -> Section | None:
         Text(
             "Downtime is the hypervisors' own: from the source's stop to the destination's start. A ping "
             "outage is what somebody outside sees, and the article's only measure: n pings lost in a row "
-            "at a period of p seconds are between n p and (n + 1) p seconds, and a guest that answers "
-            "late loses none."
+            "at a period of p seconds are an outage of (n - 1) p to (n + 1) p seconds, and a guest that "
+            "answers late loses none."
         ),
         folded_if_long(table),
     ]
@@ -53,6 +53,7 @@ def outages_table(context: Context) -> Table:
         Column("in the switch", "pings"),
         Column("in post-copy", "pings"),
         Column("after it", "pings"),
+        Column("phase unknown", "pings"),
         RUNS_COLUMN,
     )
     return Table(
@@ -60,22 +61,25 @@ def outages_table(context: Context) -> Table:
         "Downtime and ping outage by case",
         columns,
         rows,
-        "Medians over runs; lost pings are counted over all runs of the case, each in the phase in which "
-        "it was sent. A ping that is answered late is not lost: where none was, the longest round "
-        "trip says how long the guest kept the network waiting.",
+        "Medians over runs; lost pings are counted over all runs of the case, each in the phase that took "
+        "it: what left too shortly before the switch to be answered is lost in the switch. A ping that is "
+        "answered late is not lost: where none was, the longest round trip says how long the guest kept the "
+        "network waiting.",
         heading=False,
     )
 
 
 def _lost(case: CaseSummary) -> list[Cell]:
     runs = [run.figures for run in (*case.counted, *case.not_converged) if run.figures]
+    unknown = sum(item.ping_lost_unknown for item in runs)
     figures = [item for item in runs if item.ping_lost_precopy is not None]
     if not figures:
-        return [missing() for _ in range(4)]
+        return [*(missing() for _ in range(4)), Cell(str(unknown))]
     counts = [
         sum(item.ping_lost_precopy or 0 for item in figures),
         sum(item.ping_lost_switch or 0 for item in figures),
         sum(item.ping_lost_postcopy or 0 for item in figures),
         sum(item.ping_lost_after or 0 for item in figures),
+        unknown,
     ]
     return [Cell(str(count), tone=None if count else "muted") for count in counts]

@@ -17,7 +17,7 @@ _COLUMNS = (
     Column("time", "s"),
     Column("data", "MB = 10⁶ B"),
     Column("setup / pre-copy / switch / post-copy", "s"),
-    Column("pings lost", "pre-copy / switch / post-copy / after"),
+    Column("pings lost", "pre-copy / switch / post-copy / after / unknown"),
     Column("longest ping", "ms"),
     Column("iterations"),
     Column("page requests"),
@@ -72,6 +72,7 @@ def _row(context: Context, run: RunResult) -> list[Cell]:
         figures.ping_lost_switch,
         figures.ping_lost_postcopy,
         figures.ping_lost_after,
+        figures.ping_lost_unknown,
     )
     check = record.switch_check
     return [

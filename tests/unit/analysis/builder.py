@@ -124,8 +124,16 @@ def nic_rows(model: Model, source: bool) -> list[dict[str, Any]]:
     return rows
 
 
+def with_summary(lines: list[str]) -> list[str]:
+    """The lines of a ping's requests with the summary that ping would have printed."""
+    sent = [line for line in lines if "icmp_seq=" in line]
+    answered = sum("bytes from" in line for line in sent)
+    summary = f"{len(sent)} packets transmitted, {answered} received, 0% packet loss, time 1000ms"
+    return [*lines, "", "--- 10.91.2.100 ping statistics ---", summary]
+
+
 def ping_lines(model: Model, period: float = 0.1) -> Iterator[str]:
-    """What ping -D -O prints, with pings lost in pre-copy and from the switch on."""
+    """The requests that ping -D -O tells of, with pings lost in pre-copy and from the switch on."""
     yield "PING 10.91.2.100 (10.91.2.100) 56(84) bytes of data."
     first_lost = model.stopped
     lost_until = first_lost + model.lost_after_switch * period
@@ -139,8 +147,10 @@ def ping_lines(model: Model, period: float = 0.1) -> Iterator[str]:
         else:
             sequence = (index + 1) % 65536
             yield f"[{stamp + 0.0012:.6f}] 64 bytes from 10.91.2.100: icmp_seq={sequence} ttl=64 time=1.20 ms"
-    yield ""
-    yield "--- 10.91.2.100 ping statistics ---"
+
+
+def _ping_log(model: Model, period: float) -> bytes:
+    return "".join(line + "\n" for line in with_summary(list(ping_lines(model, period)))).encode()
 
 
 def _events(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -264,8 +274,8 @@ def write_run(results: Path, model: Model, repetition: int = 1) -> Path:
         "source/nic.jsonl": _json_lines(nic_rows(model, source=True)),
         "destination/events.jsonl": _json_lines(destination),
         "destination/nic.jsonl": _json_lines(nic_rows(model, source=False)),
-        "prober/ping.log": "".join(line + "\n" for line in ping_lines(model)).encode(),
-        "prober/ping_fine.log": "".join(line + "\n" for line in ping_lines(model, 0.01)).encode(),
+        "prober/ping.log": _ping_log(model, 0.1),
+        "prober/ping_fine.log": _ping_log(model, 0.01),
     }
     for name, content in files.items():
         (run_dir / name).parent.mkdir(parents=True, exist_ok=True)

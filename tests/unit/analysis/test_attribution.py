@@ -18,6 +18,7 @@ from analysis.clock import ClockModel, clock_model
 from analysis.coherence import check_coherence
 from analysis.errors import EvidenceError
 from analysis.evidence import CAPTURE_FILES, Evidence, read_evidence
+from analysis.outage import Requests
 from analysis.parsers.pcap import Capture, Kind
 from analysis.parsers.records import RunRecord, read_lab, read_run
 from analysis.sightings import places_of
@@ -197,7 +198,7 @@ def test_a_request_at_a_guest_not_yet_resumed(slow: Scene) -> None:
 
 
 def test_a_guest_that_never_stopped_is_to_blame_on_the_source(slow: Scene) -> None:
-    endless = replace(slow.timeline, source_stopped=None, destination_resumed=None)
+    endless = replace(slow.timeline, converged=False, source_stopped=None, destination_resumed=None)
     found = replace(slow, timeline=endless).judge()
     assert found.fine is not None
     first = found.fine.lost[0]
@@ -333,14 +334,34 @@ def test_a_run_without_captures_is_not_judged(held: Scene) -> None:
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([Cause.SWITCH, Cause.UNKNOWN])), max_size=40))
-def test_times_by_cause_add_up(pings: list[tuple[bool, Cause]]) -> None:
-    lost = tuple(
-        LostPing(number, 0.0, 0.1, "switch", cause, "", "")
-        for number, (gone, cause) in enumerate(pings)
-        if gone
+def test_times_by_cause_lie_around_the_number_of_pings(slow: Scene, pings: list[tuple[bool, Cause]]) -> None:
+    """Every piece of n pings of one cause lasts n - 1 to n + 1 periods, wherever in its gap it is."""
+    log = slow.evidence.ping
+    sent_at = 100 + 0.1 * np.arange(len(pings) + 2)
+    gone = np.array([False, *(gone for gone, _ in pings), False])
+    numbers = np.arange(len(gone))
+    log = replace(
+        log,
+        answered=numbers[~gone],
+        answered_sent_at=sent_at[~gone],
+        lost=numbers[gone],
+        lost_sent_at=sent_at[gone],
+        period_seconds=0.1,
     )
-    found = tally(lost)
+    causes = [cause for _, cause in pings]
+    lost = tuple(
+        LostPing(number, sent_at[number], "switch", causes[number - 1], "", "")
+        for number in log.lost.tolist()
+    )
+    found = tally(lost, Requests(log))
     assert sum(entry.count for entry in found.values()) == len(lost)
-    assert sum(entry.seconds.low for entry in found.values()) == pytest.approx(0.1 * len(lost))
-    for entry in found.values():
-        assert entry.seconds.low + 0.1 - 1e-9 <= entry.seconds.high <= 2 * entry.seconds.low + 1e-9
+    for cause, entry in found.items():
+        starts = sum(
+            ping.cause is cause
+            and not (
+                number and lost[number - 1].sequence == ping.sequence - 1 and lost[number - 1].cause is cause
+            )
+            for number, ping in enumerate(lost)
+        )
+        assert entry.seconds.low == pytest.approx(0.1 * (entry.count - starts))
+        assert entry.seconds.high == pytest.approx(0.1 * (entry.count + starts))

@@ -72,6 +72,21 @@ def test_the_verdict_on_a_network_made_to_fail_is_the_suspicion_supported(result
     assert verdict.lost_before > 0
 
 
+def test_pings_of_a_damaged_guest_answer_no_question(results: Results) -> None:
+    """The same network twice, once with a guest that did not arrive intact: what it lost is left out."""
+    (held,) = (run for run in results.runs if run.path == HELD)
+    record = replace(held.record, outcome="failed", cause="guest_corrupted")
+    damaged = replace(held, record=record, excluded_because="guest_corrupted")
+    alone, beside, none = (suspicion("held_entry", runs) for runs in ([held], [held, damaged], [damaged]))
+    assert alone is not None and beside is not None and none is not None
+    assert (beside.lost, beside.stale, beside.runs) == (alone.lost, alone.stale, alone.runs)
+    assert beside.reason == (
+        f"{alone.reason}; {alone.lost + alone.lost_before} lost pings of 1 run that does not count "
+        "(guest damaged, or run invalid) are left out"
+    )
+    assert (none.verdict, none.lost, none.left_out) == (CANNOT_TELL, 0, 1)
+
+
 def test_on_the_network_as_it_is_only_the_switch_loses_pings(results: Results) -> None:
     (run,) = (run for run in results.runs if run.record.spec.network == "plain")
     (line,) = cause_lines([run])
@@ -113,7 +128,8 @@ def test_a_guest_too_slow_to_answer_for_its_address_is_named(project: Path) -> N
     (run,) = slow.runs
     (line,) = cause_lines([run])
     assert (line.cause, line.coarse, line.fine) == (Cause.UNRESOLVED, 2, 2)
-    assert 4 < line.seconds.low < line.seconds.high < 7
+    # Two requests in those six seconds: how long before the first and after the second one, nobody asked.
+    assert 0.5 < line.seconds.low < 6 < line.seconds.high < 7
     measured = load_measured(slow.directory, run.path, slow.labs)
     assert measured.attribution is not None
     assert "without an answer" in measured.attribution.coarse.lost[0].reason

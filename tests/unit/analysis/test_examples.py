@@ -10,6 +10,7 @@ import pytest
 
 from analysis.prediction import Request, fit_model, predict
 from analysis.results import EXCLUDED, RunResult
+from analysis.stability import UNSTEADY
 from analysis.study import Analysis, analyse
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -49,6 +50,36 @@ def test_the_articles_study_shows_what_it_shows(studies: dict[str, Analysis]) ->
     # Outages in post-copy are alike here.
     refuted = {identifier for identifier, verdict in verdicts.items() if verdict == "not reproduced"}
     assert refuted == {"unpredictable-ping-in-postcopy"}
+
+
+def test_both_pings_agree_on_every_outage(studies: dict[str, Analysis]) -> None:
+    """n lost in a row last n - 1 to n + 1 periods: both intervals hold the one outage that there was."""
+    figures = [run.figures for run in studies["icclab-2014"].results.runs if run.figures]
+    lost = [item for item in figures if item.ping_lost and item.fine_outage_high_seconds is not None]
+    assert len(lost) == 46
+    for item in lost:
+        assert item.fine_outage_low_seconds is not None and item.fine_outage_high_seconds is not None
+        assert item.ping_outage_low_seconds <= item.fine_outage_high_seconds
+        assert item.fine_outage_low_seconds <= item.ping_outage_high_seconds
+
+
+def test_every_ping_is_answered_lost_or_undecided_as_its_own_summary_says(
+    studies: dict[str, Analysis],
+) -> None:
+    for name, study in studies.items():
+        assert not [notice for notice in study.results.notices if "summary" in notice.message], name
+
+
+def test_the_period_that_the_finer_ping_kept_is_told(studies: dict[str, Analysis]) -> None:
+    (check,) = (
+        check
+        for check in studies["icclab-2014"].stability
+        if check.name == "ping period" and "10 ms" in check.message
+    )
+    assert check.state == UNSTEADY
+    assert check.message.startswith(
+        "the ping of 10 ms was sent every 14.3 ms (median; 11.6 to 16.7 ms, 105 runs)"
+    )
 
 
 def test_the_network_of_the_articles_study_was_never_stale(studies: dict[str, Analysis]) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from analysis.errors import EvidenceError
 from analysis.parsers.ping import PingLog, parse_ping
+from analysis.pinger import log_doubts
 
 START = 1_795_000_000.0
 
@@ -86,7 +87,103 @@ def test_lost_at_the_end_are_dated_by_the_period() -> None:
     answered = "".join(reply(number, START + number * 0.1) for number in range(1, 5))
     log = parse(answered + "".join(waiting(number, START + number * 0.1 + 0.1) for number in range(5, 30)))
     assert log.lost.tolist() == list(range(5, 21)), "the last second is undecided"
-    assert log.lost_sent_at[0] == pytest.approx(START + 0.499)
+    assert len(log.undecided_sent_at) == 9
+    assert log.lost_sent_at[0] == pytest.approx(START + 0.499, abs=0.001)
+
+
+def summary(sent: int, answered: int) -> str:
+    head = "\n--- 10.91.2.100 ping statistics ---\n"
+    return f"{head}{sent} packets transmitted, {answered} received, 9% packet loss, time 9000ms\n"
+
+
+def test_one_slow_answer_hides_no_loss() -> None:
+    """Forty pings lost in a row, then one answer that took ten seconds: they stay lost."""
+    lines = [reply(number, START + number * 0.1) for number in range(1, 41)]
+    lines += [waiting(number, START + number * 0.1 + 0.1) for number in range(41, 81)]
+    lines += [reply(number, START + number * 0.1) for number in range(81, 110)]
+    lines += [reply(110, START + 21.0, 10_000.0), summary(110, 70)]
+    log = parse("".join(lines))
+    assert log.lost.tolist() == list(range(41, 81))
+    assert len(log.undecided_sent_at) == 0 and log.doubts == ()
+
+
+def test_every_request_is_answered_lost_or_undecided_as_the_summary_says() -> None:
+    answered = "".join(reply(number, START + number * 0.1) for number in range(1, 50))
+    lost_late = "".join(waiting(number, START + number * 0.1 + 0.1) for number in range(50, 55))
+    log = parse(answered + lost_late + summary(55, 49))
+    # The last request has no line of its own: only the summary tells of it.
+    assert (len(log.answered), len(log.lost), len(log.undecided_sent_at)) == (49, 0, 6)
+    assert log.doubts == ()
+    assert list(log_doubts(log)) == [
+        "6 pings of its last second had no answer when it ended: neither answered nor lost"
+    ]
+
+
+def test_a_request_on_its_way_at_the_stop_is_undecided_and_no_doubt() -> None:
+    log = parse("".join(reply(number, START + number * 0.1) for number in range(1, 50)) + summary(50, 49))
+    assert len(log.undecided_sent_at) == 1
+    assert list(log_doubts(log)) == []
+
+
+@pytest.mark.parametrize(
+    ("end", "doubt"),
+    [
+        (summary(80, 79), "its lines tell of 49 pings sent and 49 answered, its own summary of 80 and 79"),
+        (summary(49, 48), "its lines tell of 49 pings sent and 49 answered, its own summary of 49 and 48"),
+        ("", "ends without ping's own summary: it was killed, or the log was cut"),
+        (
+            "Warning: time of day goes back (-12345us), taking countermeasures.\n" + summary(49, 49),
+            'says "Warning: time of day goes back (-12345us), taking countermeasures."',
+        ),
+        (
+            "ping: sendmsg: No buffer space available\n" * 2 + summary(49, 49),
+            'says "ping: sendmsg: No buffer space available" (and 1 more lines like it)',
+        ),
+    ],
+)
+def test_what_a_log_says_against_itself(end: str, doubt: str) -> None:
+    log = parse("".join(reply(number, START + number * 0.1) for number in range(1, 50)) + end)
+    assert log.doubts == (doubt,)
+
+
+def test_no_answer_yet_dates_the_request_that_follows_it() -> None:
+    """It is printed when the next request goes out: that one was late here, and its neighbours were not."""
+    lines = [reply(number, START + number * 0.1, 0.0) for number in range(1, 11)]
+    lines += [waiting(11, START + 1.27), waiting(12, START + 1.3)]
+    lines += [reply(number, START + number * 0.1, 0.0) for number in range(14, 40)]
+    log = parse("".join(lines))
+    assert log.lost.tolist() == [11, 12, 13]
+    assert log.lost_sent_at == pytest.approx([START + 1.135, START + 1.27, START + 1.3])
+
+
+@pytest.mark.parametrize(
+    ("line", "written_by"),
+    [
+        ("64 bytes from 10.91.2.100: seq=0 ttl=64 time=0.123 ms", "busybox's ping"),
+        ("10.91.2.100 : [0], 64 bytes, 0.12 ms (0.12 avg, 0% loss)", "fping's"),
+        ("[1795000000.12345] 10.91.2.100 : [1], timed out (NaN avg, 100% loss)", "fping's"),
+        ("10.91.2.100 : xmt/rcv/%loss = 5/5/0%, min/avg/max = 0.1/0.2/0.3", "fping's"),
+        ("64 bytes from 10.91.2.100: icmp_seq=0 ttl=64 time=0,123 ms", "inetutils' ping"),
+        ("64 bytes from 10.91.2.100: icmp_seq=1 ttl=64 time=0.123 ms", "ping without -D"),
+        (
+            "[1795000000.123] 64 Bytes von 10.91.2.100: icmp_seq=1 ttl=64 Zeit=0.1 ms",
+            "ping in another language",
+        ),
+    ],
+)
+def test_another_pings_format_is_named(line: str, written_by: str) -> None:
+    with pytest.raises(
+        EvidenceError, match=f"ping.log:2: written by {written_by}.*; what is read is"
+    ) as caught:
+        parse(f"PING 10.91.2.100 (10.91.2.100): 56 data bytes\n{line}\n")
+    assert caught.value.line == 2
+
+
+def test_the_oldest_iputils_say_icmp_req() -> None:
+    lines = "".join(reply(number, START + number * 0.1) for number in range(1, 5)).replace(
+        "icmp_seq", "icmp_req"
+    )
+    assert parse(lines).answered.tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize(

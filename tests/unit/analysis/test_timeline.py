@@ -94,7 +94,7 @@ def test_outage_is_an_interval_split_by_phase(tmp_path: Path) -> None:
     measured = measure(tmp_path, Model(lost_after_switch=5))
     figures = measured.figures
     assert figures.ping_lost == 5
-    assert figures.ping_outage_low_seconds == pytest.approx(0.5, abs=1e-6)
+    assert figures.ping_outage_low_seconds == pytest.approx(0.4, abs=1e-6)
     assert figures.ping_outage_high_seconds == pytest.approx(0.6, abs=1e-6)
     assert figures.ping_lost_precopy == 0
     assert figures.ping_lost_switch + figures.ping_lost_postcopy == 5
@@ -113,7 +113,7 @@ def test_two_gaps_add_up(tmp_path: Path) -> None:
     figures = measure(tmp_path, Model(lost_after_switch=3, lost_in_precopy=2)).figures
     assert figures.ping_lost == 5
     assert figures.ping_lost_precopy == 2
-    assert figures.ping_outage_low_seconds == pytest.approx(0.5, abs=1e-6)
+    assert figures.ping_outage_low_seconds == pytest.approx(0.3, abs=1e-6)
     assert figures.ping_outage_high_seconds == pytest.approx(0.7, abs=1e-6)
     assert figures.ping_longest_high_seconds == pytest.approx(0.4, abs=1e-6)
 
