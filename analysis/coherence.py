@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -22,6 +23,8 @@ _LONGEST_STALL_SECONDS = 10.0
 _LARGEST_JUMP_SECONDS = 0.05
 # The driver and the listener write to one file, each in its own order.
 _DISORDER_SECONDS = 1.0
+# tcpdump's last packets, up to a second of them, are not always written.
+CAPTURE_SECONDS = 1.0
 # libvirt's first versions with these events (libvirt-domain.h).
 _ITERATION_EVENTS, _JOB_EVENTS = (1, 3, 2), (1, 3, 3)
 # A migration of less than this may be hidden by chatter.
@@ -89,6 +92,46 @@ def event_doubts(
     if timeline.destination_resumed is None and clocks.known(run.source, run.destination):
         what = "has no RESUMED event of the switch: when the guest ran again is not known, nor the downtime"
         yield "destination/events.jsonl", what
+
+
+def capture_doubts(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline
+) -> Iterator[tuple[str, str]]:
+    """(file, what is wrong): captures that are missing, or do not cover the answered pings that passed."""
+    if not evidence.captures or not clocks.known(run.source, run.destination, run.prober):
+        return
+    stopped, resumed = timeline.source_stopped, timeline.destination_resumed
+    answered_at = evidence.ping.answered_sent_at + evidence.ping.round_trip_seconds
+    nics = {"source": evidence.source_nic, "destination": evidence.destination_nic}
+    for place, file in CAPTURE_FILES.items():
+        role = place.split()[0]
+        node = {"prober": run.prober, "source": run.source, "destination": run.destination}[role]
+        across = clocks.uncertainty_seconds(node, run.prober) + CAPTURE_SECONDS
+        passed = np.ones(len(answered_at), dtype=np.bool_)
+        if role == "source" and timeline.converged:
+            passed = answered_at < (timeline.requested if stopped is None else stopped)
+        elif role == "destination":
+            passed = evidence.ping.answered_sent_at > (math.inf if resumed is None else resumed)
+        times = answered_at[passed]
+        if role in nics:
+            # A host's probes may end a little earlier than the prober's.
+            span = clocks.on_prober(node, nics[role].time)
+            times = times[(times > span[0] + across) & (times < span[-1] - across)]
+        if not len(times):
+            continue
+        capture = evidence.captures.get(place)
+        if capture is None:
+            if file not in {name for name, _ in evidence.doubts}:
+                yield file, f"missing: {len(times)} answered pings passed there"
+            continue
+        if not len(capture.time):
+            yield file, f"without a packet, while {len(times)} answered pings passed: tcpdump died"
+            continue
+        first, last = clocks.on_prober(node, capture.time[[0, -1]])
+        if first - times[0] > across:
+            yield file, f"begins {first - times[0]:.1f} s after the first answered ping that passed there"
+        if times[-1] - last > across:
+            yield file, f"ends {times[-1] - last:.1f} s before the last answered ping that passed there"
 
 
 def _since(run: RunRecord, version: tuple[int, ...]) -> bool:

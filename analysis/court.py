@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.announcement import guest_mac
 from analysis.causes import Cause
 from analysis.clock import ClockModel
+from analysis.coherence import CAPTURE_SECONDS
 from analysis.evidence import Evidence
 from analysis.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
 from analysis.parsers.pcap import Capture, Kind
@@ -100,7 +101,7 @@ class Court:
         """How long after the guest's resume requests still came to the source alone; [] if not known."""
         source = self._places.get("source uplink") or self._places.get("source tap")
         destination = self._places.get("destination uplink") or self._places.get("destination tap")
-        if source is None or destination is None or self._resumed is None:
+        if source is None or destination is None or self._resumed is None or self._died(source):
             return []
         # A switch that knows no port sends to all of them.
         alone = ~destination.requests.among(source.requests.sequence)
@@ -271,11 +272,15 @@ class Court:
             return f"{place.file} lacks packets"
         # Where the guest is not, nothing need pass: first and last packet say nothing about the capture.
         resumed = self._resumed if self._resumed is not None else math.inf
-        if (name.startswith("source") and at >= self._stopped) or (
+        if (name.startswith("source") and at >= self._stopped and not self._died(place)) or (
             name == "destination uplink" and at < resumed
         ):
             return None
         return None if place.begins <= at <= place.ends else f"{place.file} does not reach to that moment"
+
+    def _died(self, source: Place) -> bool:
+        """Whether a capture on the source ended before the guest left: until then pings pass there."""
+        return not source.ends >= self._stopped - CAPTURE_SECONDS
 
     def _first_life(self, resumed: float | None) -> float | None:
         """The guest runs at the latest when it answers: libvirt's event may be told a little later."""

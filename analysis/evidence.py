@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from analysis.errors import EvidenceError
 from analysis.files import RunFiles, verified_files
 from analysis.parsers.clock import Exchanges, parse_clock
 from analysis.parsers.events import Event, parse_events
 from analysis.parsers.job import JobLog, parse_job
 from analysis.parsers.nic import NicLog, busiest, parse_nic
 from analysis.parsers.nova_log import NovaLog, parse_nova_log, patterns_of
-from analysis.parsers.pcap import Capture, parse_pcap
+from analysis.parsers.pcap import Capture, CutCaptureError, parse_pcap
 from analysis.parsers.ping import PingLog, parse_ping
 from analysis.parsers.progress import ProgressLog, parse_progress
 from analysis.parsers.qemu_migrate import BlockTime, parse_qemu_migrate
@@ -32,7 +33,10 @@ CAPTURE_FILES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """Parsed logs of one run, counters of its migration interface; what it may lack is None or not there."""
+    """Parsed logs of one run, counters of its migration interface; what it may lack is None or not there.
+
+    `doubts`: (file, what is wrong with it), of captures that are left out or end too early.
+    """
 
     source_job: JobLog
     source_events: tuple[Event, ...]
@@ -47,6 +51,7 @@ class Evidence:
     exchanges: Mapping[str, Exchanges] | None = None
     captures: Mapping[str, Capture] = field(default_factory=dict)
     block_time: BlockTime | None = None
+    doubts: tuple[tuple[str, str], ...] = ()
 
 
 def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str | None = None) -> Evidence:
@@ -55,6 +60,7 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
     nova's logs are read by the patterns of that name; where there are none they are left out.
     """
     files = verified_files(run_dir)
+    captures, doubts = _captures(files)
     return Evidence(
         source_job=_parse(files, "source/job.jsonl", parse_job),
         source_events=_parse(files, "source/events.jsonl", parse_events),
@@ -67,16 +73,27 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
         source_nova=_nova_log(files, "source/nova-compute.log", log_patterns, instance),
         destination_nova=_nova_log(files, "destination/nova-compute.log", log_patterns, instance),
         exchanges=_parse_if_there(files, "prober/clock.jsonl", parse_clock),
-        captures=dict(_captures(files)),
+        captures=captures,
+        doubts=doubts,
         block_time=_parse_if_there(files, "destination/qemu_migrate.json", parse_qemu_migrate),
     )
 
 
-def _captures(files: RunFiles) -> Iterator[tuple[str, Capture]]:
+def _captures(files: RunFiles) -> tuple[Mapping[str, Capture], tuple[tuple[str, str], ...]]:
+    """The captures that can be read, and what is wrong with the others: no other figure rests on them."""
+    captures: dict[str, Capture] = {}
+    doubts: list[tuple[str, str]] = []
     for place, file in CAPTURE_FILES.items():
-        capture = _parse_if_there(files, file, parse_pcap)
-        if capture is not None:
-            yield place, capture
+        if file not in files:
+            continue
+        try:
+            captures[place] = _parse(files, file, parse_pcap)
+        except CutCaptureError as error:
+            captures[place] = error.whole
+            doubts.append((file, f"{error.message}: only those before it are read"))
+        except EvidenceError as error:
+            doubts.append((file, f"{error.message}: no ping is looked for there"))
+    return captures, tuple(doubts)
 
 
 def _nova_log(files: RunFiles, file: str, log_patterns: str | None, instance: str | None) -> NovaLog | None:

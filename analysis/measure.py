@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.attribution import Attribution, attribute
 from analysis.clock import ClockModel, clock_model
-from analysis.coherence import check_coherence, check_driver, event_doubts
+from analysis.coherence import capture_doubts, check_coherence, check_driver, event_doubts
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.nova_logs import trusted_nova_logs
@@ -170,7 +170,8 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     timeline = build_timeline(run, evidence, wire, clocks)
     _check_coverage(run, evidence, clocks, wire, timeline)
     check_coherence(run, evidence, clocks, wire, timeline)
-    doubts += tuple(event_doubts(run, evidence, clocks, timeline))
+    doubts += (*evidence.doubts, *event_doubts(run, evidence, clocks, timeline))
+    doubts += tuple(capture_doubts(run, evidence, clocks, timeline))
     outage = measure_outage(evidence.ping, timeline)
     fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
     attribution = slowdown = None

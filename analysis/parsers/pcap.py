@@ -31,7 +31,15 @@ _MAGIC = {
     bytes.fromhex("4d3cb2a1"): ("<", 1e-9),
     bytes.fromhex("a1b23c4d"): (">", 1e-9),
 }
+_PCAPNG = bytes.fromhex("0a0d0d0a")
 _ETHERNET = 1
+# https://www.tcpdump.org/linktypes.html
+_OTHER_LINKS = {
+    0: "loopback",
+    101: "raw IP",
+    113: "Linux cooked, of the interface any",
+    276: "Linux cooked v2, of the interface any",
+}
 # libpcap's MAXIMUM_SNAPLEN: a longer packet is no packet.
 _MOST_BYTES = 262_144
 _PIECE_BYTES = 1 << 20
@@ -69,14 +77,24 @@ class Capture:
     gratuitous: NDArray[np.bool_]
 
 
+class CutCaptureError(EvidenceError):
+    """The last packet of a capture has no end; `whole` has the packets before it."""
+
+    def __init__(self, file: str, message: str, whole: Capture) -> None:
+        super().__init__(file, None, message)
+        self.whole = whole
+
+
 def parse_pcap(pieces: Iterable[bytes], file: str) -> Capture:
     """Parse a capture from its bytes in any cut (an open file will do).
 
     Raises EvidenceError with the packet's number and its place in the file for a capture that is no pcap of
-    Ethernet, is cut, has impossible headers or a clock that went back, and for a packet of which so little
-    was kept (snaplen) that its ICMP or ARP header is missing.
+    Ethernet, has impossible headers or a clock that went back, and for a packet of which so little was kept
+    (snaplen) that its ICMP or ARP header is missing; CutCaptureError for one whose last packet is cut, as a
+    tcpdump leaves it that was killed.
     """
-    parts = list(_parse_pieces(_whole_pieces(pieces), file))
+    parts: list[dict[str, NDArray[Any]]] = []
+    cut = _parse_pieces(_whole_pieces(pieces), file, parts)
     capture = Capture(
         time=_joined(parts, "time", np.float64),
         kind=_joined(parts, "kind", np.uint8),
@@ -87,6 +105,8 @@ def parse_pcap(pieces: Iterable[bytes], file: str) -> Capture:
         gratuitous=_joined(parts, "gratuitous", np.bool_),
     )
     _check_clock(capture.time, file)
+    if cut is not None:
+        raise CutCaptureError(file, cut, capture)
     return capture
 
 
@@ -107,7 +127,8 @@ def _whole_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(kept)
 
 
-def _parse_pieces(pieces: Iterator[bytes], file: str) -> Iterator[dict[str, NDArray[Any]]]:
+def _parse_pieces(pieces: Iterator[bytes], file: str, parts: list[dict[str, NDArray[Any]]]) -> str | None:
+    """Append the fields of each piece's packets; returns where the last packet is cut, None if it is not."""
     rest, place, packets = b"", 0, 0
     order, unit = "", 0.0
     for piece in pieces:
@@ -119,15 +140,16 @@ def _parse_pieces(pieces: Iterator[bytes], file: str) -> Iterator[dict[str, NDAr
             rest, place = rest[_FILE_HEADER_BYTES:], _FILE_HEADER_BYTES
         starts, end = _walk(rest, order, place, packets, file)
         if len(starts):
-            yield _headers(rest, starts, order, unit, place, packets, file)
+            parts.append(_headers(rest, starts, order, unit, place, packets, file))
         rest, place, packets = rest[end:], place + end, packets + len(starts)
     if not order:
         raise EvidenceError(file, None, f"truncated: {len(rest)} bytes, less than a pcap file header")
-    if rest:
-        raise EvidenceError(file, None, f"truncated: packet {packets + 1} at byte {place} has no end")
+    return f"truncated: packet {packets + 1} at byte {place} has no end" if rest else None
 
 
 def _file_header(start: bytes, file: str) -> tuple[str, float]:
+    if start[:4] == _PCAPNG:
+        raise EvidenceError(file, None, "is pcapng, this version reads pcap (as tcpdump -w writes it)")
     if start[:4] not in _MAGIC:
         raise EvidenceError(file, None, "garbled: does not begin as a pcap file")
     order, unit = _MAGIC[start[:4]]
@@ -136,7 +158,9 @@ def _file_header(start: bytes, file: str) -> tuple[str, float]:
         raise EvidenceError(file, None, f"pcap version {major}, this version reads 2")
     # The upper bits say whether frames end with a checksum.
     if link & 0xFFFF != _ETHERNET:
-        raise EvidenceError(file, None, f"link type {link & 0xFFFF}, expected {_ETHERNET} (Ethernet)")
+        name = _OTHER_LINKS.get(link & 0xFFFF, "unknown")
+        what = f"link type {link & 0xFFFF} ({name}), expected {_ETHERNET} (Ethernet, of one interface)"
+        raise EvidenceError(file, None, what)
     return order, unit
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import EvidenceError
-from analysis.parsers.pcap import Capture, Kind, parse_pcap
+from analysis.parsers.pcap import Capture, CutCaptureError, Kind, parse_pcap
 
 # Six packets of three pings, an announcement, a gratuitous ARP (record.py).
 KINDS = [Kind.REQUEST, Kind.REPLY] * 3 + [Kind.RARP, Kind.ARP]
@@ -110,16 +110,18 @@ def test_a_cut_last_packet_names_it(project: Path) -> None:
     data = content(project, "plain")
     last = list(records(data))[-1][0]
     for end in (last + 1, last + 16, len(data) - 1):
-        with pytest.raises(EvidenceError, match=f"truncated: packet 8 at byte {last} has no end"):
+        with pytest.raises(CutCaptureError, match=f"truncated: packet 8 at byte {last} has no end") as caught:
             parse(data[:end])
+        assert caught.value.whole.time.tolist() == parse(data[:last]).time.tolist()
 
 
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        (0, b"\x0a\x0d\x0d\x0a", "does not begin as a pcap file"),
+        (0, b"\x0a\x0d\x0d\x0a", "is pcapng, this version reads pcap"),
+        (0, b"\x34\xcd\xb2\xa1", "does not begin as a pcap file"),
         (4, b"\x03\x00", "pcap version 3"),
-        (20, b"\x71\x00", "link type 113, expected 1"),
+        (20, b"\x71\x00", r"link type 113 \(Linux cooked, of the interface any\), expected 1"),
         (24 + 8, b"\xff\xff\xff\x7f", "packet 1 at byte 24: a packet of 2147483647 bytes"),
         (24 + 12, b"\x01\x00\x00\x00", "packet 1 at byte 24: its record header is impossible"),
         (24 + 4, b"\xff\xff\xff\x7f", "packet 1 at byte 24: its record header is impossible"),
