@@ -64,7 +64,7 @@ def derive(results: Results) -> Analysis:
     published = load_published(reference) if reference else None
     cases = summarise_cases(results)
     series = measured_series(cases)
-    measurements = article_conditions(results, cases, series, published) if published else None
+    measurements = article_conditions(results, cases, published) if published else None
     stability = stability_checks(results, cases)
     return Analysis(
         results=replace(results, notices=(*results.notices, *stability_notices(stability))),
@@ -78,8 +78,8 @@ def derive(results: Results) -> Analysis:
 
 
 def article_conditions(
-    results: Results, cases: tuple[CaseSummary, ...], series: tuple[Series, ...], published: Published
+    results: Results, cases: tuple[CaseSummary, ...], published: Published
 ) -> Measurements:
     """What claims may be held against: a network that was made to fail tests something else."""
     plain = tuple(case for case in cases if case.spec.network == NETWORKS[0])
-    return Measurements(plain, series, results.lab.links, published)
+    return Measurements(plain, measured_series(plain), results.lab.links, published)

@@ -231,6 +231,11 @@ def fits_frame(series: Sequence[Series], published: Published | None) -> pd.Data
             "intercept_low": fit.intercept_bounds.low,
             "intercept_high": fit.intercept_bounds.high,
             "r_squared": fit.r_squared,
+            "first_slope": fit.bend.first_slope if fit.bend else None,
+            "last_slope": fit.bend.last_slope if fit.bend else None,
+            "bend": fit.bend.value if fit.bend else None,
+            "bend_low": fit.bend.bounds.low if fit.bend else None,
+            "bend_high": fit.bend.bounds.high if fit.bend else None,
         }
         for label, table, figure, unit_y, unit_x, fit in lines
         if fit is not None

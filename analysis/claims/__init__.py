@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from analysis.claims.endings import all_completed_intact, all_converged, none_converged
+from analysis.claims.endings import all_completed_intact, all_converged, converged_up_to, none_converged
 from analysis.claims.limits import most_under_at_rate, share_of_ram_below, total_per_stressed, within_bound
 from analysis.claims.lines import (
+    FIGURES,
     intercept_like_unloaded,
     linear,
     monotone,
+    row_key,
     slope_like_published,
     slope_within,
     time_follows_data,
@@ -34,8 +36,11 @@ from analysis.claims.verdicts import (
     Measurements,
     Outcome,
     Verdict,
+    left_out,
 )
 from analysis.errors import InputError
+from analysis.published_data import MIGRATION_TIME
+from analysis.tables import CaseSummary
 
 __all__ = [
     "NOT_REPRODUCED",
@@ -59,6 +64,7 @@ RULES: Mapping[str, Rule] = {
         all_completed_intact,
         all_converged,
         none_converged,
+        converged_up_to,
         linear,
         slope_within,
         time_follows_data,
@@ -110,13 +116,32 @@ def _named(measurements: Measurements) -> Iterator[None]:
 
 
 def _verdict(group: str, claim: Mapping[str, Any], rule: Rule, measurements: Measurements) -> Verdict:
+    if _is_timed(claim):
+        runs = [run for case in measurements.cases if _concerns(claim, case) for run in case.counted]
+        outcome = left_out(rule(claim, measurements.timed), runs)
+    else:
+        outcome = rule(claim, measurements)
     return Verdict(
         identifier=claim["id"],
         group=group,
         where=claim["where"],
         statement=claim["statement"],
         rule=f"{rule.__name__}: {_wording(rule)}",
-        outcome=rule(claim, measurements),
+        outcome=outcome,
+    )
+
+
+def _is_timed(claim: Mapping[str, Any]) -> bool:
+    """Whether the claim is on how migration time grows: then runs that were slowed are no ground for it."""
+    return claim.get("column") == MIGRATION_TIME or claim.get("quantity") == FIGURES[MIGRATION_TIME]
+
+
+def _concerns(claim: Mapping[str, Any], case: CaseSummary) -> bool:
+    spec = case.spec
+    return (
+        spec.mode == claim.get("mode", "hybrid")
+        and claim.get("table") in (None, spec.table)
+        and ("row" not in claim or row_key(claim["table"], case) == claim["row"].key)
     )
 
 

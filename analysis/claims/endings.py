@@ -11,16 +11,19 @@ from analysis.claims.verdicts import (
     REPRODUCED,
     Measurements,
     Outcome,
+    exceptions,
     none_measured,
     paths,
 )
 from analysis.measure import RunFigures
 from analysis.results import RunResult
 from analysis.stability import too_slow_to_outrun
+from analysis.statistics import LEVEL, share_bounds
 from analysis.units import MIB
 
 # Passes over all memory that a pre-copy must have had before one may say that it does not converge.
 _LEAST_PASSES = 2
+OF_SHARE = f"{LEVEL:.0%} interval of Clopper and Pearson"
 
 
 def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -35,16 +38,20 @@ def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -
     completed = sum(run.record.outcome == "completed" for run in runs)
     not_intact = sum(run.not_intact for run in runs)
     whole = completed == len(runs)
+    bounds = share_bounds(completed, len(runs))
     return Outcome(
         REPRODUCED if whole else NOT_REPRODUCED,
         f"{completed} of {len(runs)} completed with an intact guest",
         (
-            "no run failed"
+            f"no run failed, {exceptions(len(runs))}"
             if whole
             else f"{not_intact} guests not shown intact, {len(runs) - completed - not_intact} other failures"
         )
         + _left_out(every, runs),
         value=completed / len(runs),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
         unit="share of runs",
         runs=paths(runs),
     )
@@ -52,16 +59,33 @@ def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -
 
 def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """No migration of the mode has to be aborted at its limit once its first pass is through."""
-    every = [run for run in measurements.runs(claim["mode"]) if run.ended and run.figures is not None]
+    every = _ended(claim, measurements)
     runs = [run for run in every if not _cut_short(run)]
     if not runs:
         return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
-    endless = sum(run.figures is not None and not run.figures.converged for run in runs)
+    return _converged_share(runs, _left_out(every, runs))
+
+
+def _converged_share(runs: Sequence[RunResult], more: str) -> Outcome:
+    """Whether all of the runs came to their end."""
+    ended = sum(run.figures is not None and run.figures.converged for run in runs)
+    bounds = share_bounds(ended, len(runs))
+    whole = ended == len(runs)
+    endless = [run.figures for run in runs if run.figures and not run.figures.converged]
+    longest = max((figures.migration_seconds for figures in endless), default=0.0)
     return Outcome(
-        NOT_REPRODUCED if endless else REPRODUCED,
-        f"{len(runs) - endless} of {len(runs)} came to their end",
-        ("each within its limit" if not endless else "aborted at the limit") + _left_out(every, runs),
-        value=(len(runs) - endless) / len(runs),
+        REPRODUCED if whole else NOT_REPRODUCED,
+        f"{ended} of {len(runs)} came to their end",
+        (
+            f"each within its limit, {exceptions(len(runs))}"
+            if whole
+            else f"aborted at the limit, after up to {longest:.0f} s"
+        )
+        + more,
+        value=ended / len(runs),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
         unit="share of runs",
         runs=paths(runs),
     )
@@ -74,44 +98,82 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     that was aborted before it had sent all memory twice (its limit was too short), and one whose guest
     dirtied memory more slowly than the link carried it (nothing was outrun).
     """
+    least = claim["above_stressed_mib"]
     runs = [
         run
-        for run in measurements.runs(claim["mode"])
-        if run.record.spec.stressed_bytes > claim["above_stressed_mib"] * MIB
+        for run in _ended(claim, measurements)
+        if run.record.spec.stressed_bytes > least * MIB
         and run.record.spec.link_rate_bits_per_second <= measurements.published.link_rate_bits_per_second
-        and run.ended
-        and run.figures is not None
     ]
-    what = f"{claim['mode']} run above {claim['above_stressed_mib']} MiB stressed"
-    if not runs:
-        return none_measured(what)
-    long_enough = [run for run in runs if run.figures and _long_enough(run.figures)]
-    # Unknown counts as fast enough: QEMU reports no rate before its second pass.
-    tried = [run for run in long_enough if run.figures and not too_slow_to_outrun(run.figures)]
-    if not long_enough:
-        return Outcome(NOT_TESTABLE, "-", f"every {what} was aborted before its second pass had ended")
-    if not tried:
-        return Outcome(
-            NOT_TESTABLE,
-            "-",
-            f"in every {what} the stressor dirtied memory more slowly than the link carries it",
-            runs=paths(long_enough),
-        )
+    tried = _telling(runs, f"{claim['mode']} run above {least} MiB stressed")
+    if isinstance(tried, Outcome):
+        return tried
     endless = [run for run in tried if run.figures and not run.figures.converged]
     longest = max((run.figures.migration_seconds for run in endless if run.figures), default=0.0)
-    least = min(run.record.spec.stressed_bytes for run in tried) / MIB
+    lightest = min(run.record.spec.stressed_bytes for run in tried) / MIB
     passes = f"; aborted after up to {longest:.0f} s" if endless else ""
-    left_out = len(runs) - len(tried)
+    bounds = share_bounds(len(endless), len(tried))
+    whole = len(endless) == len(tried)
     return Outcome(
-        REPRODUCED if len(endless) == len(tried) else NOT_REPRODUCED,
+        REPRODUCED if whole else NOT_REPRODUCED,
         f"{len(endless)} of {len(tried)} did not converge{passes}",
         f"rule: at least {_LEAST_PASSES} whole passes; longer than the limit was not tried; "
-        f"the least tried was {least:.0f} MiB"
-        + (f"; {left_out} runs left out as telling nothing" if left_out else ""),
+        f"the least tried was {lightest:.0f} MiB"
+        + (f"; {exceptions(len(tried))}" if whole else "")
+        + _said_nothing(runs, tried),
         value=len(endless) / len(tried),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
         unit="share of runs",
         runs=paths(tried),
     )
+
+
+def converged_up_to(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Up to the stated stressed memory every migration of the mode converges, on the article's link rate.
+
+    The same two kinds of run say nothing: what was aborted before its second pass had ended, and what
+    converged because its guest dirtied memory more slowly than the link carried it.
+    """
+    most = claim["most_stressed_mib"]
+    runs = [
+        run
+        for run in _ended(claim, measurements)
+        if 0 < run.record.spec.stressed_bytes <= most * MIB
+        and run.record.spec.link_rate_bits_per_second == measurements.published.link_rate_bits_per_second
+    ]
+    tried = _telling(runs, f"{claim['mode']} run with up to {most} MiB stressed")
+    if isinstance(tried, Outcome):
+        return tried
+    lightest = min(run.record.spec.stressed_bytes for run in tried) / MIB
+    return _converged_share(tried, f"; the least tried was {lightest:.0f} MiB" + _said_nothing(runs, tried))
+
+
+def _ended(claim: Mapping[str, Any], measurements: Measurements) -> list[RunResult]:
+    return [run for run in measurements.runs(claim["mode"]) if run.ended and run.figures is not None]
+
+
+def _telling(runs: Sequence[RunResult], what: str) -> list[RunResult] | Outcome:
+    """The runs that tell whether the mode converges under load, or the outcome that says why none does."""
+    if not runs:
+        return none_measured(what)
+    long_enough = [run for run in runs if run.figures and _long_enough(run.figures)]
+    if not long_enough:
+        return Outcome(NOT_TESTABLE, "-", f"every {what} was aborted before its second pass had ended")
+    # Unknown counts as fast enough: QEMU reports no rate before its second pass.
+    tried = [run for run in long_enough if run.figures and not too_slow_to_outrun(run.figures)]
+    return tried or Outcome(
+        NOT_TESTABLE,
+        "-",
+        f"in every {what} the stressor dirtied memory more slowly than the link carries it",
+        runs=paths(long_enough),
+    )
+
+
+def _said_nothing(runs: Sequence[RunResult], tried: Sequence[RunResult]) -> str:
+    left = len(runs) - len(tried)
+    return f"; {left} runs left out as telling nothing" if left else ""
 
 
 def _cut_short(run: RunResult) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.claims.lines import with_scatter
+from analysis.claims.lines import values_of, with_scatter
 from analysis.claims.verdicts import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
@@ -13,37 +13,40 @@ from analysis.claims.verdicts import (
     Measurements,
     Outcome,
     bounded_verdict,
+    exceptions,
+    left_out,
     none_measured,
     paths,
-    slowed,
+    why_not_told,
 )
 from analysis.parsers.records import LinkRate
 from analysis.results import FULL_LINK
 from analysis.statistics import derive
+from analysis.tables import CaseSummary
 from analysis.units import MIB
 
 
 def within_bound(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """No counted run transfers more than 2 x RAM or lasts longer than 2 x RAM / measured link rate.
 
-    A run that lasted longer without filling the link shows a busy machine, not a broken bound.
+    The time of a run that something else than the link slowed counts neither for the bound nor against it.
     """
     runs = measurements.counted(claim["mode"])
-    figures = [run.figures for run in runs if run.figures is not None]
-    if not figures:
+    if not runs:
         return none_measured(f"completed {claim['mode']} run")
-    data = [figure.forward_bytes / figure.bound_bytes for figure in figures]
-    time = max(figure.migration_seconds / figure.bound_seconds for figure in figures)
-    late = [run for run in runs if run.figures and run.figures.migration_seconds > run.figures.bound_seconds]
-    if max(data) > 1 or slowed(late) < len(late):
-        verdict, reason = NOT_REPRODUCED, f"over {len(figures)} runs"
-    elif late:
-        verdict, reason = NOT_TESTABLE, f"{len(late)} runs were slowed by something else than the link"
+    timed = measurements.timed.counted(claim["mode"])
+    data = [run.figures.forward_bytes / run.figures.bound_bytes for run in runs if run.figures]
+    times = [run.figures.migration_seconds / run.figures.bound_seconds for run in timed if run.figures]
+    if max(data) > 1 or max(times, default=0.0) > 1:
+        verdict, reason = NOT_REPRODUCED, f"over {len(runs)} runs"
+    elif not times:
+        verdict, reason = NOT_TESTABLE, "the data keep to the bound; of the time nothing can be told"
     else:
-        verdict, reason = REPRODUCED, f"over {len(figures)} runs"
-    return Outcome(
+        verdict, reason = REPRODUCED, f"over {len(runs)} runs, {exceptions(len(timed))}"
+    of_time = f"{max(times):.0%}" if times else "-"
+    outcome = Outcome(
         verdict,
-        f"at most {max(data):.0%} of 2 x RAM and {time:.0%} of the time bound",
+        f"at most {max(data):.0%} of 2 x RAM and {of_time} of the time bound",
         reason,
         value=max(data),
         low=min(data),
@@ -52,6 +55,7 @@ def within_bound(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
         unit="share of 2 x RAM",
         runs=paths(runs),
     )
+    return left_out(outcome, runs)
 
 
 def total_per_stressed(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -74,10 +78,8 @@ def total_per_stressed(claim: Mapping[str, Any], measurements: Measurements) -> 
     verdict = bounded_verdict(found, low, high)
     bounds = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
     reason = f"rule: between {low} and {high}; {heaviest.case}, {len(heaviest.counted)} runs"
-    if found.kind is None:
-        reason += "; a single run has no spread, so nothing can be told"
-    elif verdict == NOT_TESTABLE:
-        reason += f"; the {found.kind} is too wide to tell"
+    if verdict == NOT_TESTABLE:
+        reason += f"; {why_not_told(found, low, high, found.kind or 'range')}"
     return Outcome(
         verdict,
         f"{found.value:.2f}{bounds} times the stressed memory ({stressed / MIB:.0f} MiB)",
@@ -98,10 +100,12 @@ def share_of_ram_below(claim: Mapping[str, Any], measurements: Measurements) -> 
     if not runs:
         return none_measured(f"completed {claim['mode']} run of an unloaded guest")
     shares = [run.figures.forward_bytes / run.record.spec.ram_bytes for run in runs if run.figures]
+    below = max(shares) < claim["share"]
     return Outcome(
-        REPRODUCED if max(shares) < claim["share"] else NOT_REPRODUCED,
+        REPRODUCED if below else NOT_REPRODUCED,
         f"{min(shares):.1%} to {max(shares):.1%} of the RAM",
-        f"rule: every unloaded run below {claim['share']:.0%}; {len(runs)} runs",
+        f"rule: every unloaded run below {claim['share']:.0%}; {len(runs)} runs"
+        + (f", {exceptions(len(runs))}" if below else ""),
         value=max(shares),
         low=min(shares),
         high=max(shares),
@@ -112,28 +116,37 @@ def share_of_ram_below(claim: Mapping[str, Any], measurements: Measurements) -> 
 
 
 def most_under_at_rate(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """At the stated link rate more than half of the mode's cases have a median time below the stated seconds.
+    """At the stated link rate more than half of the mode's cases have a median time below the stated seconds,
+    each with its whole interval, or with its range of few runs.
 
-    Not testable where the idle link did not reach the rate; the highest rate measured is named instead.
+    Not testable where the idle link did not reach the rate; the highest rate measured is named instead. Runs
+    that something else than the link slowed count neither for it nor against it.
     """
     rate, limit = float(claim["rate_bits_per_second"]), float(claim["seconds"])
-    cases = [case for case in measurements.cases if case.spec.mode == claim["mode"] and case.counted]
-    if not cases:
+    every = [case for case in measurements.cases if case.spec.mode == claim["mode"] and case.counted]
+    if not every:
         return none_measured(f"completed {claim['mode']} run")
-    asked = max(case.spec.link_rate_bits_per_second for case in cases)
-    fastest = [case for case in cases if case.spec.link_rate_bits_per_second == asked]
-    medians = {
-        case.case: estimate.median for case in fastest if (estimate := case.estimate("migration_seconds"))
-    }
-    under = sum(median < limit for median in medians.values())
-    runs = [run for case in fastest for run in case.counted]
-    heaviest = max(case.spec.stressed_bytes for case in fastest) / MIB
+    asked = max(case.spec.link_rate_bits_per_second for case in every)
+    asked_runs = [run for case in every if _asks(case, asked) for run in case.counted]
+    cases = [
+        case
+        for case in measurements.timed.cases
+        if case.spec.mode == claim["mode"] and case.counted and _asks(case, asked)
+    ]
+    if not cases:
+        return left_out(none_measured(f"run at {_gigabits(asked)} that filled the link"), asked_runs)
+    times = [derive(lambda seconds: seconds, values_of(case, "migration_seconds")) for case in cases]
+    medians = [found.value for found in times if found]
+    under = sum(found is not None and found.high is not None and found.high < limit for found in times)
+    over = sum(found is not None and found.low is not None and found.low >= limit for found in times)
+    runs = [run for case in cases for run in case.counted]
+    heaviest = max(case.spec.stressed_bytes for case in cases) / MIB
     sent = max(
         run.figures.link_rate_bits_per_second * (run.figures.link_use or 0) for run in runs if run.figures
     )
     measured = (
-        f"{under} of {len(medians)} cases under {limit:g} s at {_gigabits(asked)} asked for (longest median "
-        f"{max(medians.values()):.1f} s, up to {heaviest:.0f} MiB stressed, sent at up to {_gigabits(sent)})"
+        f"{under} of {len(cases)} cases under {limit:g} s at {_gigabits(asked)} asked for (longest median "
+        f"{max(medians):.1f} s, up to {heaviest:.0f} MiB stressed, sent at up to {_gigabits(sent)})"
     )
     reached = _reached(measurements.links, asked)
     shortfall = None
@@ -144,30 +157,30 @@ def most_under_at_rate(claim: Mapping[str, Any], measurements: Measurements) -> 
     elif reached < FULL_LINK * rate:
         shortfall = f"this machine's link does not reach {_gigabits(rate)}"
     highest = max((link.measured_bits_per_second for link in measurements.links), default=None)
+    reason = f"rule: more than half of the cases; link measured at {_gigabits(reached)}"
     if shortfall:
         named = f"; the highest rate measured is {_gigabits(highest)}" if highest else ""
         verdict, reason = NOT_TESTABLE, shortfall + named
-    elif under * 2 > len(medians):
-        verdict, reason = (
-            REPRODUCED,
-            f"rule: more than half of the cases; link measured at {_gigabits(reached)}",
-        )
-    elif slowed(runs):
-        slow = f"{slowed(runs)} of {len(runs)} runs were slowed by something else than the link"
-        verdict, reason = NOT_TESTABLE, f"{slow}, measured at {_gigabits(reached)} when idle"
+    elif under * 2 > len(cases):
+        verdict = REPRODUCED
+    elif over * 2 >= len(cases):
+        verdict = NOT_REPRODUCED
     else:
-        verdict, reason = (
-            NOT_REPRODUCED,
-            f"rule: more than half of the cases; link measured at {_gigabits(reached)}",
-        )
-    return Outcome(
+        verdict = NOT_TESTABLE
+        reason += f"; {len(cases) - under - over} cases lie on both sides of {limit:g} s, or were run once"
+    outcome = Outcome(
         verdict,
         measured,
         reason,
-        value=under / len(medians),
+        value=under / len(cases),
         unit=f"share of cases under {limit:g} s",
         runs=paths(runs),
     )
+    return left_out(outcome, asked_runs)
+
+
+def _asks(case: CaseSummary, rate: float) -> bool:
+    return case.spec.link_rate_bits_per_second == rate
 
 
 def _reached(links: Sequence[LinkRate], configured: float) -> float | None:

@@ -15,13 +15,15 @@ from analysis.claims.verdicts import (
     Measurements,
     Outcome,
     bounded_verdict,
+    joint_verdict,
     none_measured,
     paths,
     slowed,
+    why_not_told,
 )
 from analysis.published_data import MIGRATION_TIME, TRANSFERRED
 from analysis.results import RunResult
-from analysis.statistics import LEVEL, OF_MEDIANS, Bounds, Derived, LineFit, fit_line
+from analysis.statistics import LEVEL, OF_MEDIANS, Bounds, Derived, LineFit, MedianEstimate, fit_line
 from analysis.tables import CaseSummary, Series, published_fits
 from analysis.trend import rank_correlation
 from analysis.units import MIB
@@ -33,24 +35,57 @@ FIGURES = {MIGRATION_TIME: "migration_seconds", TRANSFERRED: "forward_bytes"}
 
 
 def linear(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """A straight line through all runs explains at least the stated share of the variance, in every series.
+    """In every series the line rises, with its slope's whole interval, and is straight: from the first step
+    to the last the slope changes by at most the stated share of it, with that change's whole interval.
 
-    Where it does not and runs did not fill the link, the machine was the limit: that tests nothing.
+    The change is a parabola's through the same runs (`analysis.statistics.Bend`).
     """
     fits = _fits(claim, measurements)
     if not fits:
         return none_measured("series with three different steps of stressed memory")
-    least = min(fit.r_squared for _, fit in fits)
-    runs = _runs(series for series, _ in fits)
-    outcome = Outcome(
-        REPRODUCED if least >= claim["least_r_squared"] else NOT_REPRODUCED,
-        f"R² = {least:.4f}" + (" at least" if len(fits) > 1 else ""),
-        f"rule: R² of a straight line at least {claim['least_r_squared']}",
-        value=least,
-        unit="R²",
-        runs=paths(runs),
+    most = claim["most_bend"]
+    judged = [(series, fit, *_straight(fit, most)) for series, fit in fits]
+    verdict = joint_verdict(word for _, _, word, _ in judged)
+    why = [f"{series.table}: {text}" for series, _, word, text in judged if word == verdict != REPRODUCED]
+    worst = max((fit.bend for _, fit in fits if fit.bend), key=lambda bend: abs(bend.value), default=None)
+    return Outcome(
+        verdict,
+        ", ".join(f"{_bend_text(claim, series, fit)} ({series.table})" for series, fit in fits),
+        "; ".join((f"rule: rises, and its slope changes by at most {most:.0%} over the steps", *why)),
+        value=worst.value if worst else None,
+        low=worst.bounds.low if worst else None,
+        high=worst.bounds.high if worst else None,
+        interval_kind=STUDENT,
+        unit="change of the slope, share of it",
+        runs=paths(_runs(series for series, _ in fits)),
     )
-    return outcome if outcome.verdict == REPRODUCED else unless_slowed(outcome, runs)
+
+
+def _straight(fit: LineFit, most: float) -> tuple[str, str]:
+    """Whether a line rises and is straight, and what speaks against it."""
+    slope, bend = fit.slope_bounds, fit.bend
+    if slope.high <= 0:
+        return NOT_REPRODUCED, "it falls or stays level"
+    if slope.low <= 0:
+        return NOT_TESTABLE, "the slope's interval straddles 0: it may rise or not"
+    if bend is None:
+        return NOT_TESTABLE, "no run is left over to tell whether it bends"
+    verdict = bounded_verdict(bend.bounds, -most, most)
+    if verdict == NOT_REPRODUCED:
+        return verdict, "it bends"
+    text = why_not_told(bend.bounds, -most, most, "change's interval") if verdict == NOT_TESTABLE else ""
+    return verdict, text
+
+
+def _bend_text(claim: Mapping[str, Any], series: Series, fit: LineFit) -> str:
+    if fit.bend is None:
+        return f"R² = {fit.r_squared:.4f}"
+    low, high = fit.bend.bounds.low, fit.bend.bounds.high
+    factor, unit = (1.0, "bytes per byte") if _is_data(claim) else (1000 * MIB, "ms/MiB")
+    return (
+        f"slope {fit.bend.first_slope * factor:.2f} to {fit.bend.last_slope * factor:.2f} {unit}, "
+        f"a change of {fit.bend.value:+.0%} [{low:+.0%}, {high:+.0%}]"
+    )
 
 
 def slope_within(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -59,13 +94,14 @@ def slope_within(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
     if not fits:
         return none_measured("series with three different steps of stressed memory")
     low, high = claim["between"]
-    verdicts = {bounded_verdict(fit.slope_bounds, low, high) for _, fit in fits}
-    verdict = REPRODUCED
-    if verdicts != {REPRODUCED}:
-        verdict = NOT_REPRODUCED if NOT_REPRODUCED in verdicts else NOT_TESTABLE
+    verdict = joint_verdict(bounded_verdict(fit.slope_bounds, low, high) for _, fit in fits)
     reason = f"rule: slope with its interval between {low} and {high} bytes per byte"
     if verdict == NOT_TESTABLE:
-        reason += "; the interval is too wide to tell"
+        reason += "".join(
+            f"; {series.table}: {why_not_told(fit.slope_bounds, low, high, 'interval')}"
+            for series, fit in fits
+            if bounded_verdict(fit.slope_bounds, low, high) == NOT_TESTABLE
+        )
     farthest = max((fit for _, fit in fits), key=lambda fit: abs(fit.slope - (low + high) / 2))
     return Outcome(
         verdict,
@@ -81,7 +117,11 @@ def slope_within(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
 
 
 def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """Over all runs of the mode, a further byte costs its own time on the link, within the stated factors."""
+    """Over all runs of the mode, a further byte costs its own time on the link, within the stated factors.
+
+    Runs that something else than the link slowed count too, for it and against it: to leave them out would be
+    to keep what agrees.
+    """
     runs = measurements.counted(claim["mode"])
     figures = [run.figures for run in runs if run.figures is not None]
     x = [item.forward_bytes * 8 / item.link_rate_bits_per_second for item in figures]
@@ -91,11 +131,15 @@ def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> O
     if fit is None:
         return none_measured(f"three different amounts of data in {claim['mode']} runs")
     low, high = claim["between"]
-    outcome = Outcome(
-        bounded_verdict(fit.slope_bounds, low, high),
+    verdict = bounded_verdict(fit.slope_bounds, low, high)
+    slow = slowed(runs)
+    return Outcome(
+        verdict,
         f"{_bounds_text(fit.slope, fit.slope_bounds)} s per second that the data take on the link",
         f"rule: slope of time over data / measured link rate between {low} and {high}; "
-        f"R² = {fit.r_squared:.4f}",
+        f"R² = {fit.r_squared:.4f}"
+        + (f"; {why_not_told(fit.slope_bounds, low, high, 'interval')}" if verdict == NOT_TESTABLE else "")
+        + (f"; {slow} of {len(runs)} runs were slowed by something else than the link" if slow else ""),
         value=fit.slope,
         low=fit.slope_bounds.low,
         high=fit.slope_bounds.high,
@@ -104,11 +148,10 @@ def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> O
         published=_published_time_per_data(measurements),
         runs=paths(runs),
     )
-    return outcome if outcome.verdict == REPRODUCED else unless_slowed(outcome, runs)
 
 
 def slope_like_published(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """The slope's interval lies within the stated tolerance of the article's slope.
+    """The slope's interval lies within the stated bounds, or within the stated tolerance of the article's.
 
     Data in bytes per stressed byte, time in what the nominal link carries in it (bytes, per stressed byte):
     so labs with different links have the same shape.
@@ -122,16 +165,16 @@ def slope_like_published(claim: Mapping[str, Any], measurements: Measurements) -
     rate = series.cases[0].spec.link_rate_bits_per_second
     factor = 1.0 if claim["column"] == TRANSFERRED else rate / 8
     bounds = Bounds(fit.slope_bounds.low * factor, fit.slope_bounds.high * factor)
-    low, high = tolerated(readings, claim["tolerance"])
+    low, high = claim.get("between") or tolerated(readings, claim["tolerance"])
     verdict = bounded_verdict(bounds, low, high)
     reason = (
         f"article: {readings_text(readings)}; rule: the interval between {low:.2f} and {high:.2f} bytes per "
         f"stressed byte{_time_note(claim)}"
     )
-    outcome = Outcome(
+    return Outcome(
         verdict,
         f"{_bounds_text(fit.slope * factor, bounds)} bytes per stressed byte, {series.label}",
-        reason + ("; the interval is too wide to tell" if verdict == NOT_TESTABLE else ""),
+        reason + (f"; {why_not_told(bounds, low, high, 'interval')}" if verdict == NOT_TESTABLE else ""),
         value=fit.slope * factor,
         low=bounds.low,
         high=bounds.high,
@@ -140,7 +183,6 @@ def slope_like_published(claim: Mapping[str, Any], measurements: Measurements) -
         published=max(readings),
         runs=paths(_runs([series])),
     )
-    return unless_slowed(outcome, _runs([series])) if _is_time(claim) and verdict != REPRODUCED else outcome
 
 
 def intercept_like_unloaded(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -156,18 +198,20 @@ def intercept_like_unloaded(claim: Mapping[str, Any], measurements: Measurements
     estimate = unloaded.estimate(FIGURES[claim["column"]]) if unloaded else None
     if unloaded is None or estimate is None:
         return none_measured(f"unloaded guest of flavor {series.flavor} (the line's origin)")
-    bounds = Bounds(fit.intercept_bounds.low / estimate.median, fit.intercept_bounds.high / estimate.median)
+    if estimate.count < 2:
+        return Outcome(NOT_TESTABLE, "-", "the unloaded guest was run once, so its own spread is not known")
+    bounds = _quotient(fit.intercept_bounds, estimate)
     low, high = claim["between"]
     verdict = bounded_verdict(bounds, low, high)
     published = _published_fit(claim, measurements).intercept / measurements.published.unloaded_number(
         measurements.published.stressed_flavor, claim["column"]
     )
     runs = [*_runs([series]), *unloaded.counted]
-    outcome = Outcome(
+    return Outcome(
         verdict,
         f"{_bounds_text(fit.intercept / estimate.median, bounds)} times the unloaded guest's, {series.label}",
         f"article: {published:.2f} times; rule: the interval between {low} and {high}"
-        + ("; the interval is too wide to tell" if verdict == NOT_TESTABLE else ""),
+        + (f"; {why_not_told(bounds, low, high, 'interval')}" if verdict == NOT_TESTABLE else ""),
         value=fit.intercept / estimate.median,
         low=bounds.low,
         high=bounds.high,
@@ -176,7 +220,14 @@ def intercept_like_unloaded(claim: Mapping[str, Any], measurements: Measurements
         published=published,
         runs=paths(runs),
     )
-    return unless_slowed(outcome, runs) if _is_time(claim) and verdict != REPRODUCED else outcome
+
+
+def _quotient(bounds: Bounds, divisor: MedianEstimate) -> Bounds:
+    """An interval over a median, whatever that may be by its own interval, or by its range of few runs."""
+    low = divisor.minimum if divisor.low is None else divisor.low
+    high = divisor.maximum if divisor.high is None else divisor.high
+    corners = [end / by for end in (bounds.low, bounds.high) for by in (low, high)]
+    return Bounds(min(corners), max(corners))
 
 
 def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -207,7 +258,7 @@ def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
         verdict, reason = NOT_TESTABLE, "rises throughout, but too few runs to call that more than chance"
     else:
         verdict, reason = REPRODUCED, "rises from each row to the next"
-    outcome = Outcome(
+    return Outcome(
         verdict,
         f"{len(keys) - 1 - len(falls)} of {len(keys) - 1} steps up, Kendall's tau {tau:.2f}, p = {p:.4f}",
         f"{reason}; rows measured: {', '.join(keys)}",
@@ -216,7 +267,6 @@ def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
         published=1.0,
         runs=paths(runs),
     )
-    return unless_slowed(outcome, runs) if _is_time(claim) and verdict == NOT_REPRODUCED else outcome
 
 
 def _apart(lower: Sequence[float], upper: Sequence[float]) -> bool:
@@ -235,10 +285,15 @@ def rows_of(table: str, measurements: Measurements) -> Mapping[str, CaseSummary]
         spec = case.spec
         if spec.table != table or spec.mode != "hybrid" or not case.counted:
             continue
-        key = spec.flavor if table == "table2" else f"{spec.stressed_bytes / MIB:g}"
+        key = row_key(table, case)
         if key not in found or spec.link_rate_bits_per_second == nominal:
             found[key] = case
     return found
+
+
+def row_key(table: str, case: CaseSummary) -> str:
+    """The key of the row that a case of the table answers."""
+    return case.spec.flavor if table == "table2" else f"{case.spec.stressed_bytes / MIB:g}"
 
 
 def unloaded_case(measurements: Measurements, loaded: CaseSummary) -> CaseSummary | None:
@@ -258,7 +313,7 @@ def unloaded_case(measurements: Measurements, loaded: CaseSummary) -> CaseSummar
 
 
 def _fits(claim: Mapping[str, Any], measurements: Measurements) -> list[tuple[Series, LineFit]]:
-    name = "time_fit" if claim["quantity"] == "migration_seconds" else "data_fit"
+    name = "data_fit" if _is_data(claim) else "time_fit"
     return [
         (series, getattr(series, name))
         for series in measurements.series
@@ -321,24 +376,16 @@ def tolerated(readings: Sequence[float], tolerance: float) -> tuple[float, float
     return min(readings) * (1 - tolerance), max(readings) * (1 + tolerance)
 
 
-def unless_slowed(outcome: Outcome, runs: Sequence[RunResult], least_share: float = 0.0) -> Outcome:
-    """A figure of time that misses its rule tests nothing where something else than the link was slow.
-
-    A single slow run can bend a line; `least_share` of the runs must be slow where it takes more than that.
-    """
-    slow = slowed(runs)
-    if not slow or slow < least_share * len(runs):
-        return outcome
-    why = f"{outcome.reason}; {slow} of {len(runs)} runs were slowed by something else than the link"
-    return Outcome(**{**vars(outcome), "verdict": NOT_TESTABLE, "reason": why})
-
-
 def values_of(case: CaseSummary, figure: str) -> list[float]:
-    return [float(getattr(run.figures, figure)) for run in case.counted if run.figures is not None]
+    return list(case.by_round(figure).values())
 
 
 def _runs(series: Iterable[Series]) -> list[RunResult]:
     return [run for line in series for case in line.cases for run in case.counted if run.figures is not None]
+
+
+def _is_data(claim: Mapping[str, Any]) -> bool:
+    return bool(claim["quantity"] == FIGURES[TRANSFERRED])
 
 
 def _is_time(claim: Mapping[str, Any]) -> bool:

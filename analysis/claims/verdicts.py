@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from analysis.parsers.records import LinkRate
 from analysis.published_data import Published
 from analysis.results import ENOUGH_BYTES, FULL_LINK, RunResult
-from analysis.statistics import Bounds, Derived
-from analysis.tables import CaseSummary, Series
+from analysis.statistics import LEVEL, Bounds, Derived, share_bounds
+from analysis.tables import CaseSummary, Series, measured_series
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
@@ -77,7 +79,19 @@ class Measurements:
         return [run for case in self.cases if case.spec.mode in modes for run in case.runs]
 
     def counted(self, *modes: str) -> list[RunResult]:
-        return [run for run in self.runs(*modes) if run.counted and run.figures is not None]
+        return [run for case in self.cases if case.spec.mode in modes for run in case.counted if run.figures]
+
+    @cached_property
+    def timed(self) -> Measurements:
+        """The same without the counted runs that something else than the link slowed.
+
+        Their time tests nothing of the article's: they count neither for a claim on time nor against it.
+        """
+        cases = [
+            replace(case, counted=tuple(run for run in case.counted if not is_slowed(run)))
+            for case in self.cases
+        ]
+        return replace(self, cases=cases, series=measured_series(cases))
 
 
 def none_measured(what: str) -> Outcome:
@@ -90,13 +104,30 @@ def paths(runs: Iterable[RunResult]) -> tuple[str, ...]:
     return tuple(run.path for run in runs)
 
 
-def slowed(runs: Iterable[RunResult]) -> int:
-    """How many of the runs were slowed by something else than the link, so that their time tests nothing.
+def is_slowed(run: RunResult) -> bool:
+    """Whether something else than the link slowed the run, so that its time tests nothing.
 
-    Small migrations do not fill a link anyhow: they are never called slowed.
+    Small migrations do not fill a link anyhow: they are never called slowed. Nor is a run whose use of the
+    link is unknown.
     """
-    figures = [run.figures for run in runs if run.figures is not None]
-    return sum((item.link_use or 0.0) < FULL_LINK and item.forward_bytes > ENOUGH_BYTES for item in figures)
+    figures = run.figures
+    if figures is None or figures.link_use is None:
+        return False
+    return figures.link_use < FULL_LINK and figures.forward_bytes > ENOUGH_BYTES
+
+
+def left_out(outcome: Outcome, runs: Sequence[RunResult]) -> Outcome:
+    """The outcome of a rule on time, and how many of the runs it was not asked about."""
+    slow = slowed(runs)
+    if not slow:
+        return outcome
+    why = f"{slow} of {len(runs)} runs left out, for the claim and against it: slowed by something else"
+    return replace(outcome, reason=f"{outcome.reason}; {why} than the link")
+
+
+def slowed(runs: Iterable[RunResult]) -> int:
+    """How many of the runs are."""
+    return sum(is_slowed(run) for run in runs)
 
 
 def bounded_verdict(bounds: Bounds | Derived, low: float, high: float) -> str:
@@ -106,3 +137,27 @@ def bounded_verdict(bounds: Bounds | Derived, low: float, high: float) -> str:
     if low <= bounds.low and bounds.high <= high:
         return REPRODUCED
     return NOT_REPRODUCED if bounds.high < low or bounds.low > high else NOT_TESTABLE
+
+
+def why_not_told(bounds: Bounds | Derived, low: float, high: float, kind: str) -> str:
+    """Why `bounded_verdict` says neither: which border of the allowed range lies within the interval."""
+    if bounds.low is None or bounds.high is None:
+        return "a single run per row has no spread, so nothing can be told"
+    below, above = bounds.low < low, bounds.high > high
+    if below and above:
+        return f"the {kind} is wider than the allowed range: too wide to tell"
+    return (
+        f"the {kind} straddles the border at {low if below else high:.2f}: cannot tell on which side it lies"
+    )
+
+
+def joint_verdict(verdicts: Iterable[str]) -> str:
+    """Of several conditions: one that fails is enough to fail, and all must hold."""
+    found = set(verdicts)
+    return next((word for word in (NOT_REPRODUCED, NOT_TESTABLE) if word in found), REPRODUCED)
+
+
+def exceptions(count: int) -> str:
+    """What so many runs without an exception say of all runs, in words."""
+    share = math.ceil(share_bounds(0, count).high * 1000) / 1000
+    return f"so an exception comes in at most {share:.1%} of such runs ({LEVEL:.0%} confidence)"

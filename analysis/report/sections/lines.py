@@ -8,7 +8,7 @@ from analysis.published_data import Published
 from analysis.report.blocks import Block, Cell, Column, Section, Table, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
-from analysis.report.formats import bounds_text, significant
+from analysis.report.formats import EMPTY, bounds_text, significant
 from analysis.statistics import LineFit
 from analysis.tables import Series, published_fits
 from analysis.units import GB, MB, MIB
@@ -57,15 +57,17 @@ def fits_table(context: Context) -> Table:
             Column("data at 0", "MB = 10⁶ B"),
             Column("data per stressed memory", "bytes per byte"),
             Column("marginal rate", "Mbit/s"),
+            Column("bend", "time / data"),
             Column("R²", "time / data"),
             Column("points"),
             RUNS_COLUMN,
         ),
         rows,
         "Least squares; below each value its 95 % confidence interval (Student). The marginal rate is the "
-        "slope of data over the slope of time: how fast each further byte moved. With the article's MB read "
-        "as MiB on both sides its data slope is the ratio as printed; with transferred MB as 10⁶ bytes it "
-        "is 4.6 % less.",
+        "slope of data over the slope of time: how fast each further byte moved. The bend is by how much the "
+        "slope changes from the first step to the last, as a share of it, by a parabola through the same "
+        "runs: 0 of a straight line. With the article's MB read as MiB on both sides its data slope is the "
+        "ratio as printed; with transferred MB as 10⁶ bytes it is 4.6 % less.",
     )
 
 
@@ -126,7 +128,7 @@ def _series_row(context: Context, series: Series) -> list[Cell]:
     runs = context.runs_cell(run for case in series.cases for run in case.counted)
     if series.time_fit is None or series.data_fit is None:
         reason = f"{series.label}: fewer than three steps with counted runs, no line can be fitted"
-        return [Cell(name, reason), *(missing() for _ in range(7)), runs]
+        return [Cell(name, reason), *(missing() for _ in range(8)), runs]
     return [*_fit_cells(Cell(name, series.label), series.time_fit, series.data_fit, 1 / MIB, 1.0), runs]
 
 
@@ -141,9 +143,18 @@ def _fit_cells(name: Cell, time: LineFit, data: LineFit, x_mib: float, y_bytes: 
         Cell(significant(data.intercept * y_bytes / MB), bounds_text(data.intercept_bounds, y_bytes / MB)),
         Cell(significant(data.slope * slope), bounds_text(data.slope_bounds, slope)),
         Cell(significant(marginal)),
+        Cell(_bend(time), _bend(data)),
         Cell(f"{time.r_squared:.4f}", f"{data.r_squared:.4f}"),
         Cell(str(time.count), f"{time.distinct} steps"),
     ]
+
+
+def _bend(fit: LineFit) -> str:
+    """With its interval, in percent."""
+    if fit.bend is None:
+        return EMPTY
+    low, high = fit.bend.bounds.low, fit.bend.bounds.high
+    return f"{fit.bend.value:+.0%} ({low:+.0%} to {high:+.0%})"
 
 
 def _published_bound_rows(published: Published) -> list[list[Cell]]:

@@ -18,6 +18,7 @@ from analysis.statistics import (
     derive,
     fit_line,
     median_estimate,
+    share_bounds,
 )
 from analysis.tables import published_fits
 
@@ -165,3 +166,44 @@ def test_a_ratio_of_six_values_a_side_has_a_range() -> None:
     derived = derive(ratio, [1.0, 1.1, 1.2, 1.3, 1.4, 1.5], [2.0, 2.1, 2.2, 2.3, 2.4, 2.5])
     assert derived is not None
     assert (derived.low, derived.high, derived.kind) == (2.0 / 1.5, 2.5, RANGE)
+
+
+def test_the_bend_of_a_parabola_is_exact() -> None:
+    """Over 1 to 3 the slope of x^2 goes from 2 to 6, 4 between: a bend of 1."""
+    x = [1.0, 1.5, 2.0, 2.5, 3.0]
+    fit = fit_line(x, [value**2 for value in x])
+    assert fit is not None and fit.bend is not None
+    assert (fit.bend.first_slope, fit.bend.last_slope) == (pytest.approx(2), pytest.approx(6))
+    assert fit.bend.value == pytest.approx(1)
+    assert fit.bend.bounds.high - fit.bend.bounds.low < 1e-6
+
+
+def test_no_bend_without_a_point_left_over() -> None:
+    fit = fit_line([1.0, 2.0, 3.0], [1.0, 2.0, 2.5])
+    assert fit is not None and fit.bend is None
+
+
+@pytest.mark.parametrize("curvature", [0.0, -0.03])
+def test_a_bends_interval_covers_it_as_often_as_it_says(curvature: float) -> None:
+    """y = 3 + x + c x^2 over 1 to 8: slopes of 1 + 2c and 1 + 16c, 1 + 9c between."""
+    generator = np.random.default_rng(2)
+    x = [float(step) for step in range(1, 9)] * 3
+    truth = 14 * curvature / (1 + 9 * curvature)
+    hits = 0
+    for _ in range(600):
+        fit = fit_line(x, [3 + value + curvature * value**2 + generator.normal(0, 0.3) for value in x])
+        assert fit is not None and fit.bend is not None
+        hits += fit.bend.bounds.low <= truth <= fit.bend.bounds.high
+    assert 0.93 <= hits / 600 <= 0.97
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 1), (0, 48), (3, 7), (7, 7)])
+def test_a_share_has_clopper_and_pearsons_interval(hits: int, count: int) -> None:
+    bounds = share_bounds(hits, count)
+    side = "two-sided" if 0 < hits < count else "less" if hits == 0 else "greater"
+    exact = stats.binomtest(hits, count, alternative=side).proportion_ci(LEVEL, "exact")
+    assert (bounds.low, bounds.high) == (pytest.approx(exact.low), pytest.approx(exact.high))
+
+
+def test_nothing_seen_in_48_runs_is_at_most_one_in_sixteen() -> None:
+    assert share_bounds(0, 48).high == pytest.approx(0.0605, abs=1e-4)
