@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,8 @@ from analysis.claims.verdicts import (
     REPRODUCED,
     Measurements,
     Outcome,
+    exceptions,
+    most_unseen,
     none_measured,
     paths,
     slowed,
@@ -24,19 +25,28 @@ from analysis.trend import rank_correlation, smallest_trend_p
 
 def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """The hypervisor's downtime of every counted run is below the limit."""
-    runs = [
-        run
-        for run in measurements.counted(claim["mode"])
+    counted = measurements.counted(claim["mode"])
+    known = [
+        (run, run.figures.downtime_seconds)
+        for run in counted
         if run.figures is not None and run.figures.downtime_seconds is not None
     ]
-    values = [run.figures.downtime_seconds for run in runs if run.figures and run.figures.downtime_seconds]
-    if not values:
+    if not known:
         return none_measured(f"switch of a completed {claim['mode']} run")
-    return Outcome(
-        REPRODUCED if max(values) < claim["seconds"] else NOT_REPRODUCED,
-        f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms",
+    runs, values = [run for run, _ in known], [seconds for _, seconds in known]
+    below = max(values) < claim["seconds"]
+    reason = (
         "source stopped to destination resumed, by the hypervisors' events; "
-        "the article counted lost pings of 0.1 s",
+        "the article counted lost pings of 0.1 s"
+    )
+    if below:
+        reason += f"; {exceptions(len(runs))}"
+    if len(runs) < len(counted):
+        reason += f"; left out: {len(counted) - len(runs)} runs of unknown downtime"
+    return Outcome(
+        REPRODUCED if below else NOT_REPRODUCED,
+        f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms",
+        reason,
         value=max(values),
         low=min(values),
         high=max(values),
@@ -67,6 +77,8 @@ def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurement
     hit = [run for run, lost in told if lost]
     lost = sum(lost for _, lost in told)
     reason = "pings sent between the request and the switch"
+    if not hit:
+        reason += f"; {exceptions(len(runs))}"
     if len(told) < len(measured):
         reason += f"; left out: {len(measured) - len(told)} runs with lost pings of an unknown phase"
     if slowed(hit):
@@ -129,12 +141,10 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     elif most >= needed:
         verdict, reason = NOT_TESTABLE, f"the outages' intervals are too wide to tell {needed:g} s apart"
     else:
-        # Clopper-Pearson's upper bound where nothing was seen: (1 - share)^n = 5 %.
-        share = 1 - (1 - LEVEL) ** (1 / len(runs))
         verdict = NOT_REPRODUCED
         reason = (
             f"rule: at least {needed:g} s apart in one case; not seen in {len(runs)} runs, so such an outage "
-            f"comes in fewer than {_upwards(share)} of them ({LEVEL:.0%} confidence)"
+            f"comes in fewer than {most_unseen(len(runs))} of them ({LEVEL:.0%} confidence)"
         )
     return Outcome(
         verdict,
@@ -155,8 +165,3 @@ def postcopy_outage(figures: RunFigures) -> Interval:
     if low is None or high is None:
         return Interval(0.0, figures.ping_outage_high_seconds)
     return Interval(low, high)
-
-
-def _upwards(share: float) -> str:
-    """An upper bound in per cent, to one decimal and never below what it is."""
-    return f"{math.ceil(share * 1000) / 10:g}%"

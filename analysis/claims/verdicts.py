@@ -157,7 +157,11 @@ def joint_verdict(verdicts: Iterable[str]) -> str:
     return next((word for word in (NOT_REPRODUCED, NOT_TESTABLE) if word in found), REPRODUCED)
 
 
+def most_unseen(count: int) -> str:
+    """How often what was not seen in so many runs comes at the most, in per cent, rounded up."""
+    return f"{math.ceil(share_bounds(0, count).high * 1000) / 10:g}%"
+
+
 def exceptions(count: int) -> str:
     """What so many runs without an exception say of all runs, in words."""
-    share = math.ceil(share_bounds(0, count).high * 1000) / 1000
-    return f"so an exception comes in at most {share:.1%} of such runs ({LEVEL:.0%} confidence)"
+    return f"so an exception comes in at most {most_unseen(count)} of such runs ({LEVEL:.0%} confidence)"

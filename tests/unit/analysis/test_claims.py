@@ -278,14 +278,28 @@ def test_an_intercept_is_as_uncertain_as_the_guest_it_is_held_against() -> None:
 
 def test_what_holds_in_all_runs_says_how_often_it_may_not() -> None:
     """None in n runs: at most 1 - 0.05^(1/n), 95 % of a single run."""
-    for rounds, share in ((1, "95.0%"), (3, "63.2%"), (60, "4.9%")):
+    for rounds, share in ((1, "95%"), (3, "63.2%"), (60, "4.9%")):
         found = measurements([made_case(moved(5, 200, rounds), flavor="s", table="table2")])
-        for identifier in ("reliable", "finite", "only-allocated-memory", "bounded"):
+        for identifier in (
+            "reliable",
+            "finite",
+            "only-allocated-memory",
+            "bounded",
+            "switch-downtime",
+            "no-outage-in-precopy",
+        ):
             verdict = statement(identifier, found)
             assert verdict.verdict == REPRODUCED
             assert f"an exception comes in at most {share} of such runs (95% confidence)" in verdict.reason
         reliable = statement("reliable", found).outcome
         assert (reliable.low, reliable.high) == (pytest.approx(0.05 ** (1 / rounds)), 1.0)
+
+
+def test_a_downtime_that_is_unknown_is_left_out_and_said_so() -> None:
+    figures = [{"downtime_seconds": seconds} for seconds in (0.0, 0.05, None)]
+    found = statement("switch-downtime", measurements([made_case(figures)]))
+    assert (found.verdict, found.measured, len(found.outcome.runs)) == (REPRODUCED, "0 to 50 ms", 2)
+    assert found.reason.endswith("left out: 1 runs of unknown downtime")
 
 
 def test_precopy_that_never_ends_with_64_mib_is_evidence_against_a_border_of_100_mb() -> None:
