@@ -34,6 +34,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     probe,
     processes,
     qmp,
+    steady_ping,
     ticks,
     vcpus,
 )
@@ -108,10 +109,34 @@ class Reading(unittest.TestCase):
             ["vnet3"],
         )
         self.assertEqual(captures.command("vnet3", "/x.pcap")[-9:-5], ["-i", "vnet3", "-w", "/x.pcap"])
+        asked = {"period": 0.1, "payload": 56, "steady": False}
+        self.assertEqual(pings.command(asked, "10.91.2.100")[4:], ["-i", "0.1", "-s", "56", "10.91.2.100"])
+        own = pings.command(dict(asked, steady=True), "10.91.2.100")
+        self.assertEqual(own[1], "-m")
+        self.assertTrue(own[2].endswith("node.steady_ping"))
+        self.assertEqual(json.loads(own[3]), {"address": "10.91.2.100", "payload": 56, "period": 0.1})
+
+    def test_an_echo_request_and_what_comes_back(self):
+        packet = steady_ping.request(77, 65535, 16)
+        self.assertEqual(len(packet), 24)
+        # RFC 1071: over its own checksum a packet sums up to nothing.
+        self.assertEqual(steady_ping.checksum(packet), 0)
+        header = b"\x45" + b"\0" * 7 + b"\x40\x01" + b"\0" * 10
+        reply = header + b"\0" + packet[1:]
+        self.assertEqual(steady_ping.read_packet(reply, 77), (65535, 24, 64, None))
+        self.assertEqual(steady_ping.read_packet(reply, 78), None)
+        unreachable = header + b"\x03\x01" + b"\0" * 6 + header + packet[:8]
         self.assertEqual(
-            pings.command({"period": 0.01, "payload": 16}, "10.91.2.100")[4:],
-            ["-i", "0.01", "-s", "16", "10.91.2.100"],
+            steady_ping.read_packet(unreachable, 77), (65535, 0, 0, "Destination Host Unreachable")
         )
+        for cut in range(len(unreachable)):
+            self.assertEqual(steady_ping.read_packet(unreachable[:cut], 77), None)
+
+    def test_a_late_sender_skips_and_a_clock_that_is_set_stops_nothing(self):
+        self.assertAlmostEqual(steady_ping.next_due(10.0, 10.001, 0.01), 10.01)
+        self.assertAlmostEqual(steady_ping.next_due(10.0, 10.034, 0.01), 10.04)
+        self.assertAlmostEqual(steady_ping.next_due(10.0, 3.0, 0.01), 3.01)
+        self.assertAlmostEqual(steady_ping.next_due(10.0, 9999.0, 0.01), 9999.01)
 
     def test_the_guests_own_threads_are_found(self):
         line = b"/usr/bin/qemu\0-name\0guest=postcopy-lab-x,debug-threads=on\0-S\0"
@@ -161,6 +186,21 @@ class Running(unittest.TestCase):
             if count == 5:
                 stop.set()
         self.assertEqual(count, 5)
+
+    @unittest.skipUnless(os.geteuid() == 0, "a raw socket is root's")
+    def test_a_ping_keeps_its_period(self):
+        """On this machine's loopback, as it is: the second half of what was written is looked at."""
+        text = []
+        begun = steady_ping.clock()
+        ping = steady_ping.Pinger("127.0.0.1", 0.01, 16, text.append)
+        ping.run(lambda: steady_ping.clock() - begun > 1.0)
+        ping.socket.close()
+        self.assertEqual(text[0], "PING 127.0.0.1 (127.0.0.1) 16(44) bytes of data.\n")
+        self.assertTrue(" 24 bytes from 127.0.0.1: icmp_seq=1 ttl=64 time=" in "".join(text))
+        self.assertTrue(20 < ping.sent <= 101)
+        self.assertTrue(ping.sent - 1 <= ping.answered <= ping.sent)
+        summary = "%d packets transmitted, %d received, " % (ping.sent, ping.answered)
+        self.assertTrue(summary in text[-1])
 
     def test_a_pid_file_of_another_program_is_none_of_ours(self):
         processes.PID_DIRECTORY = os.path.join(self.directory, "pids")

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.errors import EvidenceError
+from analysis.outage import Requests
 from analysis.parsers.ping import PingLog, parse_ping
 from analysis.pinger import log_doubts
 
@@ -50,6 +51,17 @@ def test_recorded_fine_log_tells_late_from_lost(project: Path) -> None:
     assert len(log.answered) == 334
     assert len(log.lost) == 13
     assert log.round_trip_seconds.max() == pytest.approx(0.185, abs=1e-3)
+
+
+def test_the_kits_own_sender_keeps_its_period_and_is_read_as_ping_is(project: Path) -> None:
+    """Beside other work; a silence of 0.20 s to 0.23 s in it, by the clock of who made it."""
+    log = recorded(project, "steady_10ms.log")
+    assert log.period_seconds == pytest.approx(0.010, abs=0.0001)
+    assert log.kept_period_seconds == pytest.approx(0.010, abs=0.0001)
+    assert (len(log.answered), len(log.lost), len(log.undecided_sent_at), log.doubts) == (309, 21, 0, ())
+    gap = Requests(log).gap(int(log.lost[0]), int(log.lost[-1]))
+    assert gap.within().low < 0.20 < gap.within().high < 0.23
+    assert 1795897886.970201 < gap.first < gap.last < 1795897887.199660
 
 
 def test_no_answer_yet_and_unreachable_are_no_replies() -> None:

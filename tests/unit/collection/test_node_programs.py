@@ -2,6 +2,10 @@
 
 import itertools
 import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import types
@@ -21,6 +25,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     ticks,
 )
 
+from analysis.parsers.ping import parse_ping
 from tests.node.pure_parts import GUEST
 
 PROC_NET_DEV = Path("/proc/net/dev").read_text()
@@ -164,6 +169,21 @@ def test_a_pid_file_of_another_program_is_none_of_ours(
     assert processes.running_pid("probe") is None
     assert processes.stop("probe") is False
     assert not (tmp_path / "pids" / "probe.pid").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a raw socket is root's")
+def test_the_finer_ping_runs_until_it_is_stopped_and_is_read_as_ping_is() -> None:
+    settings = {"period": 0.01, "payload": 16, "steady": True}
+    _python, _module, program, arguments = pings.command(settings, "127.0.0.1")
+    command = [sys.executable, "-m", program.split("module_utils.")[1], arguments]
+    folder = Path(pings.__file__).parents[1]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=10)[0]
+    log = parse_ping(said.splitlines(keepends=True), "ping_fine.log")
+    assert process.returncode == 0
+    assert len(log.answered) > 20 and len(log.lost) == 0 and log.doubts == ()
 
 
 def test_nobody_answers_on_a_closed_port() -> None:

@@ -32,7 +32,8 @@ options:
       - V(events) is libvirt's events of the guest and its job statistics, 20 times a second; for the
         destination, the source's own are recorded by M(postcopy.lab.migration).
       - V(ping) and V(ping_fine) ping the guest every 100 ms and every 10 ms, from its first answer on; the
-        latter's packets are shorter (16 bytes of payload in place of 56).
+        latter's packets are shorter (16 bytes of payload in place of 56). The first is iputils' ping, the
+        second the kit's own, which keeps its period.
       - V(icmp) captures pings and announcements (ARP, RARP) at O(guest_interface) and, with O(guest), at the
         guest's tap, with tcpdump.
       - V(blocktime) has the destination's QEMU measure how long post-copy blocks the guest's processors,
@@ -144,8 +145,11 @@ except ImportError:
     libvirt = None
     LIBVIRT_ERROR = ()
 
-# The article's ping, with ping's own default payload, and a finer one.
-PINGS = {"ping": {"period": 0.1, "payload": 56}, "ping_fine": {"period": 0.01, "payload": 16}}
+# The article's ping, with ping's own default payload, and a finer one, which iputils' ping sends too seldom.
+PINGS = {
+    "ping": {"period": 0.1, "payload": 56, "steady": False},
+    "ping_fine": {"period": 0.01, "payload": 16, "steady": True},
+}
 RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
 START_PATIENCE_SECONDS = 10
 

@@ -6,19 +6,25 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 
 from . import processes
 
 
 def command(ping, address):
-    """iputils ping: numeric, each line with its time, and a line for each answer that is late.
+    """The article's is iputils' ping: numeric, each line with its time, and one for each answer that is late.
 
-    :param ping: {"period": seconds, "payload": bytes}; a length of its own tells its packets from the others'
+    :param ping: {"period": seconds, "payload": bytes, "steady": whether it must keep its period}; a length of
+        its own tells its packets from the others'
     """
+    if ping["steady"]:
+        settings = {"address": address, "period": ping["period"], "payload": ping["payload"]}
+        return [sys.executable, "-m", __package__ + ".steady_ping", json.dumps(settings, sort_keys=True)]
     return ["ping", "-n", "-D", "-O", "-i", "%g" % ping["period"], "-s", "%d" % ping["payload"], address]
 
 
@@ -33,7 +39,7 @@ def guest_answers(address, port):
 def run(pings, address, port, run_directory, stop):
     """Ping until the event is set. Losses while the guest boots are none: its first answer is waited for.
 
-    :param pings: {file name: {"period": seconds, "payload": bytes}}
+    :param pings: {file name: see command()}
     """
     while not guest_answers(address, port):
         if stop.wait(0.1):
@@ -47,6 +53,8 @@ def run(pings, address, port, run_directory, stop):
                     stdout=output,
                     stderr=output,
                     preexec_fn=processes.die_with_parent,
+                    # ping speaks the node's language, and its log is read by a parser.
+                    env=dict(os.environ, LC_ALL="C"),
                     close_fds=True,
                 )
             )
