@@ -12,9 +12,8 @@ from analysis.units import MB
 
 _CAPTIONS = {
     "ping outage, at least": (
-        "n pings lost in a row count as n periods, as in the article; but the guest may have been "
-        "unreachable for as little as n - 1 of them. A single lost ping of 0.1 s can be a gap of a few "
-        "milliseconds: the finer ping tells."
+        "An outage that takes n pings in a row lasts n - 1 to n + 1 periods, where the article counts n. A "
+        "single lost ping of 0.1 s can be a gap of a few milliseconds: the finer ping tells."
     ),
 }
 # Unit of a reading -> what the page shows it in, and the factor.

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.postcopy.lab.plugins.module_utils import judgement, run_document
+from ansible_collections.postcopy.lab.plugins.module_utils import judgement, run_document, run_files
 
 from tests.conftest import PROJECT
 
@@ -208,6 +208,17 @@ def test_missing_evidence_is_a_warning_once_there_was_a_migration(hybrid: dict[s
     results, spec, lost = hybrid["results"], hybrid["run"]["spec"], ["prober/ping.log"]
     assert run_document.warnings(spec, results, lost) == ["missing evidence: prober/ping.log"]
     assert run_document.warnings(spec, {**results, "migration": {"skipped": True}}, lost) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "missed"), [("migrated", ["missing evidence: destination/icmp.pcap"]), ("aborted", [])]
+)
+def test_a_guest_that_never_came_has_no_tap_to_capture(
+    hybrid: dict[str, Any], outcome: str, missed: list[str]
+) -> None:
+    results = {**hybrid["results"], "migration": {**hybrid["results"]["migration"], "outcome": outcome}}
+    lost = [run_files.DESTINATION_TAP]
+    assert run_document.warnings(hybrid["run"]["spec"], results, lost) == missed
 
 
 def test_a_guest_without_pattern_has_no_progress_to_miss(hybrid: dict[str, Any]) -> None:

@@ -22,6 +22,8 @@ EXPECTED = {
     "prober": ("ping.log", "ping_fine.log", "icmp.pcap", "clock.jsonl"),
     "guest": ("progress.jsonl", "kernel_log.txt"),
 }
+# There only where the guest came: its tap is captured as soon as there is one.
+DESTINATION_TAP = "destination/icmp.pcap"
 # What a run that nova made has besides.
 NOVA_LOGS = ("source/nova-compute.log", "destination/nova-compute.log")
 # What the measuring process of a node had to say, if anything.

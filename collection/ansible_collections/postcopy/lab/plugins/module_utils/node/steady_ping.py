@@ -4,8 +4,8 @@
 
 Prints what iputils' `ping -n -D -O` prints, so that one parser reads both: an answer with the time at which
 it came, "no answer yet" when the next request goes out, the summary at its end (SIGINT or SIGTERM). Requests
-leave at whole periods after the first one; what could not leave in time is left out, and never made up for in a
-burst. Formats: RFC 792 (ICMP), RFC 791 (IPv4), RFC 1071 (checksum), icmp(7) (filter).
+leave at whole periods after the first one: what could not leave in time is left out, not made up for.
+Formats: RFC 792 (ICMP), RFC 791 (IPv4), RFC 1071 (checksum), icmp(7) (filter).
 """
 
 from __future__ import absolute_import, division, print_function
