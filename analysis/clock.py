@@ -19,7 +19,7 @@ from analysis.parsers.records import LabRecord, RunRecord
 CLOCK_FILE = "prober/clock.jsonl"
 # Linux lets a clock run faster or slower by 500 ppm at most (MAXFREQ, include/linux/timex.h).
 _FASTEST_DRIFT = 500e-6
-_SPANS = ("before", "during", "after")
+SPANS = ("before", "during", "after")
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ def _node_clock(node: str, exchanges: Exchanges, run: RunRecord) -> NodeClock:
     # The driver's times are the source's: near enough to tell the spans apart.
     span = np.searchsorted(np.array(borders) - exchanges.offset_seconds[best], exchanges.time)
     anchors = []
-    for number, name in enumerate(_SPANS):
+    for number, name in enumerate(SPANS):
         inside = np.flatnonzero(span == number)
         if len(inside):
             anchors.append(_anchor(name, exchanges, int(inside[np.argmin(exchanges.error_seconds[inside])])))

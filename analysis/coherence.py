@@ -25,6 +25,8 @@ _LARGEST_JUMP_SECONDS = 0.05
 _DISORDER_SECONDS = 1.0
 # tcpdump's last packets, up to a second of them, are not always written.
 CAPTURE_SECONDS = 1.0
+# libvirt answers for its job's statistics 20 times a second, on a busy machine less often.
+_JOB_SECONDS = 5.0
 # libvirt's first versions with these events (libvirt-domain.h).
 _ITERATION_EVENTS, _JOB_EVENTS = (1, 3, 2), (1, 3, 3)
 # A migration of less than this may be hidden by chatter.
@@ -76,12 +78,17 @@ def event_doubts(
     if not timeline.converged:
         return
     source, kinds = evidence.source_events, {event.kind for event in evidence.source_events}
+    passes = "migration-iteration" in kinds
     lost = []
     if timeline.source_stopped is None:
         lost.append("SUSPENDED event: when the guest stopped is not known, nor the downtime")
-    if run.spec.mode == "hybrid" and timeline.first_pass_done is None and _since(run, _ITERATION_EVENTS):
+    if (
+        run.spec.mode == "hybrid"
+        and timeline.first_pass_done is None
+        and (passes or _since(run, _ITERATION_EVENTS))
+    ):
         lost.append("event of a second pass: when the first one ended is not known")
-    if "job-completed" not in kinds and _since(run, _JOB_EVENTS):
+    if "job-completed" not in kinds and (passes or _since(run, _JOB_EVENTS)):
         lost.append(
             "job-completed event: the end is the one in run.json, libvirt's figures its last sample's"
         )
@@ -92,6 +99,32 @@ def event_doubts(
     if timeline.destination_resumed is None and clocks.known(run.source, run.destination):
         what = "has no RESUMED event of the switch: when the guest ran again is not known, nor the downtime"
         yield "destination/events.jsonl", what
+
+
+def log_doubts(run: RunRecord, evidence: Evidence, timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """(file, what is wrong): logs that are there and tell less than their figures need."""
+    driver = run.driver
+    if driver is not None and driver.finished_at is None:
+        yield (
+            "run.json",
+            '"driver.finished_at" is missing: the migration time is that of the events, else too long, up to '
+            "the end of the run",
+        )
+    job = evidence.source_job.time
+    if not len(job) and _since(run, _JOB_EVENTS):
+        yield "source/job.jsonl", "empty: the dirty rate is not known"
+    elif not timeline.converged and len(job):
+        # Both are of the source's clock.
+        end = run.finished_at if driver is None or driver.finished_at is None else driver.finished_at
+        early = end - float(job[-1])
+        if early > _JOB_SECONDS:
+            what = f"ends {early:.1f} s before the migration was aborted: more was transferred than it says"
+            yield "source/job.jsonl", what
+    if evidence.progress is not None and run.spec.pattern_bytes:
+        written = evidence.progress.pattern_bytes_written
+        if len(written) < 2 or written[-1] <= written[0]:
+            what = "shows no pattern being written: how fast the guest was is not known"
+            yield "guest/progress.jsonl", what
 
 
 def capture_doubts(

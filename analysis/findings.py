@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from analysis.attribution import Attribution
-from analysis.clock import CLOCK_FILE, ClockModel
+from analysis.clock import CLOCK_FILE, SPANS, ClockModel
 from analysis.measure import Measured
 from analysis.slowdown import Slowdown
 from analysis.timeline import Moment
@@ -56,5 +56,13 @@ def doubts(findings: Findings) -> Iterator[tuple[str, str]]:
             f"neither this file nor lab.json says how far the clock of {names} is from the prober's: what "
             "two clocks would have to say together is left out",
         )
+    for clock in findings.clocks.nodes.values():
+        lacking = set(SPANS) - {anchor.span for anchor in clock.anchors}
+        if clock.exchanges and lacking & {"before", "after"}:
+            when = " and ".join(span for span in SPANS if span in lacking)
+            what = (
+                f"no exchange with {clock.node} {when} the migration: its clock is carried on from the rest"
+            )
+            yield CLOCK_FILE, what
     if findings.attribution is not None:
         yield from findings.attribution.doubts

@@ -12,7 +12,13 @@ import numpy as np
 
 from analysis.attribution import Attribution, attribute
 from analysis.clock import ClockModel, clock_model
-from analysis.coherence import capture_doubts, check_coherence, check_driver, event_doubts
+from analysis.coherence import (
+    capture_doubts,
+    check_coherence,
+    check_driver,
+    event_doubts,
+    log_doubts,
+)
 from analysis.errors import EvidenceError
 from analysis.evidence import Evidence
 from analysis.nova_logs import trusted_nova_logs
@@ -171,7 +177,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     _check_coverage(run, evidence, clocks, wire, timeline)
     check_coherence(run, evidence, clocks, wire, timeline)
     doubts += (*evidence.doubts, *event_doubts(run, evidence, clocks, timeline))
-    doubts += tuple(capture_doubts(run, evidence, clocks, timeline))
+    doubts += (*capture_doubts(run, evidence, clocks, timeline), *log_doubts(run, evidence, timeline))
     outage = measure_outage(evidence.ping, timeline)
     fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
     attribution = slowdown = None
@@ -268,8 +274,9 @@ def _figures(
     spec, driver, block_time = run.spec, run.driver, evidence.block_time
     assert driver is not None  # build_timeline refuses a run without one
     job = _completed_job(evidence) or evidence.source_job.last
-    finished = driver.finished_at if driver.finished_at is not None else run.finished_at
-    seconds = finished - driver.requested_at
+    # Where the driver did not say when it was done, the events do, else the run's own end.
+    ended = driver.finished_at
+    seconds = timeline.completed - timeline.requested if ended is None else ended - driver.requested_at
     start, end = timeline.requested, timeline.completed + _SETTLE_SECONDS
     known = clocks.known(run.source, run.destination)
     there = (start, end) if known else (-math.inf, math.inf)

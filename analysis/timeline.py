@@ -224,11 +224,12 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         ),
         None,
     )
+    passes_by = "source/events.jsonl"
     if run.spec.mode == "postcopy":
         # QEMU begins its second pass at the switch, without a first one.
         first_pass = None
     elif first_pass is None and driver.first_pass_at is not None:
-        first_pass = clocks.on_prober(run.source, driver.first_pass_at)
+        first_pass, passes_by = clocks.on_prober(run.source, driver.first_pass_at), "run.json"
     left = None
     if converged and stopped is None:
         asked = driver.switch_requested_at
@@ -241,7 +242,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     moments = [
         (REQUESTED, requested, run.source, "run.json"),
         (STARTED, started, run.source, "source/nic.jsonl"),
-        (FIRST_PASS_DONE, first_pass, run.source, "source/events.jsonl"),
+        (FIRST_PASS_DONE, first_pass, run.source, passes_by),
         (SOURCE_STOPPED, stopped, run.source, "source/events.jsonl"),
         (DESTINATION_RESUMED, resumed, run.destination, "destination/events.jsonl"),
         *_announcements(run, evidence, clocks, stopped),
