@@ -40,9 +40,16 @@ class Analysis:
         return len(self.results.study.order)
 
     @property
-    def migrated_guests(self) -> int:
-        """Runs whose migration came to an end, so that their guest had to be shown intact."""
+    def guests_looked_at(self) -> int:
+        """Runs whose migration completed or was aborted at its limit: their guest had to be shown intact."""
         return sum(run.ended for run in self.results.runs)
+
+    @property
+    def guests_never_left(self) -> int:
+        """Those of them whose migration was aborted, so that their guest stayed on its source."""
+        return sum(
+            run.ended and run.figures is not None and not run.figures.converged for run in self.results.runs
+        )
 
     @property
     def guests_not_intact(self) -> Mapping[str, int]:

@@ -45,7 +45,7 @@ class Summary:
     lab: str
     release: str
     headline: tuple[str, ...]
-    guests_migrated: int
+    guests_looked_at: int
     guests_not_intact: int
     cases: tuple[CaseLine, ...]
     verdicts: tuple[Verdict, ...]
@@ -81,7 +81,7 @@ def summarise(analysis: Analysis) -> Summary:
             )
             if line
         ),
-        guests_migrated=analysis.migrated_guests,
+        guests_looked_at=analysis.guests_looked_at,
         guests_not_intact=sum(analysis.guests_not_intact.values()),
         cases=tuple(case_line(analysis, case) for case in analysis.cases),
         verdicts=analysis.verdicts,
@@ -139,18 +139,22 @@ def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, floa
 
 def integrity_line(analysis: Analysis) -> str:
     """One sentence on what the migrations did to their guests."""
-    migrated, causes = analysis.migrated_guests, analysis.guests_not_intact
+    number, stayed = analysis.guests_looked_at, analysis.guests_never_left
+    causes = analysis.guests_not_intact
     how = "kernel log, stressor, memory pattern, alive on one host only"
-    if migrated == 0:
+    if number == 0:
         return "Guest integrity: no migration came to its end; nothing can be said about it."
+    noun = ("" if stayed else "migrated ") + ("guest" if number == 1 else "guests")
+    left = f"; {stayed} of them never left the source: aborted at the limit" if stayed else ""
     if not causes:
-        guests = "the one migrated guest was" if migrated == 1 else f"all {migrated} migrated guests were"
-        return f"Guest integrity: {guests} shown intact ({how})."
+        guests = f"the one {noun} was" if number == 1 else f"all {number} {noun} were"
+        return f"Guest integrity: {guests} shown intact ({how}){left}."
     counts = ", ".join(f"{count} {words}" for words, count in sorted(causes.items()))
     return (
-        f"Guest integrity: {sum(causes.values())} of {migrated} migrated guests were not shown intact "
+        f"Guest integrity: {sum(causes.values())} of {number} {noun} were not shown intact "
         f"({counts}; looked at: {how}). "
         "These runs count as failed; their figures are shown but enter no median."
+        + (f" {stayed} of all guests never left the source: aborted at the limit." if stayed else "")
     )
 
 

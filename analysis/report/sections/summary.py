@@ -32,7 +32,7 @@ _VERDICTS = ((REPRODUCED, "good"), (NOT_REPRODUCED, "bad"), (NOT_TESTABLE, "mute
 def section(context: Context) -> Section:
     """Always there."""
     analysis = context.analysis
-    worried = analysis.guests_not_intact or not analysis.migrated_guests
+    worried = analysis.guests_not_intact or not analysis.guests_looked_at
     lines = (
         outcome_line(analysis),
         integrity_line(analysis),
@@ -91,16 +91,16 @@ def _tiles(context: Context) -> list[Cell]:
     analysis = context.analysis
     completed = sum(run.counted for run in analysis.results.runs)
     endless = sum(len(case.not_converged) for case in analysis.cases)
-    damaged, migrated = sum(analysis.guests_not_intact.values()), analysis.migrated_guests
+    damaged, number = sum(analysis.guests_not_intact.values()), analysis.guests_looked_at
     tiles = [
         Cell(f"{len(analysis.results.runs)} of {analysis.planned}", "planned runs done", "#runs"),
         Cell(str(completed), "completed, guest intact", "#cases", "good" if completed else None),
         Cell(str(endless), "did not converge in time", "#modes" if endless else None),
         Cell(
-            f"{migrated - damaged} of {migrated}",
-            "migrated guests intact",
+            f"{number - damaged} of {number}",
+            "guests intact" if analysis.guests_never_left else "migrated guests intact",
             "#runs",
-            "bad" if damaged else "good" if migrated else None,
+            "bad" if damaged else "good" if number else None,
         ),
     ]
     wall = first_repetition(context)

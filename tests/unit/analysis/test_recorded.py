@@ -156,7 +156,8 @@ def test_report_of_real_runs(data: Path, tmp_path: Path) -> None:
     paths = write_report(data / "quick" / "local", tmp_path)
     text = paths.html.read_text(encoding="utf-8")
     assert "5 of 12 planned runs have a result: 4 completed, 1 not converged." in text
-    assert "Guest integrity: all 5 migrated guests were shown intact" in text
+    assert "Guest integrity: all 5 guests were shown intact" in text
+    assert "1 of them never left the source: aborted at the limit." in text
     assert "The reverse traffic shows it in 3 of 4 hybrid runs" in text
 
 

@@ -110,7 +110,8 @@ def test_outcomes_and_integrity_come_first(page: Page) -> None:
     assert page.text[start + 1] == (
         "12 of 12 planned runs have a result: 7 completed, 1 excluded, 2 guest corrupted, 2 not converged."
     )
-    assert page.text[start + 2].startswith("Guest integrity: 2 of 12 migrated guests were not shown intact")
+    assert page.text[start + 2].startswith("Guest integrity: 2 of 12 guests were not shown intact")
+    assert page.text[start + 2].endswith("2 of all guests never left the source: aborted at the limit.")
 
 
 def test_published_and_measured_side_by_side(page: Page) -> None:
