@@ -131,7 +131,7 @@ def compare_results(
     """
     _check(figures, known_figures(), "figure")
     _check(match, tuple(SETTINGS), "match")
-    if not threshold >= 1:
+    if not 1 <= threshold < math.inf:
         raise InputError(f"threshold {threshold:g} is not allowed (allowed: 1 or more, for example 1.10)")
     loaded = load_results(first), load_results(second)
     one, other = (_by_settings(results, match) for results in loaded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -68,6 +69,12 @@ class LabGroup(TyperGroup):
             # The message is empty when the help page was printed for want of a verb.
             message = error.format_message()
             code = say_error(f"{message} See --help.", ExitCode.BAD_INPUT) if message else ExitCode.BAD_INPUT
+        except OSError as error:
+            # What the system refuses, before something runs (a path too long) or meanwhile (a full disk).
+            where = f"{one_line(str(error.filename), 100)}: " if error.filename else ""
+            too_long = error.errno == errno.ENAMETOOLONG
+            said = f"{where}{error.strerror or error}"
+            code = say_error(said, ExitCode.BAD_INPUT if too_long else ExitCode.FAILED)
         except typer.Abort:
             code = say_error("not confirmed, nothing was changed", ExitCode.BAD_INPUT)
         sys.exit(code)

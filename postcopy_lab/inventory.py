@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import io
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,10 +21,11 @@ from typing import Any
 
 from postcopy_lab.errors import InputError, count, one_line
 from postcopy_lab.project import Project
-from postcopy_lab.yaml_file import check_syntax
 
 MINIMUM_HOSTS = {"controller": 1, "compute": 2, "prober": 1}
 DEFAULT_SSH_PORT = 22
+# As the role prechecks has it: names of containers and networks are made of it.
+LAB_NAME = re.compile("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$")
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,8 @@ def load_inventory(project: Project, text: str, backend: str | None = None) -> I
     source = find_inventory(project, text)
     hosts_file = source / "hosts.yml" if source.is_dir() else source
     shown = project.shown(hosts_file)
-    for path in sorted(source.rglob("*.yml")) if source.is_dir() else [source]:
-        check_syntax(path, project.shown(path))
+    for path in sorted(source.rglob("*.y*ml")) if source.is_dir() else [source]:
+        check_yaml(project, path)
     with _ansible_environment(project):
         from ansible.errors import AnsibleError
         from ansible.inventory.manager import InventoryManager
@@ -99,7 +103,6 @@ def load_inventory(project: Project, text: str, backend: str | None = None) -> I
         from ansible.template import Templar
         from ansible.vars.manager import VariableManager
 
-        _load_plugins()
         loader = DataLoader()
         try:
             manager = InventoryManager(loader=loader, sources=[str(source)])
@@ -115,10 +118,28 @@ def load_inventory(project: Project, text: str, backend: str | None = None) -> I
                     known["lab_backend"] = backend
                 if name not in known:
                     return default
-                return Templar(loader=loader, variables=known).template(known[name])
+                try:
+                    return Templar(loader=loader, variables=known).template(known[name])
+                except (AnsibleError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+                    raise InputError(f"{shown}: {name} of {host}: {one_line(str(error), 300)}") from error
+
+            def words(host: Any, name: str, default: str) -> str:
+                found = value(host, name, default)
+                if not isinstance(found, str) or "\0" in found:
+                    raise _bad(shown, host, name, found, "a text")
+                return found
+
+            def port(host: Any) -> int:
+                found = str(value(host, "ansible_port", DEFAULT_SSH_PORT))
+                if not (found.isascii() and found.isdigit() and 0 < int(found[:9]) < 1 << 16):
+                    raise _bad(shown, host, "ansible_port", found, "a whole number from 1 to 65535")
+                return int(found)
 
             first = manager.groups["compute"].get_hosts()[0]
-            lab = str(value(first, "lab_name", source.name if source.is_dir() else source.stem))
+            lab = words(first, "lab_name", source.name if source.is_dir() else source.stem)
+            if not LAB_NAME.fullmatch(lab):
+                allowed = "1 to 20 lower case letters, digits and, inside, hyphens"
+                raise _bad(shown, first, "lab_name", lab, allowed)
             nodes = tuple(
                 Node(
                     name=str(host.name),
@@ -127,22 +148,54 @@ def load_inventory(project: Project, text: str, backend: str | None = None) -> I
                         for group in host.get_groups()
                         if group.name not in ("all", "ungrouped")
                     ),
-                    address=str(value(host, "ansible_host", host.name)),
-                    port=int(value(host, "ansible_port", DEFAULT_SSH_PORT)),
+                    address=words(host, "ansible_host", str(host.name)),
+                    port=port(host),
                 )
                 for host in manager.get_hosts("controller:compute:prober")
             )
             return Inventory(
                 source=source,
                 lab=lab,
-                release=str(value(first, "lab_release", "")),
-                backend=str(value(first, "lab_backend", "libvirt")),
-                state_dir=Path(str(value(first, "lab_state_dir", project.root / ".lab" / lab))).resolve(),
-                results_dir=Path(str(value(first, "lab_results_dir", project.root / "results"))).resolve(),
+                release=words(first, "lab_release", ""),
+                backend=words(first, "lab_backend", "libvirt"),
+                state_dir=Path(words(first, "lab_state_dir", str(project.root / ".lab" / lab))).resolve(),
+                results_dir=Path(words(first, "lab_results_dir", str(project.root / "results"))).resolve(),
                 nodes=nodes,
             )
         except AnsibleError as error:
             raise InputError(f"{shown}: {one_line(str(error), 300)}") from error
+
+
+def _bad(shown: str, host: object, name: str, found: object, allowed: str) -> InputError:
+    return InputError(f"{shown}: {name} of {host} is {one_line(repr(found), 80)} (allowed: {allowed})")
+
+
+def check_yaml(project: Project, path: Path) -> None:
+    """Refuse a file that is not YAML, has a key twice or is made to fill the memory. Tags are not looked at.
+
+    Raises:
+        InputError: with the line of the mistake.
+    """
+    rules = collection_code(project, "yaml_text")
+    shown = project.shown(path)
+    try:
+        rules.check_yaml(path.read_bytes())
+    except rules.YamlFault as error:
+        line = f"line {error.line}: " if error.line is not None else ""
+        raise InputError(f"{shown}: {line}{error}") from error
+    except OSError as error:
+        raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
+
+
+def collection_code(project: Project, name: str) -> Any:
+    """A part of the collection's module_utils, imported as Ansible's modules import it."""
+    path = str(project.collection)
+    if path not in sys.path:
+        sys.path.insert(0, path)
+    with _ansible_environment(project):
+        # Before the import: what is imported otherwise, Ansible's own importer takes for no collection.
+        _load_plugins()
+    return importlib.import_module(f"ansible_collections.postcopy.lab.plugins.module_utils.{name}")
 
 
 def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:

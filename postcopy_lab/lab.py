@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from postcopy_lab.board import Board, make_console, open_board
-from postcopy_lab.errors import InterruptedByUserError
+from postcopy_lab.errors import InputError, InterruptedByUserError
 from postcopy_lab.events import Event
-from postcopy_lab.inventory import Inventory, load_inventory
+from postcopy_lab.inventory import Inventory, check_yaml, load_inventory
 from postcopy_lab.project import DEFAULT_INVENTORY, Project, find_project
 from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
 from postcopy_lab.steps import StepProgress, read_durations
@@ -33,7 +33,7 @@ class Lab:
     def extra_vars(self) -> dict[str, Any]:
         """Extra variables that every playbook of this call gets."""
         given = {"lab_release": self.release, "lab_backend": self.backend}
-        return {name: value for name, value in given.items() if value}
+        return {name: value for name, value in given.items() if value is not None}
 
     def command(self, *words: str) -> str:
         """A call of this command on the same lab, for messages."""
@@ -63,7 +63,11 @@ def open_lab(
     if backend is not None:
         check_backend(project, backend)
     loaded = load_inventory(project, inventory, backend)
-    project.release(release or loaded.release)
+    check_backend(project, loaded.backend, f"{project.shown(loaded.source)}: lab_")
+    wanted = loaded.release if release is None else release
+    if release is None and not wanted:
+        raise InputError(f"{project.shown(loaded.source)}: lab_release is missing; give it, or --release")
+    check_yaml(project, project.release(wanted))
     return Lab(project, loaded, inventory, release, plain_strategy, backend)
 
 

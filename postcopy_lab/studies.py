@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from postcopy_lab.errors import InputError
-from postcopy_lab.inventory import Inventory
+from postcopy_lab.inventory import Inventory, collection_code
 from postcopy_lab.project import Project
 
 Spec = Mapping[str, Any]
@@ -52,15 +51,15 @@ def find_study(project: Project, text: str) -> Path:
     )
 
 
-def check_backend(project: Project, backend: str) -> None:
-    """Refuse a backend that does not exist.
+def check_backend(project: Project, backend: str, where: str = "") -> None:
+    """Refuse a backend that does not exist; `where` it was asked for comes before the word.
 
     Raises:
         InputError: with those that exist.
     """
-    rules, _files = _collection(project)
-    if backend not in rules.BACKENDS:
-        raise InputError(f"backend '{backend}' is not allowed (allowed: {', '.join(rules.BACKENDS)})")
+    allowed = collection_code(project, "study").BACKENDS
+    if backend not in allowed:
+        raise InputError(f"{where}backend '{backend}' is not allowed (allowed: {', '.join(allowed)})")
 
 
 def load_plan(
@@ -77,7 +76,7 @@ def load_plan(
     Raises:
         InputError: the study, the selection or the results directory cannot be used.
     """
-    rules, files = _collection(project)
+    rules, files = collection_code(project, "study"), collection_code(project, "study_files")
     path = find_study(project, text)
     try:
         study = files.read_study(str(path))
@@ -111,14 +110,3 @@ def study_variable(project: Project, plan: Plan) -> str:
 def known_studies(project: Project) -> list[str]:
     """Names of the studies that come with the project."""
     return sorted(path.stem for path in project.studies.glob("*.yml"))
-
-
-def _collection(project: Project) -> tuple[Any, Any]:
-    """The collection's rules about studies, imported as Ansible's modules import them."""
-    path = str(project.collection)
-    if path not in sys.path:
-        sys.path.insert(0, path)
-    from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
-    from ansible_collections.postcopy.lab.plugins.module_utils import study_files as files
-
-    return rules, files

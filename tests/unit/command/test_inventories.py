@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from postcopy_lab.inventory import LAB_NAME
 from postcopy_lab.lab import open_lab
 from tests.conftest import PROJECT, run_tool
 
@@ -28,3 +29,8 @@ def test_both_pairs_of_the_example_are_known(monkeypatch: pytest.MonkeyPatch) ->
     lab = open_lab("inventories/example-10gbit.yml")
     computes = [node.name for node in lab.inventory.nodes if "compute" in node.groups]
     assert computes == ["compute1", "compute2", "compute3", "compute4"]
+
+
+def test_the_form_of_a_labs_name_is_the_prechecks_own() -> None:
+    tasks = (PROJECT / "roles" / "prechecks" / "tasks" / "variables.yml").read_text(encoding="utf-8")
+    assert f"match('{LAB_NAME.pattern}')" in tasks

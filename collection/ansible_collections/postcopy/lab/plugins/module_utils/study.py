@@ -26,6 +26,8 @@ NETWORKS = ("plain", "held_entry", "late_announcement")
 # Everything, or ping and byte counters only: what the others cost is a question of its own.
 PROBES = ("all", "basic")
 MIB = 1024 * 1024
+# A year of runs of 5 minutes.
+MOST_RUNS = 100000
 
 STUDY_KEYS = (
     "schema",
@@ -63,8 +65,8 @@ CHOICE_KEYS = tuple(key for key in LIST_KEYS if key != "stress_thread_mib")
 SCALAR_KEYS = ("table", "limit_seconds", "pattern_mib")
 REQUIRED_BLOCK_KEYS = ("mode", "flavor", "stress_threads")
 
-NAME_PATTERN = re.compile(r"^[a-z0-9]+([-_.][a-z0-9]+)*$")
-RATE_PATTERN = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(kbit|mbit|gbit)$")
+NAME_PATTERN = re.compile(r"^[a-z0-9]+([-_.][a-z0-9]+)*\Z")
+RATE_PATTERN = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?)(kbit|mbit|gbit)\Z")
 # tc's units: kbit, mbit and gbit are powers of 1000 (man tc, section PARAMETERS).
 RATE_UNITS = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
 RATE_FORM = "a number above 0 with kbit, mbit or gbit, for example 1gbit or 200mbit"
@@ -94,7 +96,8 @@ def _fail(source, key, problem, allowed=None):
 
 
 def _show(value):
-    text = repr(value)
+    known = isinstance(value, (bool, int, float, list, tuple, dict)) or value is None or _is_text(value)
+    text = repr(value) if known else str(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -171,8 +174,11 @@ def validate(document, source, name=None):
         )
     if name is not None and document["name"] != name:
         _fail(source, "name", "%s differs from the file's name" % _show(document["name"]), name)
-    if not _is_text(document["title"]) or not document["title"].strip():
-        _fail(source, "title", "%s is not allowed" % _show(document["title"]), "a text")
+    title = document["title"]
+    if not _is_text(title) or not title.strip() or len(title) > 200 or len(title.splitlines()) > 1:
+        _fail(
+            source, "title", "%s is not allowed" % _show(title), "a text of one line, 200 characters at most"
+        )
     reference = document.get("reference")
     if reference is not None and (not _is_text(reference) or not NAME_PATTERN.match(reference)):
         _fail(
@@ -184,7 +190,7 @@ def validate(document, source, name=None):
     study = {
         "schema": SCHEMA,
         "name": document["name"],
-        "title": document["title"],
+        "title": title,
         "reference": reference,
         "repetitions": _check_int(source, "repetitions", document["repetitions"], 1, 999),
         "order_seed": _check_int(source, "order_seed", document["order_seed"], 0, 2**31 - 1),
@@ -315,7 +321,8 @@ def case_name(spec):
 def resolve_cases(study, source, backend="libvirt"):
     """All cases of a validated study, in the file's order: [{"case": id, "spec": {...}}, ...].
 
-    StudyError for a case that appears twice or that asks for more memory than its flavor has.
+    StudyError for a case that appears twice, that asks for more memory than its flavor has, or for more runs
+    than anyone waits for.
     """
     _check_choice("lab_backend", "lab_backend", backend, BACKENDS)
     cases = []
@@ -334,6 +341,13 @@ def resolve_cases(study, source, backend="libvirt"):
                 _check_fits(source, prefix, name, spec)
                 seen[name] = prefix
                 cases.append({"case": name, "spec": spec})
+                if len(cases) * study["repetitions"] > MOST_RUNS:
+                    _fail(
+                        source,
+                        prefix,
+                        "the study has more than %d runs" % MOST_RUNS,
+                        "fewer cases or repetitions",
+                    )
     return cases
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 
 from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
+from ansible_collections.postcopy.lab.plugins.module_utils import yaml_text
 
 try:
     import yaml
@@ -29,17 +30,19 @@ def read_study(path):
     if yaml is None:
         raise rules.StudyError("%s: cannot be read, PyYAML is missing for %s" % (path, "this Python"))
     try:
-        with open(path) as stream:
-            document = yaml.safe_load(stream)
+        with open(path, "rb") as stream:
+            content = stream.read(yaml_text.LARGEST_BYTES + 1)
+        yaml_text.check_yaml(content, decimal=True)
+        document = yaml.safe_load(content)
     except (IOError, OSError) as error:
         raise rules.StudyError("%s: cannot be read: %s" % (path, error.strerror))
-    except UnicodeDecodeError:
-        raise rules.StudyError("%s: is not a text file" % path)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = ", line %d" % (mark.line + 1) if mark is not None else ""
+    except yaml_text.YamlFault as error:
+        where = "line %d: " % error.line if error.line is not None else ""
+        raise rules.StudyError("%s: %s%s" % (path, where, error))
+    except (yaml.YAMLError, ValueError) as error:
+        # What a value's own constructor refuses: an unknown tag, the 31st of February.
         raise rules.StudyError(
-            "%s%s: is not valid YAML: %s" % (path, where, getattr(error, "problem", None) or "unreadable")
+            "%s: not usable YAML: %s" % (path, getattr(error, "problem", None) or str(error))
         )
     name = os.path.splitext(os.path.basename(path))[0]
     return rules.validate(document, path, name)

@@ -1,0 +1,103 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""YAML that means what its readers take it for: no key twice, no octal numbers, no endless anchors.
+
+YAML 1.1 as PyYAML reads it takes the last of two equal keys without a word, 0100 for 64 and 1:30 for 90.
+"""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+import re
+
+try:
+    import yaml
+except ImportError:  # nodes need no PyYAML: these files are read on the control machine only
+    yaml = None
+
+LARGEST_BYTES = 1 << 20
+# Values of a file with each anchor written out where it is used: far above any study or inventory.
+MOST_VALUES = 100000
+DECIMAL = re.compile(r"^[-+]?(0|[1-9][0-9]*)$")
+SEXAGESIMAL = re.compile(r"^[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?$")
+INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+
+
+class YamlFault(ValueError):
+    """Why a text cannot be used; one line."""
+
+    def __init__(self, problem, mark=None):
+        super(YamlFault, self).__init__(problem)
+        self.line = mark.line + 1 if mark is not None else None
+
+
+def check_yaml(content, decimal=False):
+    """YamlFault if the bytes are no YAML that can be used; tags are not looked at.
+
+    :param decimal: whether each number must be a decimal one (0644 of a file's mode is none)
+    """
+    if len(content) > LARGEST_BYTES:
+        raise YamlFault("more than %d KiB" % (LARGEST_BYTES // 1024))
+    try:
+        root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
+        if root is not None:
+            _count_values(root, {}, decimal, "")
+    except UnicodeDecodeError as error:
+        raise YamlFault("not UTF-8 (byte %d)" % error.start)
+    except yaml.MarkedYAMLError as error:
+        raise YamlFault("not YAML: %s" % (error.problem or error.context), error.problem_mark)
+    except yaml.reader.ReaderError as error:
+        raise YamlFault("not YAML: %s (character %d)" % (error.reason, error.position + 1))
+    except RecursionError:
+        raise YamlFault("not usable: nested too deeply")
+
+
+def _count_values(node, known, decimal, key):
+    """How many values a node holds, each use of an anchor counted.
+
+    :param known: id of a node -> its count; None while it is being counted
+    :param key: what the value belongs to
+    """
+    if id(node) in known:
+        if known[id(node)] is None:
+            raise YamlFault("an anchor that holds itself", node.start_mark)
+        return known[id(node)]
+    known[id(node)] = None
+    count = 1
+    if decimal and isinstance(node, yaml.ScalarNode) and _is_odd_number(node):
+        problem = "%s: %s is not a decimal number" % (key, node.value[:80])
+        raise YamlFault(
+            "%s (allowed: without leading 0, _ or :; a text in quotes)" % problem, node.start_mark
+        )
+    for name, child in _children(node, key):
+        count += _count_values(child, known, decimal, name)
+        if count > MOST_VALUES:
+            raise YamlFault("more than %d values, anchors written out" % MOST_VALUES, node.start_mark)
+    known[id(node)] = count
+    return count
+
+
+def _children(node, key):
+    """The values in a node, each with what it belongs to; YamlFault for a key that is there twice."""
+    if isinstance(node, yaml.SequenceNode):
+        return [(key, value) for value in node.value]
+    children = []
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for name, value in node.value:
+            text = key
+            if isinstance(name, yaml.ScalarNode):
+                text = name.value[:80]
+                if (name.tag, name.value) in seen:
+                    raise YamlFault("key '%s' is there twice" % text, name.start_mark)
+                seen.add((name.tag, name.value))
+            children += [(text, name), (text, value)]
+    return children
+
+
+def _is_odd_number(node):
+    """Whether YAML 1.1 reads another number than people do."""
+    if node.tag == INT:
+        return not DECIMAL.match(node.value)
+    return node.tag == FLOAT and ("_" in node.value or SEXAGESIMAL.match(node.value) is not None)
