@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test lint format docs test-build bench bench-analysis bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test lint format docs test-build test-machines bench bench-analysis bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,10 +26,13 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
 	@# The tests of one file share a lab or a .venv, so a file stays in one process.
-	pytest -n 2 --dist loadfile -v --durations 15 tests --ignore tests/source_builds
+	pytest -n 2 --dist loadfile -v --durations 15 tests --ignore tests/source_builds --ignore tests/machines
 
 test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migration with both, every bad input of a build
 	EVERY_REFUSAL=1 pytest -v --durations 0 tests/roles/test_source_build.py tests/source_builds
+
+test-machines: test-tools ## Three machines of their own (QEMU guests): other clocks, restarts, names, copies, sudo, NFS (an hour)
+	pytest -v --durations 0 tests/machines
 
 lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
 	@tests/lint

@@ -1,4 +1,4 @@
-"""A lab of a test's own beside the user's: the local inventory with another name, addresses and folders."""
+"""A lab of a test's own beside the user's: one of inventories/ with another name, addresses and folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import yaml
 
 from tests.conftest import PROJECT, run_tool
 
-COMMAND_SECONDS = 1800
+COMMAND_SECONDS = 2400
 FAILED_RUNS = 3  # the command's exit code for a study that is through, with failed runs
 
 
@@ -59,7 +59,7 @@ class Lab:
             "--inventory",
             os.fspath(self.inventory),
             "playbooks/provision.yml",
-            timeout_seconds=600,
+            timeout_seconds=COMMAND_SECONDS,
         )
         assert done.returncode == 0, done.stdout[-6000:]
         recap = [line for line in done.stdout.splitlines() if "changed=" in line]
@@ -68,20 +68,22 @@ class Lab:
 
 
 @contextmanager
-def provisioned_lab(directory: Path, name: str, settings: Mapping[str, object]) -> Iterator[Lab]:
-    """A lab on containers of its own, gone again afterwards; `settings` are inventory variables."""
+def provisioned_lab(
+    directory: Path, name: str, settings: Mapping[str, object], inventory: str = "local"
+) -> Iterator[Lab]:
+    """A lab like one of inventories/, gone again afterwards; `settings` are inventory variables."""
     lab = Lab(name, directory / "inventory", directory / "results", directory / "state")
     folders = {"lab_results_dir": os.fspath(lab.results_dir), "lab_state_dir": os.fspath(lab.state_dir)}
-    write_inventory(directory, {"lab_name": name, **folders, **settings})
+    write_inventory(directory, {"lab_name": name, **folders, **settings}, inventory)
     lab.succeed("provision")
     yield lab
     lab.succeed("destroy", "--yes")
 
 
-def write_inventory(directory: Path, settings: Mapping[str, object]) -> Path:
-    """Copy inventories/local into `directory` and let `settings` (inventory variables) win over its own."""
+def write_inventory(directory: Path, settings: Mapping[str, object], like: str = "local") -> Path:
+    """Copy inventories/`like` into `directory` and let `settings` (inventory variables) win over its own."""
     inventory = directory / "inventory"
-    shutil.copytree(PROJECT / "inventories/local", inventory)
+    shutil.copytree(PROJECT / "inventories" / like, inventory)
     # Ansible reads the files of a folder in alphabetical order; the last one wins.
     (inventory / "group_vars/all/zz_test.yml").write_text(yaml.safe_dump(dict(settings)), encoding="utf-8")
     (inventory / "group_vars/lab/zz_test.yml").write_text(yaml.safe_dump(dict(settings)), encoding="utf-8")

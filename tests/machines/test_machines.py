@@ -1,0 +1,202 @@
+"""A lab of three kernels: what holds in containers must hold between machines.
+
+Called by `make test-machines`. The machines are unkind on purpose: none has the inventory's name, only a user
+who may use sudo comes in by ssh, and the computes are copies of each other, with one machine-id and SMBIOS
+UUID. The tests run in the order of the file: later ones restart a compute and step its clock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import run_tool
+from tests.lab import Lab, provisioned_lab
+
+NAME = "machines-test"
+PREFIX = "10.98"
+STUDY = "tests/machines/study.yml"
+NUMBERS = {"controller": 2, "compute1": 11, "compute2": 12}
+HOSTNAMES = {
+    "controller": "rack1-node07.example.org",
+    "compute1": "rack1-node08",
+    "compute2": "rack1-node09.example.org",
+}
+COPY = {"machine_id": "0123456789abcdef0123456789abcdef", "uuid": "11111111-2222-4333-8444-555555555555"}
+FOLDER = "/var/lib/nova/instances"
+STEP_SECONDS = 5
+# In a second of the stepped clock, on top of a second: 2000 parts in a million.
+DRIFT_TICK_MICROSECONDS = 10020
+RESTART_SECONDS = 600
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    settings = {
+        "local_nodes_address_prefix": PREFIX,
+        "local_nodes_machine_identities": {
+            node: {"hostname": hostname, **(COPY if node != "controller" else {})}
+            for node, hostname in HOSTNAMES.items()
+        },
+    }
+    with provisioned_lab(tmp_path_factory.mktemp("lab"), NAME, settings, "machines") as made:
+        yield made
+    left = Path("/run").glob(f"postcopy-lab-{NAME}.*")
+    assert not list(left), "destroy left a machine"
+    assert made.results("machines").is_dir(), "destroy must never remove results"
+
+
+def ssh(lab: Lab, node: str, command: str, user: str = "lab") -> subprocess.CompletedProcess[str]:
+    state = lab.state_dir / "ssh"
+    return subprocess.run(
+        [
+            *("ssh", "-i", str(state / "id_ed25519"), "-o", f"UserKnownHostsFile={state / 'known_hosts'}"),
+            *("-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20"),
+            *(f"{user}@{PREFIX}.0.{NUMBERS[node]}", command),
+        ],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+
+
+def on(lab: Lab, node: str, command: str) -> str:
+    """What a command printed that root runs on a node; it must not fail."""
+    done = ssh(lab, node, f"sudo sh -c '{command}'")
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def playbook(lab: Lab, path: str) -> str:
+    done = run_tool("ansible-playbook", "--inventory", os.fspath(lab.inventory), path, timeout_seconds=1200)
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
+
+
+def run(lab: Lab, repetition: int) -> dict[str, Any]:
+    (path,) = lab.results("machines").glob(f"runs/*/{repetition:02d}/run.json")
+    made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return made
+
+
+def assert_migrated_intact(made: dict[str, Any]) -> None:
+    assert (made["outcome"], made["cause"], made["valid"]) == ("completed", None, True), made
+    assert made["switch_check"]["iteration"] == 2
+    integrity = made["integrity"]
+    assert (integrity["alive_on"], integrity["absent_on"]) == ("compute2", "compute1")
+    assert integrity["kernel_log_errors"] == []
+
+
+def test_kernels_differ_and_names_are_not_the_inventorys(lab: Lab) -> None:
+    boots = {on(lab, node, "cat /proc/sys/kernel/random/boot_id") for node in NUMBERS}
+    assert len(boots) == 3
+    for node, hostname in HOSTNAMES.items():
+        assert on(lab, node, "hostname") == hostname
+
+
+def test_who_comes_in_is_no_root(lab: Lab) -> None:
+    assert ssh(lab, "controller", "id --user --name").stdout.strip() == "lab"
+    assert ssh(lab, "controller", "true", user="root").returncode == 255
+
+
+def test_copies_are_two_hosts_to_libvirt(lab: Lab) -> None:
+    computes = ("compute1", "compute2")
+    for path, value in (
+        ("/etc/machine-id", COPY["machine_id"]),
+        ("/sys/class/dmi/id/product_uuid", COPY["uuid"]),
+    ):
+        assert [on(lab, node, f"cat {path}") for node in computes] == [value, value]
+    uuids = {on(lab, node, 'virsh capabilities | grep -m 1 "<uuid>"') for node in computes}
+    assert len(uuids) == 2
+
+
+def test_the_lab_is_well(lab: Lab) -> None:
+    assert "All is well" in lab.succeed("check")
+
+
+def test_a_guest_is_migrated_between_kernels(lab: Lab) -> None:
+    lab.succeed("study", STUDY)
+    assert_migrated_intact(run(lab, 1))
+    described = json.loads((lab.results("machines") / "lab.json").read_text(encoding="utf-8"))
+    assert set(described["nodes"]) == set(NUMBERS)
+
+
+def test_the_instances_folder_is_the_computes_alone(lab: Lab) -> None:
+    playbook(lab, "tests/machines/instances_store.yml")
+    again = playbook(lab, "tests/machines/instances_store.yml")
+    recap = [line for line in again.splitlines() if "changed=" in line]
+    assert len(recap) == 3 and all("changed=0" in line for line in recap), recap
+    on(lab, "compute1", f"echo a word > {FOLDER}/tried")
+    assert on(lab, "compute2", f"cat {FOLDER}/tried") == "a word"
+    assert "nfs4" in on(lab, "compute2", f"findmnt --noheadings --output FSTYPE {FOLDER}")
+    refused = ssh(lab, "controller", f"sudo mount -t nfs -o vers=4.2 {PREFIX}.0.2:{FOLDER} /mnt")
+    assert refused.returncode != 0, "a node that is no compute node could mount it"
+
+
+def test_a_restarted_compute_comes_back_by_itself(lab: Lab) -> None:
+    before = on(lab, "compute2", "cat /proc/sys/kernel/random/boot_id")
+    ssh(lab, "compute2", "sudo systemctl reboot")
+    started = time.monotonic()
+    while ssh(lab, "compute2", "cat /proc/sys/kernel/random/boot_id").stdout.strip() in ("", before):
+        assert time.monotonic() - started < RESTART_SECONDS, "compute2 does not come back"
+        time.sleep(3)
+    on(lab, "compute2", "systemctl is-system-running --wait || systemctl --failed")
+    assert on(lab, "compute2", "sysctl -n vm.unprivileged_userfaultfd") == "1"
+    assert f"{PREFIX}.1.12/24" in on(lab, "compute2", "ip -brief address show dev migration0")
+    assert "master br-guest" in on(lab, "compute2", "ip link show dev guest0")
+    assert "rate 100Mbit" in on(lab, "compute2", "tc qdisc show dev migration0")
+    assert f"{PREFIX}.1.12:16514" in on(lab, "compute2", "ss --listening --tcp --numeric")
+    assert on(lab, "compute2", f"cat {FOLDER}/tried") == "a word"
+    mount = on(lab, "compute2", "systemctl show --property RequiredBy var-lib-nova-instances.mount")
+    assert "nova-compute.service" in mount
+
+
+def test_a_study_asks_for_provisioning_after_the_restart(lab: Lab) -> None:
+    """The kit does not trust a node that was started anew; nothing but its mark is missing."""
+    refused = lab.command("study", STUDY, "--repetitions", "2")
+    assert refused.returncode != 0
+    assert "compute2" in refused.stdout and "provision" in refused.stdout
+    again = playbook(lab, "playbooks/provision.yml")
+    changed = {
+        line.split()[0]: line.split("changed=")[1].split()[0]
+        for line in again.splitlines()
+        if "changed=" in line
+    }
+    assert int(changed["compute2"]) <= 2 and changed["compute1"] == "0", changed
+
+
+def test_a_clock_that_is_wrong_and_drifts_is_accounted_for(lab: Lab) -> None:
+    adjust = (
+        "import ctypes, struct; "
+        "b = ctypes.create_string_buffer(208); "
+        # struct timex of adjtimex(2): modes at 0, tick at 88; ADJ_TICK is 0x4000.
+        f'struct.pack_into("I", b, 0, 0x4000); struct.pack_into("q", b, 88, {DRIFT_TICK_MICROSECONDS}); '
+        "assert ctypes.CDLL(None).adjtimex(b) >= 0"
+    )
+    on(lab, "compute2", f'systemctl stop chrony; date --set "{STEP_SECONDS} seconds"')
+    script = ssh(lab, "compute2", f"sudo python3 -c '{adjust}'")
+    assert script.returncode == 0, script.stderr
+    lab.succeed("study", STUDY, "--repetitions", "2")
+    made = run(lab, 2)
+    assert_migrated_intact(made)
+
+
+def test_results_of_machines_are_reported_predicted_and_compared(lab: Lab) -> None:
+    printed = lab.succeed("report", STUDY)
+    assert "Traceback" not in printed
+    results = lab.results("machines")
+    page = (results / "report/report.html").read_text(encoding="utf-8")
+    assert "hybrid-s-stress-1x64mib-100mbit" in page
+    predicted = lab.command(
+        *("predict", "--ram", "256M", "--stressed", "64M", "--rate", "100M", "--from", os.fspath(results))
+    )
+    assert "Traceback" not in predicted.stdout
+    compared = lab.command("compare", os.fspath(results), os.fspath(results))
+    assert compared.returncode in (0, 1), compared.stdout[-3000:]
