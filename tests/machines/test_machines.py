@@ -32,7 +32,7 @@ HOSTNAMES = {
 COPY = {"machine_id": "0123456789abcdef0123456789abcdef", "uuid": "11111111-2222-4333-8444-555555555555"}
 FOLDER = "/var/lib/nova/instances"
 STEP_SECONDS = 5
-# In a second of the stepped clock, on top of a second: 2000 parts in a million.
+# A clock with the kernel's own tick of 10000 microseconds is right; with this one it runs 0.2 % fast.
 DRIFT_TICK_MICROSECONDS = 10020
 RESTART_SECONDS = 600
 
@@ -48,8 +48,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     }
     with provisioned_lab(tmp_path_factory.mktemp("lab"), NAME, settings, "machines") as made:
         yield made
-    left = Path("/run").glob(f"postcopy-lab-{NAME}.*")
-    assert not list(left), "destroy left a machine"
+    assert not list(Path("/run").glob(f"postcopy-lab-{NAME}.*")), "destroy left a machine"
+    links = subprocess.run(["ip", "link"], text=True, capture_output=True, check=True).stdout
+    assert f"postcopy-lab-{NAME}-" not in links, "destroy left a bridge or a port"
     assert made.results("machines").is_dir(), "destroy must never remove results"
 
 
@@ -137,7 +138,7 @@ def test_the_instances_folder_is_the_computes_alone(lab: Lab) -> None:
     assert on(lab, "compute2", f"cat {FOLDER}/tried") == "a word"
     assert "nfs4" in on(lab, "compute2", f"findmnt --noheadings --output FSTYPE {FOLDER}")
     refused = ssh(lab, "controller", f"sudo mount -t nfs -o vers=4.2 {PREFIX}.0.2:{FOLDER} /mnt")
-    assert refused.returncode != 0, "a node that is no compute node could mount it"
+    assert "by server" in refused.stderr, "a node that is no compute node could mount it"
 
 
 def test_a_restarted_compute_comes_back_by_itself(lab: Lab) -> None:
@@ -169,7 +170,7 @@ def test_a_study_asks_for_provisioning_after_the_restart(lab: Lab) -> None:
         for line in again.splitlines()
         if "changed=" in line
     }
-    assert int(changed["compute2"]) <= 2 and changed["compute1"] == "0", changed
+    assert changed.pop("compute2") == "1" and set(changed.values()) == {"0"}, changed
 
 
 def test_a_clock_that_is_wrong_and_drifts_is_accounted_for(lab: Lab) -> None:
