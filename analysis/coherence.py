@@ -13,7 +13,8 @@ from analysis.errors import EvidenceError
 from analysis.evidence import CAPTURE_FILES, Evidence
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
-from analysis.timeline import Timeline, Wire
+from analysis.timeline import Timeline
+from analysis.wire import Wire
 
 # The driver writes its mark when it asks; both are of one clock.
 _MARK_SECONDS = 1.0
@@ -255,8 +256,8 @@ def _check_pinger(file: str, ping: PingLog) -> None:
 
 def _check_direction(wire: Wire, timeline: Timeline) -> None:
     span = timeline.requested, timeline.completed
-    sent, received = wire.source_sent.bytes_between(*span), wire.destination_received.bytes_between(*span)
-    back = wire.destination_sent.bytes_between(*span)
+    sent, received = wire.source_sent.total(*span), wire.destination_received.total(*span)
+    back = wire.destination_sent.total(*span)
     if max(sent, received, back) < _ENOUGH_BYTES:
         return
     if back > sent:

@@ -12,7 +12,7 @@ from analysis.files import RunFiles, verified_files
 from analysis.parsers.clock import Exchanges, parse_clock
 from analysis.parsers.events import Event, parse_events
 from analysis.parsers.job import JobLog, parse_job
-from analysis.parsers.nic import NicLog, busiest, parse_nic
+from analysis.parsers.nic import NicLog, parse_nic
 from analysis.parsers.nova_log import NovaLog, parse_nova_log, patterns_of
 from analysis.parsers.pcap import Capture, CutCaptureError, parse_pcap
 from analysis.parsers.ping import PingLog, parse_ping
@@ -64,9 +64,9 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
     return Evidence(
         source_job=_parse(files, "source/job.jsonl", parse_job),
         source_events=_parse(files, "source/events.jsonl", parse_events),
-        source_nic=busiest(_parse(files, "source/nic.jsonl", parse_nic)),
+        source_nic=_parse(files, "source/nic.jsonl", parse_nic),
         destination_events=_parse(files, "destination/events.jsonl", parse_events),
-        destination_nic=busiest(_parse(files, "destination/nic.jsonl", parse_nic)),
+        destination_nic=_parse(files, "destination/nic.jsonl", parse_nic),
         ping=_parse(files, "prober/ping.log", parse_ping),
         ping_fine=_parse_if_there(files, "prober/ping_fine.log", parse_ping),
         progress=_parse_if_there(files, "guest/progress.jsonl", parse_progress),

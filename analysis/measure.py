@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -27,20 +27,8 @@ from analysis.parsers.lines import is_number
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import LabRecord, RunRecord, Spec
 from analysis.slowdown import Slowdown, measure_slowdown
-from analysis.timeline import (
-    PHASES,
-    UNKNOWN_PHASE,
-    Timeline,
-    Traffic,
-    Wire,
-    build_timeline,
-    first_activity,
-    last_activity,
-    wire_of,
-)
-
-# Counters are sampled every 50 ms: the last bytes of a migration show up to one sample after its end.
-_SETTLE_SECONDS = 0.15
+from analysis.timeline import PHASES, UNKNOWN_PHASE, Timeline, build_timeline
+from analysis.wire import Traffic, Wire, first_activity, last_activity, wire_of
 
 
 @dataclass(frozen=True)
@@ -125,6 +113,7 @@ class RunFigures:
     rate_bits_per_second: float = field(metadata=HIGHER)
     rate_bits_per_second_libvirt: float | None = field(metadata=HIGHER)
     link_rate_bits_per_second: float = field(metadata=HIGHER)
+    link_wire_rate_bits_per_second: float = field(metadata=HIGHER)
     link_rate_measured: bool = field(metadata=NEITHER)
     link_use: float | None = field(metadata=HIGHER)
     link_use_whole: float = field(metadata=HIGHER)
@@ -170,16 +159,12 @@ class Measured:
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     """Compute all figures of one run that migrated (`run.driver` is there)."""
     check_driver(run, evidence)
-    evidence, doubts = trusted_nova_logs(run, evidence, lab)
+    evidence, nova_doubts = trusted_nova_logs(run, evidence, lab)
     clocks = clock_model(run, lab, evidence.exchanges)
-    wire = wire_of(run, evidence, clocks)
+    wire = wire_of(run, evidence, clocks, lab)
     timeline = build_timeline(run, evidence, wire, clocks)
     _check_coverage(run, evidence, clocks, wire, timeline)
     check_coherence(run, evidence, clocks, wire, timeline)
-    doubts += (*evidence.doubts, *event_doubts(run, evidence, clocks, timeline))
-    doubts += (*capture_doubts(run, evidence, clocks, timeline), *log_doubts(run, evidence, timeline))
-    outage = measure_outage(evidence.ping, timeline)
-    fine = measure_outage(evidence.ping_fine, timeline) if evidence.ping_fine else None
     attribution = slowdown = None
     if clocks.known(run.source, run.destination, run.prober):
         attribution = attribute(run, evidence, clocks, timeline)
@@ -204,7 +189,14 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         clocks=clocks,
         attribution=attribution,
         slowdown=slowdown,
-        doubts=doubts,
+        doubts=(
+            *nova_doubts,
+            *evidence.doubts,
+            *_counter_doubts(run, wire),
+            *event_doubts(run, evidence, clocks, timeline),
+            *capture_doubts(run, evidence, clocks, timeline),
+            *log_doubts(run, evidence, timeline),
+        ),
     )
 
 
@@ -277,7 +269,7 @@ def _figures(
     # Where the driver did not say when it was done, the events do, else the run's own end.
     ended = driver.finished_at
     seconds = timeline.completed - timeline.requested if ended is None else ended - driver.requested_at
-    start, end = timeline.requested, timeline.completed + _SETTLE_SECONDS
+    start, end = timeline.requested, timeline.completed
     known = clocks.known(run.source, run.destination)
     there = (start, end) if known else (-math.inf, math.inf)
 
@@ -289,12 +281,14 @@ def _figures(
     bordered = known and timeline.clocks_known
     in_switch = outage.by_phase.get("switch") if bordered else None
     in_postcopy = outage.by_phase.get("postcopy") if bordered else None
-    forward = wire.source_sent.bytes_between(start, end)
-    first = first_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
-    last = last_activity(wire.source_sent, start, end, spec.link_rate_bits_per_second)
+    forward = wire.source_sent.total(start, end)
+    busy = start, end + wire.source_sent.settle_seconds, spec.link_rate_bits_per_second
+    first, last = first_activity(wire.source_sent, *busy), last_activity(wire.source_sent, *busy)
     active_seconds = last - first if first is not None and last is not None and last > first else None
+    # A measured rate is of a TCP stream's payload, a configured one of what passes on the wire.
     measured_rate = lab.measured_rate(run.source, run.destination, spec.link_rate_bits_per_second)
-    link_rate = measured_rate or spec.link_rate_bits_per_second
+    wire_rate = measured_rate / wire.payload_share if measured_rate else spec.link_rate_bits_per_second
+    link_rate = wire_rate * wire.payload_share
     active_rate = (
         wire.source_sent.bytes_between(first, last) * 8 / active_seconds
         if active_seconds and first is not None and last is not None
@@ -310,8 +304,8 @@ def _figures(
         migration_seconds_nova_logs=_nova_log_seconds(evidence, run, clocks),
         migration_seconds_nova_record=run.nova_record_seconds,
         nova_share_seconds=_nova_share(run, job, timeline),
-        setup_seconds=timeline.seconds_of("setup"),
-        precopy_seconds=timeline.seconds_of("precopy"),
+        setup_seconds=None if wire.source_sent.coarse else timeline.seconds_of("setup"),
+        precopy_seconds=None if wire.source_sent.coarse else timeline.seconds_of("precopy"),
         switch_seconds=timeline.seconds_of("switch") if known else None,
         postcopy_seconds=timeline.seconds_of("postcopy"),
         first_pass_seconds=_since(timeline.first_pass_done, timeline.requested),
@@ -346,9 +340,9 @@ def _figures(
         fine_outage_high_seconds=fine.total.high if fine else None,
         forward_bytes=forward,
         # Without a common clock all that passed while the probes ran.
-        forward_bytes_received=wire.destination_received.bytes_between(*there),
-        backward_bytes=wire.destination_sent.bytes_between(*there),
-        backward_bytes_received=wire.source_received.bytes_between(start, end),
+        forward_bytes_received=wire.destination_received.total(*there),
+        backward_bytes=wire.destination_sent.total(*there),
+        backward_bytes_received=wire.source_received.total(start, end),
         forward_bytes_libvirt=_scaled(job, "memory_processed", 1)
         if timeline.converged
         else _greatest(evidence.source_job.memory_processed_bytes),
@@ -358,9 +352,10 @@ def _figures(
         rate_bits_per_second=forward * 8 / seconds if seconds > 0 else 0.0,
         rate_bits_per_second_libvirt=_scaled(job, "memory_bps", 8),
         link_rate_bits_per_second=link_rate,
+        link_wire_rate_bits_per_second=wire_rate,
         link_rate_measured=measured_rate is not None,
-        link_use=active_rate / link_rate if active_rate is not None else None,
-        link_use_whole=forward * 8 / seconds / link_rate if seconds > 0 else 0.0,
+        link_use=active_rate / wire_rate if active_rate is not None else None,
+        link_use_whole=forward * 8 / seconds / wire_rate if seconds > 0 else 0.0,
         bound_bytes=2.0 * spec.ram_bytes,
         bound_seconds=2.0 * spec.ram_bytes * 8 / link_rate,
         announced_seconds=_announced_seconds(attribution),
@@ -378,6 +373,16 @@ def _check_coverage(
     run: RunRecord, evidence: Evidence, clocks: ClockModel, wire: Wire, timeline: Timeline
 ) -> None:
     """Raise EvidenceError unless every probe whose clock is known ran from before until after it."""
+    for file, traffic in (
+        ("source/nic.jsonl", wire.source_sent),
+        ("destination/nic.jsonl", wire.destination_received),
+    ):
+        shown = float(traffic.time[-1]) - timeline.completed
+        if traffic.coarse and 0 <= shown < traffic.settle_seconds:
+            what = (
+                f"counters are renewed once in {traffic.resolution_seconds:.1f} s and end {shown:.1f} s after"
+            )
+            raise EvidenceError(file, None, f"{what} the migration: nothing shows its last bytes")
     spans = {
         "source/nic.jsonl": (run.source, wire.source_sent.time),
         "destination/nic.jsonl": (run.destination, wire.destination_sent.time),
@@ -395,6 +400,31 @@ def _check_coverage(
             raise EvidenceError(
                 file, None, f"ends {timeline.completed - last:.1f} s before the migration: cut off"
             )
+
+
+def _counter_doubts(run: RunRecord, wire: Wire) -> Iterator[tuple[str, str]]:
+    """(file, what its counters cannot show), one for both hosts."""
+    coarse = {
+        f"{host}/nic.jsonl": traffic.resolution_seconds
+        for host, traffic in (("source", wire.source_sent), ("destination", wire.destination_received))
+        if traffic.coarse
+    }
+    unknown = ["the border by reverse traffic, the last page asked for"]
+    if "source/nic.jsonl" in coarse:
+        unknown.insert(0, "the start of the bytes, link use")
+    if coarse:
+        both = " (destination/nic.jsonl too)" if len(coarse) > 1 else ""
+        yield (
+            next(iter(coarse)),
+            f"counters are renewed only once in {max(coarse.values()):.1f} s{both}: totals are read once "
+            f"they stand still; {', '.join(unknown)} are unknown",
+        )
+    elif wire.header_bytes is None and run.spec.mode != "precopy":
+        yield (
+            "destination/nic.jsonl",
+            "does not show the size of a bare acknowledgement (54 to 118 bytes): the border by reverse "
+            "traffic and the last page asked for are unknown",
+        )
 
 
 def _longest_gap(traffic: Traffic, timeline: Timeline) -> float:

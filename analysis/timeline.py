@@ -9,14 +9,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from analysis.announcement import first_announcement, guest_mac
 from analysis.clock import ClockModel
 from analysis.evidence import CAPTURE_FILES, Evidence
 from analysis.parsers.events import Event
 from analysis.parsers.records import RunRecord
+from analysis.wire import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
 
 REQUESTED, STARTED, FIRST_PASS_DONE = "requested", "started: first bytes", "first pass done"
 SOURCE_STOPPED, DESTINATION_RESUMED = "source stopped", "destination resumed"
@@ -42,25 +40,6 @@ MOMENTS = (
 PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
 # What cannot be put into a phase: a border or a clock is not known.
 UNKNOWN_PHASE = "unknown"
-# Moments seen in counters are as exact as those are sampled, seconds.
-RESOLUTION = {STARTED: 0.05, LAST_PAGE: 0.1}
-# A link that carries more than this share of its rate carries the migration, not just chatter.
-_ACTIVE_SHARE = 0.02
-# TCP over IPv4 on Ethernet, timestamps on (Linux's default): 14 + 20 + 32 bytes. Whatever the destination
-# sends beyond that per packet is payload: page requests, not acknowledgements.
-ACKNOWLEDGEMENT_BYTES = 66
-# Bins of the reverse traffic: two samples of the counters.
-BORDER_BIN_SECONDS = 0.1
-# About what one page request, or one lost packet's selective acknowledgement, takes.
-_REQUEST_BYTES = 16.0
-_BIN_CAP_BYTES = 160.0
-# The migration channel's own handshake and closing also send payload back.
-_HANDSHAKE_SECONDS = 0.3
-# Payload of a bin in post-copy must average this much and so many times pre-copy's, and the split must be
-# this likely (nats over no split).
-_LEAST_REQUESTED_BYTES = 30.0
-_LEAST_RISE = 3.0
-_LEAST_GAIN = 6.0
 # Two bins, one counter sample, and the time a first request may take.
 _AGREEMENT_SECONDS = 0.3
 
@@ -77,25 +56,6 @@ class Phase:
     @property
     def seconds(self) -> float:
         return self.end - self.start
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """Counters of one direction, turned into time since epoch and bytes since the first sample."""
-
-    time: NDArray[np.float64]
-    bytes: NDArray[np.float64]
-    packets: NDArray[np.float64]
-
-    @property
-    def payload(self) -> NDArray[np.float64]:
-        """Bytes beyond bare acknowledgements since the first sample."""
-        return self.bytes - ACKNOWLEDGEMENT_BYTES * self.packets
-
-    def bytes_between(self, start: float, end: float) -> float:
-        """Bytes that passed in the span; between two samples the counter is taken to grow evenly."""
-        low, high = np.interp([start, end], self.time, self.bytes)
-        return float(high - low)
 
 
 @dataclass(frozen=True)
@@ -170,29 +130,6 @@ class Timeline:
         return abs(difference) <= _AGREEMENT_SECONDS + self.clock_uncertainty_seconds
 
 
-@dataclass(frozen=True)
-class Wire:
-    """The four counters of a migration on the prober's clock."""
-
-    source_sent: Traffic
-    source_received: Traffic
-    destination_sent: Traffic
-    destination_received: Traffic
-
-
-def wire_of(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> Wire:
-    """Both hosts' counters on one clock."""
-    source, destination = evidence.source_nic, evidence.destination_nic
-    source_time = clocks.on_prober(run.source, source.time)
-    destination_time = clocks.on_prober(run.destination, destination.time)
-    return Wire(
-        source_sent=_traffic(source_time, source.tx_bytes, source.tx_packets),
-        source_received=_traffic(source_time, source.rx_bytes, source.rx_packets),
-        destination_sent=_traffic(destination_time, destination.tx_bytes, destination.tx_packets),
-        destination_received=_traffic(destination_time, destination.rx_bytes, destination.rx_packets),
-    )
-
-
 def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: ClockModel) -> Timeline:
     """Moments and phases of one run. `run.driver` must be there."""
     driver = run.driver
@@ -235,10 +172,13 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         asked = driver.switch_requested_at
         asked = clocks.on_prober(run.source, asked) if asked is not None else None
         left = _last_seen_at_source(run.spec.mode, source, asked, resumed or completed)
-    phases = tuple(_phases(run.spec.mode, requested, started, stopped, left, resumed, completed))
+    # Too coarse counters do not tell set-up from pre-copy.
+    begun = requested if wire.source_sent.coarse else started
+    phases = tuple(_phases(run.spec.mode, requested, begun, stopped, left, resumed, completed))
     last_request = None
     if resumed is not None and run.spec.mode != "precopy":
-        last_request = last_page_request(wire.destination_sent, resumed, completed)
+        last_request = last_page_request(wire, resumed, completed)
+    resolution = {STARTED: wire.source_sent.resolution_seconds, LAST_PAGE: BORDER_BIN_SECONDS}
     moments = [
         (REQUESTED, requested, run.source, "run.json"),
         (STARTED, started, run.source, "source/nic.jsonl"),
@@ -258,14 +198,14 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         source_stopped=stopped,
         destination_resumed=resumed,
         completed=completed,
-        border_by_traffic=traffic_border(wire.destination_sent, started or requested, completed)
+        border_by_traffic=traffic_border(wire, started or requested, completed)
         if run.spec.mode == "hybrid" and converged and known
         else None,
         last_page_requested=last_request,
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
         moments=tuple(
-            Moment(name, time, clocks.uncertainty_seconds(node, run.prober) + RESOLUTION.get(name, 0.0), file)
+            Moment(name, time, clocks.uncertainty_seconds(node, run.prober) + resolution.get(name, 0.0), file)
             for name, time, node, file in moments
             if time is not None and clocks.known(node, run.source)
         ),
@@ -300,62 +240,6 @@ def _ended_by_nova(
     if run.nova_ended_at is not None:
         ended = clocks.on_prober(run.source, run.nova_ended_at)
         yield NOVA_RECORD_ENDS, ended, run.source, "run.json"
-
-
-def first_activity(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> float | None:
-    """When the migration's bytes begin to flow: the sample before the first busy interval."""
-    busy = _busy(traffic, start, end, rate_bits_per_second)
-    return None if len(busy) == 0 else max(start, float(traffic.time[busy[0]]))
-
-
-def last_activity(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> float | None:
-    """When the migration's bytes cease to flow: the sample after the last busy interval."""
-    busy = _busy(traffic, start, end, rate_bits_per_second)
-    return None if len(busy) == 0 else min(end, float(traffic.time[busy[-1] + 1]))
-
-
-def traffic_border(backward: Traffic, start: float, end: float) -> float | None:
-    """When page requests begin, seen only in the traffic from destination to source, as the authors saw it.
-
-    The authors watched that traffic rise. Most of its bytes are acknowledgements, whose number follows the
-    forward traffic, so what is looked at is the payload beyond them: bytes - 66 x packets. In pre-copy that
-    is next to none (a few bytes where packets were lost and acknowledged selectively), in post-copy each page
-    request is some twenty bytes. The border is the moment that splits the time into two Poisson rates with
-    the greatest likelihood; bins are capped so that one burst does not outweigh many requests. The channel's
-    own handshake and closing are left out. None if the second part has hardly any requests or is too short.
-    """
-    edges = np.arange(start + _HANDSHAKE_SECONDS, end - _HANDSHAKE_SECONDS, BORDER_BIN_SECONDS)
-    if len(edges) < 6:
-        return None
-    payload = np.clip(np.diff(np.interp(edges, backward.time, backward.payload)), 0, _BIN_CAP_BYTES)
-    count = np.arange(1, len(payload))
-    total = np.cumsum(payload)
-    before = total[:-1] / count
-    after = (total[-1] - total[:-1]) / (len(payload) - count)
-    gain = count * _weight(before) + (len(payload) - count) * _weight(after)
-    gain = gain - len(payload) * _weight(total[-1:] / len(payload))
-    gain[(after < _LEAST_REQUESTED_BYTES) | (after < _LEAST_RISE * before)] = 0
-    best = int(np.argmax(gain))
-    return float(edges[best + 1]) if gain[best] > _LEAST_GAIN else None
-
-
-def last_page_request(backward: Traffic, start: float, end: float) -> float | None:
-    """When the destination last asked for a page, seen in the payload it sends back; None if it never did.
-
-    A bin of a tenth of a second counts from one request's bytes on; the channel's closing is left out.
-    """
-    edges = np.arange(start, end - _HANDSHAKE_SECONDS, BORDER_BIN_SECONDS)
-    if len(edges) < 2:
-        return None
-    payload = np.diff(np.interp(edges, backward.time, backward.payload))
-    busy = np.flatnonzero(payload >= _REQUEST_BYTES)
-    return float(edges[busy[-1] + 1]) if len(busy) else None
-
-
-def _weight(payload: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-likelihood of bins with this mean payload, up to what is the same for every split, in nats."""
-    rate = np.maximum(payload / _REQUEST_BYTES, 1e-9)
-    return rate * np.log(rate)
 
 
 def _phases(
@@ -412,7 +296,7 @@ def _resumed(
     if first is None:
         return None
     at_end = mode != "precopy" and first.detail == "MIGRATED"
-    return None if at_end and last_page_request(wire.destination_sent, stopped, first.time) else first.time
+    return None if at_end and last_page_request(wire, stopped, first.time) else first.time
 
 
 def _last_seen_at_source(mode: str, source: list[Event], asked: float | None, until: float) -> float | None:
@@ -439,16 +323,5 @@ def _lifecycle(events: list[Event], name: str, since: float) -> Iterator[float]:
     )
 
 
-def _busy(traffic: Traffic, start: float, end: float, rate_bits_per_second: float) -> NDArray[np.intp]:
-    seconds = np.diff(traffic.time)
-    rates = np.divide(np.diff(traffic.bytes) * 8, seconds, out=np.zeros_like(seconds), where=seconds > 0)
-    inside = (traffic.time[1:] > start) & (traffic.time[:-1] < end)
-    return np.flatnonzero(inside & (rates > _ACTIVE_SHARE * rate_bits_per_second))
-
-
 def _moved(event: Event, clocks: ClockModel, node: str | None) -> Event:
     return replace(event, time=clocks.on_prober(node, event.time))
-
-
-def _traffic(time: NDArray[np.float64], octets: NDArray[np.float64], packets: NDArray[np.float64]) -> Traffic:
-    return Traffic(time, octets - octets[0], packets - packets[0])

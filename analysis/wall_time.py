@@ -65,7 +65,7 @@ def floor_seconds(run: RunResult) -> float | None:
     figures, record = run.figures, run.record
     if figures is None or record.boot_seconds is None:
         return None
-    moved = figures.forward_bytes * 8 / figures.link_rate_bits_per_second
+    moved = figures.forward_bytes * 8 / figures.link_wire_rate_bits_per_second
     return moved + record.boot_seconds + (record.fill_seconds or 0.0)
 
 

@@ -142,7 +142,9 @@ def most_under_at_rate(claim: Mapping[str, Any], measurements: Measurements) -> 
     runs = [run for case in cases for run in case.counted]
     heaviest = max(case.spec.stressed_bytes for case in cases) / MIB
     sent = max(
-        run.figures.link_rate_bits_per_second * (run.figures.link_use or 0) for run in runs if run.figures
+        run.figures.link_wire_rate_bits_per_second * (run.figures.link_use or 0)
+        for run in runs
+        if run.figures
     )
     measured = (
         f"{under} of {len(cases)} cases under {limit:g} s at {_gigabits(asked)} asked for (longest median "

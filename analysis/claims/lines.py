@@ -124,7 +124,7 @@ def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> O
     """
     runs = measurements.counted(claim["mode"])
     figures = [run.figures for run in runs if run.figures is not None]
-    x = [item.forward_bytes * 8 / item.link_rate_bits_per_second for item in figures]
+    x = [item.forward_bytes * 8 / item.link_wire_rate_bits_per_second for item in figures]
     if len({run.record.case for run in runs}) < 3:
         return none_measured(f"three different cases of completed {claim['mode']} runs")
     fit = fit_line(x, [item.migration_seconds for item in figures])

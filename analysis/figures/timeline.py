@@ -47,7 +47,8 @@ def timeline_picture(measured: Measured) -> Figure:
     sent, returned = measured.wire.source_sent, measured.wire.destination_sent
     span = (left, right)
     _throughput(forward, sent.time - origin, sent.bytes * 8 / 1e6, span, COLOURS["hybrid"])
-    forward.axhline(measured.figures.link_rate_bits_per_second / 1e6, color=COLOURS["muted"], lw=0.9, ls="--")
+    rate = measured.figures.link_wire_rate_bits_per_second
+    forward.axhline(rate / 1e6, color=COLOURS["muted"], lw=0.9, ls="--")
     forward.set_ylabel("forward\n[Mbit/s]")
     _throughput(backward, returned.time - origin, returned.bytes * 8 / 1e6, span, COLOURS["postcopy"])
     backward.set_ylabel("backward\n[Mbit/s]")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from analysis.parsers.lines import EpochSeconds, check_order, checked_time, json
 
 _COUNTERS = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
 _LARGEST_COUNTER = 1 << 62
+_TURN = float(1 << 32)
 Counter = Annotated[int, msgspec.Meta(ge=0, le=_LARGEST_COUNTER)]
 
 
@@ -42,8 +43,11 @@ class NicLog:
     tx_packets: NDArray[np.float64]
 
 
-def parse_nic(lines: Iterable[bytes], file: str) -> tuple[NicLog, ...]:
-    """Parse the counters of every interface in the file; they may only grow. At least two samples of each."""
+def parse_nic(lines: Iterable[bytes], file: str) -> NicLog:
+    """Parse the counters of the interface that carried most: in a run that is the migration's.
+
+    At least two samples of it; its counters may only grow, or begin anew after 32 bits.
+    """
     numbers: dict[str, int] = {}
     which: list[int] = []
     times: list[float] = []
@@ -58,11 +62,20 @@ def parse_nic(lines: Iterable[bytes], file: str) -> tuple[NicLog, ...]:
     time, interface, counters = np.array(times), np.array(which), np.array(columns, dtype=float)
     check_order(time, file)
     chosen = {name: np.flatnonzero(interface == number) for name, number in numbers.items()}
-    if not chosen or any(len(rows) < 2 for rows in chosen.values()):
+    logs = {name: _unwrapped(counters[:, rows]) for name, rows in chosen.items() if len(rows) > 1}
+    if not logs:
         raise EvidenceError(file, None, "fewer than two samples")
-    for name, rows in chosen.items():
-        _check_growth(name, counters[:, rows], rows + 1, file)
-    return tuple(NicLog(name, time[rows], *counters[:, rows]) for name, rows in chosen.items())
+    name = max(logs, key=lambda name: float(np.maximum(np.diff(logs[name][:2]), 0).sum()))
+    _check_growth(name, logs[name], chosen[name] + 1, file)
+    return NicLog(name, time[chosen[name]], *logs[name])
+
+
+def _unwrapped(counters: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Some drivers count in 32 bits: what falls by more than half of that and never has more turned over."""
+    turned = (np.diff(counters) < -_TURN / 2) & (counters.max(axis=1, keepdims=True) < _TURN)
+    unwrapped: NDArray[np.float64] = counters.copy()
+    unwrapped[:, 1:] += _TURN * np.cumsum(turned, axis=1)
+    return unwrapped
 
 
 def _check(sample: Mapping[str, Any], file: str, number: int) -> None:
@@ -81,12 +94,3 @@ def _check_growth(name: str, counters: NDArray[np.float64], lines: NDArray[np.in
         row, column = shrunk[0].tolist()
         what = f'"{_COUNTERS[column]}" of {name} went back: the interface was reset'
         raise EvidenceError(file, int(lines[row + 1]), what)
-
-
-def busiest(logs: Sequence[NicLog]) -> NicLog:
-    """The interface that carried most bytes: in a run that is the one of the migration."""
-    return max(logs, key=lambda log: _carried(log.rx_bytes) + _carried(log.tx_bytes))
-
-
-def _carried(counter: NDArray[np.float64]) -> float:
-    return float(counter[-1] - counter[0])

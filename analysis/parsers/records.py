@@ -14,6 +14,8 @@ from analysis.parsers.fields import Fields, read_document
 MODES = ("precopy", "hybrid", "postcopy")
 NETWORKS = ("plain", "held_entry", "late_announcement")
 PROBES = ("all", "basic")
+# Ethernet's (RFC 894), and what every IPv4 host must take (RFC 791).
+USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
 OUTCOMES = ("completed", "not_converged", "failed", "aborted")
 
 
@@ -180,6 +182,12 @@ class LabRecord:
         if clock is None or clock.offset_seconds is None or clock.uncertainty_seconds is None:
             return None
         return clock.offset_seconds, clock.uncertainty_seconds
+
+    def mtu_bytes(self, node: str | None, interface: str) -> int:
+        """The largest IP packet of a node's interface; Ethernet's 1500 where lab.json does not have it."""
+        mtus = self.nodes.get(node or "", {}).get("mtu_bytes")
+        found = mtus.get(interface) if isinstance(mtus, Mapping) else None
+        return found if isinstance(found, int) and LEAST_MTU_BYTES <= found <= 65535 else USUAL_MTU_BYTES
 
     def measured_rate(
         self, source: str | None, destination: str | None, configured_bits_per_second: float

@@ -12,7 +12,7 @@ from analysis.report.context import Context
 from analysis.report.formats import estimate_note
 from analysis.results import RunResult
 from analysis.statistics import MedianEstimate, median_estimate
-from analysis.timeline import MOMENTS, REQUESTED, RESOLUTION
+from analysis.timeline import MOMENTS, REQUESTED
 
 
 def section(context: Context) -> Section | None:
@@ -71,13 +71,14 @@ def moments_table(context: Context) -> Table:
         )
     columns = (
         label("case"),
-        *(Column(name, f"s ± {RESOLUTION[name]} s" if name in RESOLUTION else "s") for name in names),
+        *(Column(name, "s") for name in names),
         Column("clocks known to", "± ms, worst"),
         RUNS_COLUMN,
     )
     caption = (
-        "Seconds since the migration was asked for, medians over the case's runs. What counters show is as "
-        "exact as those are sampled, all else as the clocks."
+        "Seconds since the migration was asked for, medians over the case's runs. First bytes and last page "
+        "are seen in counters and as exact as those are renewed and sampled (0.05 and 0.1 s, or more where a "
+        "warning says so), all else as the clocks."
     )
     return Table("moments-table", "Moments of the migrations", columns, rows, caption, heading=False)
 

@@ -15,6 +15,9 @@ from analysis.report.formats import EMPTY, bit_rate
 from analysis.study import Analysis
 from analysis.units import GIB
 
+# Of every package and every interface.
+_NOT_SHOWN = ("packages", "mtu_bytes")
+
 
 def section(context: Context) -> Section:
     """Always there: lab.json is."""
@@ -87,7 +90,7 @@ def deviations_table(analysis: Analysis) -> Table:
 def nodes_table(analysis: Analysis) -> Table:
     """lab.json: one column per node."""
     nodes = analysis.results.lab.nodes
-    keys = list(dict.fromkeys(key for node in nodes.values() for key in node if key != "packages"))
+    keys = list(dict.fromkeys(key for node in nodes.values() for key in node if key not in _NOT_SHOWN))
     rows = [
         [
             Cell(key.removesuffix("_bytes").replace("_", " ")),
@@ -111,7 +114,7 @@ def link_table(analysis: Analysis) -> Table:
         for link in lab.links
     ]
     columns = (label("migration link"), Column("configured"), Column("measured"), Column("share"))
-    return Table("link", "Link", columns, rows)
+    return Table("link", "Link", columns, rows, "Measured: payload of one TCP stream, without headers.")
 
 
 def clocks_table(analysis: Analysis) -> Table:

@@ -22,7 +22,8 @@ from analysis.outage import Requests
 from analysis.parsers.pcap import Capture, Kind
 from analysis.parsers.records import RunRecord, read_lab, read_run
 from analysis.sightings import places_of
-from analysis.timeline import Timeline, build_timeline, wire_of
+from analysis.timeline import Timeline, build_timeline
+from analysis.wire import Wire, wire_of
 from tests.unit.analysis.recorded_captures import recorded_run
 
 
@@ -34,6 +35,7 @@ class Scene:
     evidence: Evidence
     clocks: ClockModel
     timeline: Timeline
+    wire: Wire
 
     def judge(self, captures: Mapping[str, Capture] | None = None) -> Attribution:
         evidence = self.evidence if captures is None else replace(self.evidence, captures=captures)
@@ -58,7 +60,8 @@ def scene(
     run, lab = read_run(run_dir / "run.json"), read_lab(root / "lab.json")
     evidence = read_evidence(run_dir)
     clocks = clock_model(run, lab, evidence.exchanges)
-    return Scene(run, evidence, clocks, build_timeline(run, evidence, wire_of(run, evidence, clocks), clocks))
+    wire = wire_of(run, evidence, clocks, lab)
+    return Scene(run, evidence, clocks, build_timeline(run, evidence, wire, clocks), wire)
 
 
 @pytest.fixture(scope="module")
@@ -324,9 +327,8 @@ def test_a_capture_of_another_run_is_named(held: Scene, name: str) -> None:
     capture = held.evidence.captures[name]
     other = replace(capture, time=capture.time - 3600)
     mixed = replace(held.evidence, captures={**held.evidence.captures, name: other})
-    wire = wire_of(held.run, mixed, held.clocks)
     with pytest.raises(EvidenceError, match=f"{CAPTURE_FILES[name]}: mixed up: nothing in it is of this"):
-        check_coherence(held.run, mixed, held.clocks, wire, held.timeline)
+        check_coherence(held.run, mixed, held.clocks, held.wire, held.timeline)
 
 
 def test_a_run_without_captures_is_not_judged(held: Scene) -> None:

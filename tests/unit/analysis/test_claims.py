@@ -593,10 +593,10 @@ def test_the_report_writes_claims_json_of_real_runs(tmp_path: Path) -> None:
     paths = write_report(RECORDED / "quick" / "local", tmp_path)
     document = json.loads(paths.claims.read_text(encoding="utf-8"))
     by_id = {claim["id"]: claim for claim in document["claims"]}
-    # 1.53 to 2.15 over the border of 1.7: the same figure has the same verdict by both rules.
+    # 1.60 to 2.24 over the border of 1.7: the same figure has the same verdict by both rules.
     assert by_id["table3.transferred_mb.slope"]["verdict"] == NOT_TESTABLE
     assert by_id["data-twice-stressed"]["verdict"] == NOT_TESTABLE
-    assert by_id["table3.transferred_mb.slope"]["measured"] == pytest.approx(1.84, abs=0.01)
+    assert by_id["table3.transferred_mb.slope"]["measured"] == pytest.approx(1.92, abs=0.01)
     assert all(
         (RECORDED / "quick" / "local" / run).is_dir() for claim in by_id.values() for run in claim["runs"]
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from analysis.errors import EvidenceError
 from analysis.parsers.events import parse_events
 from analysis.parsers.job import parse_job
-from analysis.parsers.nic import busiest, parse_nic
+from analysis.parsers.nic import parse_nic
 from analysis.parsers.progress import parse_progress
 
 Parser = Callable[[Iterable[bytes], str], Any]
@@ -25,7 +26,7 @@ def lines(*rows: object) -> list[bytes]:
 
 
 def test_nic_counters() -> None:
-    (log,) = parse_nic(lines(NIC, {**NIC, "t": 100.05, "tx_bytes": 1002}), "nic.jsonl")
+    log = parse_nic(lines(NIC, {**NIC, "t": 100.05, "tx_bytes": 1002}), "nic.jsonl")
     assert log.interface == "migration0"
     assert log.time.tolist() == [100.0, 100.05]
     assert log.tx_bytes.tolist() == [2, 1002]
@@ -34,9 +35,30 @@ def test_nic_counters() -> None:
 def test_the_busiest_interface_is_the_migrations() -> None:
     guest = {**NIC, "interface": "guest0"}
     rows = [NIC, guest, {**NIC, "rx_bytes": 10**6}, {**guest, "rx_bytes": 10**5}]
-    logs = parse_nic(lines(*rows), "nic.jsonl")
-    assert [log.interface for log in logs] == ["migration0", "guest0"]
-    assert busiest(logs).interface == "migration0"
+    assert parse_nic(lines(*rows), "nic.jsonl").interface == "migration0"
+
+
+def test_another_interface_may_come_go_and_be_reset() -> None:
+    """A guest's or the management's interface is no evidence of the migration."""
+    guest = {**NIC, "interface": "guest0", "rx_bytes": 500}
+    late = {**NIC, "interface": "tap7"}
+    rows = [NIC, guest, {**NIC, "rx_bytes": 10**6}, {**guest, "rx_bytes": 0}, late]
+    log = parse_nic(lines(*rows), "nic.jsonl")
+    assert (log.interface, log.rx_bytes.tolist()) == ("migration0", [1, 10**6])
+
+
+def test_counters_of_32_bits_go_on_after_their_turn() -> None:
+    rows = [
+        {**NIC, "tx_bytes": count, "tx_packets": 10 + row}
+        for row, count in enumerate((2**32 - 700, 300, 5000))
+    ]
+    assert np.diff(parse_nic(lines(*rows), "nic.jsonl").tx_bytes).tolist() == [1000, 4700]
+
+
+def test_a_counter_of_64_bits_that_falls_was_reset() -> None:
+    rows = [{**NIC, "tx_bytes": 2**33}, {**NIC, "tx_bytes": 2**33 + 9000}, {**NIC, "tx_bytes": 40}]
+    with pytest.raises(EvidenceError, match='"tx_bytes" of migration0 went back: the interface was reset'):
+        parse_nic(lines(*rows), "nic.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,9 @@ def test_sources_of_a_completed_run_agree(runs: dict[str, RunResult], path: str)
     assert figures.migration_seconds_events == pytest.approx(figures.migration_seconds, abs=0.1)
     assert figures.migration_seconds_wire is not None
     assert figures.migration_seconds_wire < figures.migration_seconds
-    assert figures.forward_bytes_libvirt == pytest.approx(figures.forward_bytes, rel=0.01)
+    # QEMU counts what it hands to TCP, the wire carries 66 bytes of headers with each 1448 of it.
+    assert figures.forward_bytes_libvirt is not None
+    assert figures.forward_bytes == pytest.approx(figures.forward_bytes_libvirt * 1514 / 1448, rel=0.001)
     assert figures.forward_bytes_received == pytest.approx(figures.forward_bytes, rel=0.001)
     assert figures.backward_bytes_received == pytest.approx(figures.backward_bytes, rel=0.01)
     assert figures.backward_bytes < 0.01 * figures.forward_bytes
@@ -114,7 +116,8 @@ def test_precopy_that_did_not_converge(runs: dict[str, RunResult], data: Path) -
     assert figures.ping_lost == 0
     assert figures.iterations == 5
     assert figures.forward_bytes > 4 * run.record.spec.stressed_bytes
-    assert figures.forward_bytes_libvirt == pytest.approx(figures.forward_bytes, rel=0.02)
+    assert figures.forward_bytes_libvirt is not None
+    assert figures.forward_bytes == pytest.approx(figures.forward_bytes_libvirt * 1514 / 1448, rel=0.01)
     results = load_results(data / "quick" / "local")
     timeline = load_measured(data / "quick" / "local", PRECOPY, results.labs).timeline
     assert timeline.first_pass_done is not None
@@ -139,7 +142,7 @@ def test_a_run_that_failed_before_migrating_has_its_cause_and_no_figures(runs: d
 def test_stressed_memory_travels_close_to_twice(quick: Analysis) -> None:
     (series,) = quick.series
     assert series.data_fit is not None
-    assert series.data_fit.slope == pytest.approx(1.84, abs=0.05)
+    assert series.data_fit.slope == pytest.approx(1.92, abs=0.05)
     assert series.data_fit.r_squared > 0.998
 
 

@@ -15,7 +15,8 @@ from analysis.outage import Interval
 from analysis.parsers.progress import ProgressLog
 from analysis.parsers.records import read_lab, read_run
 from analysis.slowdown import Slowdown, guest_clock, measure_slowdown
-from analysis.timeline import Timeline, build_timeline, wire_of
+from analysis.timeline import Timeline, build_timeline
+from analysis.wire import wire_of
 from tests.unit.analysis.builder import EPOCH, MIB, Model, write_lab, write_run
 
 MODEL = Model(threads=4, thread_mib=512, base_bytes=600e6)
@@ -33,7 +34,7 @@ class Guest:
         evidence = read_evidence(run_dir)
         self.clocks = clock_model(self.run, lab, None)
         self.timeline: Timeline = build_timeline(
-            self.run, evidence, wire_of(self.run, evidence, self.clocks), self.clocks
+            self.run, evidence, wire_of(self.run, evidence, self.clocks, lab), self.clocks
         )
 
     def progress(

@@ -23,7 +23,7 @@ RECORDED = PROJECT / "tests" / "data" / "run-results"
 
 def lab_document(boot_ids: dict[str, str], link: dict[str, Any] | None = None) -> dict[str, Any]:
     """lab.json of nodes of which next to nothing is known."""
-    nodes = {name: {"boot_id": boot_id} for name, boot_id in boot_ids.items()}
+    nodes = {name: {"boot_id": boot_id, "mtu_bytes": {"eth1": 9000}} for name, boot_id in boot_ids.items()}
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     document: dict[str, Any] = lab_description.lab_document(
         "racks", "epoxy", "libvirt", None, nodes, groups, link, "controller", 1.0, WORDS, "epoxy", 0
@@ -63,6 +63,7 @@ def test_a_lab_on_one_kernel_has_one_clock(tmp_path: Path) -> None:
     }
     lab = lab_of(tmp_path, lab_document(dict.fromkeys(SEPARATE_KERNELS, "a"), link))
     assert lab.clock_of("compute2") == (0.0, 0.0)
+    assert lab.mtu_bytes("compute2", "eth1") == 9000
     assert lab.measured_rate("compute1", "compute2", 1e9) == 955651151
 
 

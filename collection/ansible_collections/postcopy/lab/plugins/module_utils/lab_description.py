@@ -13,6 +13,7 @@ NODE_KEYS = (
     "cpu_model",
     "cpus",
     "memory_bytes",
+    "mtu_bytes",
     "qemu_version",
     "libvirt_version",
     "python_version",

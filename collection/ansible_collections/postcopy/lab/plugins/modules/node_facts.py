@@ -33,10 +33,11 @@ node:
   description:
     - kernel, os, cpu_model, cpus, memory_bytes, memory_available_bytes, services_bytes and
       guests_bytes (memory of the node's own processes, shared memory in shares; QEMU's counts as
-      the guests'; 0 before Linux 4.14), boot_id (the same on nodes of one machine), provisioned
-      (the fingerprint that C(playbooks/provision.yml) left; null if it has not come to its end
-      since the node's start), python_version, qemu_version, libvirt_version, packages (name and
-      version of those that matter) and local_facts (those of this kit's roles).
+      the guests'; 0 before Linux 4.14), mtu_bytes (of each network interface), boot_id (the same
+      on nodes of one machine), provisioned (the fingerprint that C(playbooks/provision.yml) left;
+      null if it has not come to its end since the node's start), python_version, qemu_version,
+      libvirt_version, packages (name and version of those that matter) and local_facts (those of
+      this kit's roles).
   returned: always
   type: dict
 """
@@ -114,6 +115,16 @@ def packages():
     return node_texts.installed_packages(process.communicate()[0].decode("utf-8", "replace"))
 
 
+def mtus():
+    """{interface: its largest IP packet in bytes}; it says how many segments counted bytes were."""
+    found = {}
+    for path in glob.glob("/sys/class/net/*/mtu"):
+        text = read(path).strip()
+        if text.isdigit():
+            found[path.split("/")[-2]] = int(text)
+    return found
+
+
 def local_facts():
     facts = {}
     for path in sorted(glob.glob(FACTS)):
@@ -138,6 +149,7 @@ def main():
         "qemu_version": None,
         "libvirt_version": None,
     }
+    node["mtu_bytes"] = mtus()
     node.update(node_texts.processors(read("/proc/cpuinfo")))
     node.update(node_texts.memory(read("/proc/meminfo")))
     node.update(process_memory())
