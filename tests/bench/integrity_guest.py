@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import sys
 from pathlib import Path
@@ -15,18 +14,10 @@ from ansible_collections.postcopy.lab.plugins.module_utils.kernel_log import (
     damage_lines,
 )
 
-WARNING = re.compile(r"\] WARNING: ")
-
 
 def damage_in(console: str) -> list[str]:
-    """The console's lines that tell of damaged memory, in order.
-
-    A warning of the kernel is one of them here: an intact guest of the bench prints none, and several
-    damaged ones printed nothing else ("WARNING: CPU: 0 PID: 99 at include/linux/memcontrol.h:918").
-    """
-    lines = console.splitlines()
-    warnings = [line.strip() for line in lines if WARNING.search(line)]
-    return [*warnings, *(str(line) for line in damage_lines(lines) if line not in warnings)]
+    """The console's lines that tell of damaged memory, in order."""
+    return [str(line) for line in damage_lines(console.splitlines())]
 
 
 class AgentError(Exception):

@@ -51,6 +51,9 @@ DAMAGE = [
     "mce: [Hardware Error]: Machine check events logged",
     "check: Corrupted low memory at ffff888000001000 (1000 phys) = 00000001",
     "guest-agent: lines of the kernel's log were overwritten unread",
+    "BUG kmalloc-64 (Not tainted): Redzone overwritten",
+    "WARNING: at /build/buildd/linux-3.2.0/mm/slub.c:123 free_block+0x1/0x2()",
+    "list_add double add: new=ffff8d2401140000, prev=ffff8d2401140000, next=fffff1e24016d548.",
 ]
 
 
@@ -99,6 +102,11 @@ def test_lines_that_tell_of_damage(line: str) -> None:
 )
 def test_lines_that_do_not(line: str) -> None:
     assert damage_lines([f"[   12.345678] {line}"]) == []
+
+
+@pytest.mark.parametrize("line", (CONSOLES / "notices-of-sound-kernels.txt").read_text().splitlines())
+def test_what_sound_kernels_print_is_no_damage(line: str) -> None:
+    assert damage_lines([line]) == []
 
 
 @pytest.mark.skipif(COMPILER is None, reason="no C compiler on this machine")

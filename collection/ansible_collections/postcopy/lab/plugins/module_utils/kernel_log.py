@@ -13,13 +13,14 @@ import re
 # The guest's own words where it read its log too late: what is not there cannot be looked at.
 UNREAD = "lines of the kernel's log were overwritten unread"
 DAMAGE = re.compile(
-    # A kernel's own warning counts, where a line begins with it: with damaged memory it was at times all that
-    # a guest had to say (recorded consoles in tests/data/consoles). Behind other words it is advice:
-    # "RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable ...", on many sound hosts.
-    r"(?:^|\]\s+)WARNING: "
+    # A kernel's own WARN() counts, which names a place in its source: with damaged memory it was at times all
+    # that a guest had to say (recorded consoles in tests/data/consoles). Others with the word are advice:
+    # "RETBleed: WARNING: Spectre v2 mitigation leaves CPU vulnerable ...", "WARNING: BIOS bug: ...".
+    r"(?:^|\]\s+)WARNING: (?:CPU: \d+ PID: \d+ )?(?:at )?\S+\.[a-z]+:\d+"
     # A lockup tells of time and not of memory: an emulated guest on a busy machine may have one and be
     # intact, as it may have a stall of RCU ("INFO: ...") or a task that was blocked for long.
-    r"|(?<!\w)BUG:(?! soft lockup| workqueue lockup)|kernel BUG at"
+    r"|(?:^|\]\s+|: )BUG:(?! (?:soft|workqueue|spinlock) lockup| rwlock-lockup)|kernel BUG at"
+    r"|(?:^|\]\s+)BUG \S+ \((?:Not t|T)ainted"
     # Exceptions in the kernel: die() numbers each ("divide error: 0000 [#1] PREEMPT SMP").
     r"|\bOops\b|\[#\d+\]|general protection fault|invalid opcode|divide error|double fault|Internal error"
     r"|nable to handle|Kernel panic"
@@ -29,9 +30,11 @@ DAMAGE = re.compile(
     # A program that died of its memory: "stress[150]: segfault at ...", "traps: init[1] trap divide error".
     r"|\S+\[\d+\]:? (?:segfault at|trap |bad frame)|" + re.escape(UNREAD)
 )
-# Lines of an ordinary boot that hold a word of the list.
+# Lines of sound guests that hold a word of the list: looking for damage, limits of the kernel's own checks, a
+# processor topology that it does not understand, a network driver that waited through the switch.
 HARMLESS = re.compile(
     r"[Cc]heck(?:ing|s)? for corruption|corruption check|Scanning for low memory corruption"
+    r"|BUG: MAX_|BUG: arch topology|dev_watchdog"
 )
 
 MOST_LINES = 20
