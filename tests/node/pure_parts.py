@@ -12,6 +12,7 @@ import shutil
 import socket
 import tempfile
 import threading
+import time
 import unittest
 from xml.etree import ElementTree
 
@@ -28,6 +29,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     jsonl,
     libvirt_events,
     migrate,
+    monotonic,
     nova_api,
     nova_migrate,
     pings,
@@ -60,6 +62,19 @@ GUEST = {
 def read(path):
     with open(path) as stream:
         return stream.read()
+
+
+class Waiting(unittest.TestCase):
+    def test_no_wait_goes_by_a_clock_that_somebody_sets(self):
+        begun, clock, real = monotonic.seconds(), [0.0], time.time
+        time.time = lambda: real() - clock[0]
+        try:
+            waiting = threading.Timer(0.1, clock.__setitem__, (0, 3600.0))
+            waiting.start()
+            threading.Event().wait(0.4)
+        finally:
+            time.time = real
+        self.assertTrue(0.3 < monotonic.seconds() - begun < 2)
 
 
 class Deciding(unittest.TestCase):

@@ -360,5 +360,32 @@ def test_a_migration_that_nova_failed_quotes_its_log(hybrid: dict[str, Any]) -> 
     assert "lost connection to destination host" in run["cause_detail"]
 
 
+# The log of a destination whose devices did not fit, with libvirt's lines around QEMU's.
+QEMU_LOG = """2026-11-28 20:13:00.101+0000: starting up libvirt version: 1.2.13, qemu version: 2.4.50
+LC_ALL=C PATH=/bin /usr/bin/qemu-system-x86_64 -name postcopy-lab-x -machine pc,accel=tcg -incoming defer
+char device redirected to /dev/pts/1 (label charserial0)
+qemu-system-x86_64: warning: TCG doesn't support requested feature: CPUID.01H:EDX.vme [bit 1]
+2026-11-28T20:13:04.224411Z qemu-system-x86_64: VQ 1 Guest index 0x6 inconsistent with Host index 0x5
+2026-11-28T20:13:04.224498Z qemu-system-x86_64: load of migration failed: Operation not permitted
+2026-11-28T20:13:04.301000Z qemu-system-x86_64: terminating on signal 15 from pid 873 (/usr/sbin/libvirtd)
+2026-11-28 20:13:04.400+0000: shutting down, reason=failed
+""".splitlines()
+
+
+@pytest.mark.parametrize("outcome", ["failed", "stuck"])
+def test_a_migration_that_failed_quotes_the_destinations_qemu(hybrid: dict[str, Any], outcome: str) -> None:
+    error = "Domain not found: no domain with matching name 'postcopy-lab-x'"
+    hybrid["results"]["migration"].update(outcome=outcome, error=error)
+    assert judged(hybrid, qemu=QEMU_LOG)[2] == (
+        f"{error}; QEMU on the destination: VQ 1 Guest index 0x6 inconsistent with Host index 0x5; "
+        "load of migration failed: Operation not permitted"
+    )
+    assert judged(hybrid, qemu=QEMU_LOG[:4] + QEMU_LOG[6:])[2] == error
+
+
+def test_qemus_log_is_no_cause_of_a_run_that_went_well(hybrid: dict[str, Any]) -> None:
+    assert judged(hybrid, qemu=QEMU_LOG) == ("completed", None, None)
+
+
 def test_a_run_without_nova_says_nothing_of_it(hybrid: dict[str, Any]) -> None:
     assert "nova" not in document(hybrid)

@@ -65,3 +65,20 @@ def test_a_log_that_never_was_leaves_none(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "run").mkdir()
     assert probes.keep_logs(str(tmp_path / "run")) == []
     assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_qemus_log_of_the_run_is_kept_under_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    monkeypatch.setattr(probes.run_files, "QEMU_LOGS_DIRECTORY", str(tmp_path))
+    log = tmp_path / "postcopy-lab-x.log"
+    log.write_text("of an earlier run\n")
+    probes.mark_logs([str(log)])
+    with log.open("a") as stream:
+        stream.write("qemu-system-x86_64: load of migration failed: Input/output error\n")
+    kept = tmp_path / "run"
+    kept.mkdir()
+    assert probes.keep_logs(str(kept)) == []
+    assert [path.name for path in kept.iterdir()] == ["qemu.log"]
+    assert (kept / "qemu.log").read_text() == (
+        "qemu-system-x86_64: load of migration failed: Input/output error\n"
+    )

@@ -10,6 +10,8 @@ import json
 import socket
 import time
 
+from ansible_collections.postcopy.lab.plugins.module_utils.node import monotonic
+
 
 class AgentError(Exception):
     """The agent did not answer, or answered that it could not; one line."""
@@ -20,14 +22,14 @@ def ask(address, port, request, timeout_seconds):
 
     :raises AgentError: no connection, no complete answer in time, or an answer that is not ok
     """
-    deadline = time.time() + timeout_seconds
+    deadline = monotonic.seconds() + timeout_seconds
     chunks = []
     try:
         connection = socket.create_connection((address, port), timeout=timeout_seconds)
         try:
             connection.sendall((request + "\n").encode("ascii"))
             while True:
-                connection.settimeout(max(0.001, deadline - time.time()))
+                connection.settimeout(max(0.001, deadline - monotonic.seconds()))
                 chunk = connection.recv(1 << 16)
                 if not chunk:
                     break
@@ -53,13 +55,13 @@ def ask_until_answered(address, port, request, timeout_seconds, pause_seconds=0.
     up, the later ones so that a guest on a busy machine, which takes seconds for an answer, is not called
     unreachable.
     """
-    started = time.time()
+    started = monotonic.seconds()
     while True:
-        elapsed = time.time() - started
+        elapsed = monotonic.seconds() - started
         patience_seconds = min(max(1.0, elapsed), max(1.0, timeout_seconds - elapsed))
         try:
             return ask(address, port, request, patience_seconds)
         except AgentError:
-            if time.time() - started + pause_seconds >= timeout_seconds:
+            if monotonic.seconds() - started + pause_seconds >= timeout_seconds:
                 raise
             time.sleep(pause_seconds)

@@ -20,6 +20,8 @@ import subprocess
 import tempfile
 import time
 
+from ansible_collections.postcopy.lab.plugins.module_utils.node import monotonic
+
 MARKER = "POSTCOPY-LAB USER SPACE REACHED"
 # The boot sector writes 0x10 to QEMU's isa-debug-exit device, which then exits with (0x10 << 1) | 1.
 BOOT_SECTOR_STATUS = 33
@@ -80,7 +82,7 @@ def try_boot_sector(binary, accelerator, limit_seconds):
     try:
         image = _written(folder, "boot", boot_sector())
         status, output, _dummy = _run(
-            [binary, "-accel", accelerator, "-nodefaults", "-display", "none", "-m", "32",
+            [binary, "-machine", "accel=" + accelerator, "-nodefaults", "-display", "none", "-m", "32",
              "-device", "isa-debug-exit,iobase=0x%x,iosize=4" % EXIT_PORT,
              "-drive", "file=%s,format=raw,if=floppy,readonly=on" % image],
             limit_seconds,
@@ -98,9 +100,9 @@ def try_linux(binary, accelerator, kernel, limit_seconds):
     try:
         archive = _written(folder, "initramfs", initramfs())
         status, output, seconds = _run(
-            [binary, "-accel", accelerator, "-nodefaults", "-display", "none", "-m", str(LINUX_MEMORY_MIB),
-             "-kernel", kernel, "-initrd", archive, "-append", "console=ttyS0 panic=-1", "-no-reboot",
-             "-serial", "stdio"],
+            [binary, "-machine", "accel=" + accelerator, "-nodefaults", "-display", "none",
+             "-m", str(LINUX_MEMORY_MIB), "-kernel", kernel, "-initrd", archive,
+             "-append", "console=ttyS0 panic=-1", "-no-reboot", "-serial", "stdio"],
             limit_seconds,
             until=MARKER,
         )  # fmt: skip
@@ -135,7 +137,7 @@ def _run(command, limit_seconds, until=None):
     Returns (exit status or None when it had to be ended, output and error text, seconds). The command runs
     under coreutils' timeout, which ends it even when this process dies first, and kills it where need be.
     """
-    started = time.time()
+    started = monotonic.seconds()
     with tempfile.TemporaryFile() as stream:
         process = subprocess.Popen(
             ["timeout", "--kill-after=2", str(int(limit_seconds) + 5)] + command,
@@ -145,7 +147,7 @@ def _run(command, limit_seconds, until=None):
             while True:
                 status = process.poll()
                 output = _content(stream)
-                seconds = time.time() - started
+                seconds = monotonic.seconds() - started
                 if (
                     status is not None
                     or seconds > limit_seconds

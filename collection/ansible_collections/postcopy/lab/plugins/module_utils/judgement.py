@@ -111,7 +111,8 @@ def _outcome(evidence, integrity):
         return "failed", "boot_failed" if fill.get("ready_at") is None else "fill_failed", fill["error"]
     migration = evidence.get("migration") or {}
     if migration.get("outcome") == "stuck":
-        return "failed", "migration_stuck", "no end after %s s" % migration.get("waited_seconds")
+        waited = "no end after %s s" % migration.get("waited_seconds")
+        return "failed", "migration_stuck", migration.get("error") or waited
     if migration.get("outcome") not in ("migrated", "aborted"):
         return "failed", "migration_failed", migration.get("error") or "no reason given"
     home = "destination" if migration["outcome"] == "migrated" else "source"

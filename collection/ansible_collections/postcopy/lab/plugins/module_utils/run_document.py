@@ -6,6 +6,8 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
+import re
+
 from ansible_collections.postcopy.lab.plugins.module_utils import judgement, run_files
 
 SCHEMA = 1
@@ -46,7 +48,7 @@ def run_document(run, results, logs, missing, node_names, recorded_at, session=N
     :param results: {"boot", "fill", "migration", "check": module results or {}, "stopped": {role: result},
         "fault": {} or {"step", "detail"}}
     :param logs: {"source", "destination", "guest": lines of console or kernel log; "nova": of nova's logs;
-        "probes": {role: what its measuring process said}}
+        "qemu": of the log of the destination's QEMU; "probes": {role: what its measuring process said}}
     :param missing: names of evidence files that are not there
     :param node_names: {"source", "destination", "prober"}
     :param recorded_at: UTC epoch seconds
@@ -99,6 +101,9 @@ def run_document(run, results, logs, missing, node_names, recorded_at, session=N
         error = nova_error(logs.get("nova") or [])
         if document["outcome"] == "failed" and error:
             document["cause_detail"] = ("%s; nova-compute.log: %s" % (document["cause_detail"], error))[:600]
+    error = qemu_error(logs.get("qemu") or [])
+    if document["cause"] in ("migration_failed", "migration_stuck") and error:
+        document["cause_detail"] = "%s; QEMU on the destination: %s" % (document["cause_detail"], error)
     document["warnings"] = warnings(run["spec"], results, missing, logs.get("probes"))
     return document
 
@@ -120,6 +125,21 @@ def nova_error(lines):
         if len(words) == 2:
             return " ".join(words[1].split())[:250]
     return None
+
+
+# QEMU's own lines, with libvirt's time stamp or without: "qemu-system-x86_64: load of migration failed: ...".
+_QEMU_LINE = re.compile(r"^(?:\d{4}-\d\d-\d\dT\S+ )?\S*qemu[^\s:]*: (.+)$")
+_QEMU_TALK = re.compile(r"warning: |info: |terminating on signal ")
+
+
+def qemu_error(lines):
+    """The last error in QEMU's log, and the one before it where the last says only that loading failed."""
+    words = [found.group(1) for found in map(_QEMU_LINE.match, lines) if found]
+    errors = [word.strip() for word in words if not _QEMU_TALK.match(word)]
+    if not errors:
+        return None
+    wanted = 2 if errors[-1].startswith("load of migration failed") else 1
+    return "; ".join(errors[-wanted:])[:300]
 
 
 def difference(later, earlier):

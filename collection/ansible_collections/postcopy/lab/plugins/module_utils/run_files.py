@@ -28,6 +28,9 @@ DESTINATION_TAP = "destination/icmp.pcap"
 NOVA_LOGS = ("source/nova-compute.log", "destination/nova-compute.log")
 # What the measuring process of a node had to say, if anything.
 PROBE_LOG = "probe.log"
+# What a guest's QEMU had to say, and where libvirt puts it on a host (NAME.log).
+QEMU_LOG = "qemu.log"
+QEMU_LOGS_DIRECTORY = "/var/log/libvirt/qemu"
 # What a run with basic probes does without.
 BEYOND_BASIC = ["prober/ping_fine.log", "prober/clock.jsonl"] + [
     role + "/" + name for role in EXPECTED for name in EXPECTED[role] if name.endswith(".pcap")

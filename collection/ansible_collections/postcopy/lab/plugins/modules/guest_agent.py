@@ -97,6 +97,7 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postcopy.lab.plugins.module_utils import agent_client
+from ansible_collections.postcopy.lab.plugins.module_utils.node import monotonic
 
 POLL_SECONDS = 0.1
 MOST_HOLD_SECONDS = 10.0
@@ -151,7 +152,7 @@ class Asker:
         stress frees and takes its memory again and again, so that several workers hardly ever hold all of it
         at the same moment: what counts is the most that each of them ever held.
         """
-        deadline = time.time() + self.timeout_seconds
+        deadline = monotonic.seconds() + self.timeout_seconds
         while True:
             answer = agent_client.ask(self.address, self.port, "status", self.timeout_seconds)
             self.note_status(answer)
@@ -161,7 +162,7 @@ class Asker:
                 return
             if not stressor["running"]:
                 raise agent_client.AgentError("the stressor ended by itself")
-            if time.time() > deadline:
+            if monotonic.seconds() > deadline:
                 raise agent_client.AgentError(
                     "the stressor held %d bytes of %d after %g s"
                     % (held_bytes, wanted_bytes, self.timeout_seconds)

@@ -223,7 +223,9 @@ def keep_logs(directory):
         if fault:
             faults.append(fault)
         if content or os.path.exists(path):
-            with open(os.path.join(directory, os.path.basename(path)), "wb") as stream:
+            is_qemus = os.path.dirname(path) == run_files.QEMU_LOGS_DIRECTORY
+            name = run_files.QEMU_LOG if is_qemus else os.path.basename(path)
+            with open(os.path.join(directory, name), "wb") as stream:
                 stream.write(content)
     return faults
 
@@ -231,7 +233,8 @@ def keep_logs(directory):
 def start(params):
     for name in ("probe", "migrate"):
         processes.stop(name)
-    mark_logs(params["logs"])
+    qemu_log = ["%s/%s.log" % (run_files.QEMU_LOGS_DIRECTORY, params["guest"])] if params["guest"] else []
+    mark_logs(params["logs"] + qemu_log)
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
     os.makedirs(params["run_directory"])

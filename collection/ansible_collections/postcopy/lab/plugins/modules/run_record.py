@@ -105,6 +105,7 @@ def record(params):
             for role in ("source", "destination")
             for line in run_files.read_lines(os.path.join(directory, role, "nova-compute.log"))
         ],
+        "qemu": run_files.read_lines(os.path.join(directory, "destination", run_files.QEMU_LOG)),
         "probes": {
             role: run_files.read_lines(os.path.join(directory, role, run_files.PROBE_LOG))
             for role in ("source", "destination", "prober")

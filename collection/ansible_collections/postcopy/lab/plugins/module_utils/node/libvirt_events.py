@@ -12,6 +12,10 @@ __metaclass__ = type
 import threading
 import time
 
+# Dead is who has not answered for a minute: nodes that share a busy machine take their time.
+KEEP_ALIVE_SECONDS = 10
+KEEP_ALIVE_COUNT = 6
+
 LIFECYCLE = (
     ("DEFINED", ("ADDED", "UPDATED", "RENAMED", "FROM_SNAPSHOT")),
     ("UNDEFINED", ("REMOVED", "RENAMED")),
@@ -61,6 +65,23 @@ def start_event_loop(libvirt):
     thread = threading.Thread(target=run)
     thread.daemon = True
     thread.start()
+
+
+def open_connection(libvirt):
+    """A connection to this host's libvirt whose events are dealt with in a thread of their own.
+
+    Calls end with an error instead of never where the other end is dead (virConnectSetKeepAlive).
+
+    :raises libvirtError: no libvirt answers
+    """
+    start_event_loop(libvirt)
+    connection = libvirt.open("qemu:///system")
+    try:
+        connection.setKeepAlive(KEEP_ALIVE_SECONDS, KEEP_ALIVE_COUNT)
+    except (AttributeError, libvirt.libvirtError):
+        # A driver without it, or a binding.
+        pass
+    return connection
 
 
 def subscribe(libvirt, connection, domain_name, receive):

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 
-from . import libvirt_events, processes
+from . import libvirt_events, monotonic, processes
 from .jsonl import JsonLines
 from .ticks import ticks
 
@@ -40,6 +40,15 @@ ITERATION_EVENT = "VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION"
 EVENT_PATIENCE_SECONDS = 0.5
 
 
+# How long a request may take before the run is given up: whoever does not answer it will not migrate either.
+REQUEST_SECONDS = 30
+
+# Pauses after a refusal. A request that came too early is made again soon; one that is refused again and
+# again waits twice as long each time.
+FIRST_PAUSE_SECONDS = 0.05
+LONGEST_PAUSE_SECONDS = 5.0
+
+
 def next_action(mode, iteration, elapsed_seconds, limit_seconds, stuck_seconds, switched, aborted):
     """What to do now with a migration that is under way: "switch", "abort", "give-up" or None.
 
@@ -59,7 +68,58 @@ def next_action(mode, iteration, elapsed_seconds, limit_seconds, stuck_seconds, 
 
 
 def one_line(error):
-    return " ".join(str(error).split())
+    return " ".join(("%s" % error).split())
+
+
+def described(error):
+    """Any exception in one line, with its kind where its text alone would not say much."""
+    return "%s: %s" % (type(error).__name__, one_line(error))
+
+
+class Request:
+    """The switch or the abort, asked for in a thread of its own so that nothing waits for the answer.
+
+    It is made again after it was refused, later each time.
+    """
+
+    def __init__(self, ask):
+        """
+        :param ask: makes the request; returns whether it was accepted
+        """
+        self.ask = ask
+        self.made_at = None
+        self.answer = None
+        self.pause_seconds = FIRST_PAUSE_SECONDS
+
+    def make(self, start):
+        """Make it, unless it is on its way or it is too early for another try.
+
+        :param start: runs a function in a thread
+        """
+        if self.is_on_its_way() or self.accepted():
+            return
+        if self.made_at is not None:
+            if monotonic.seconds() - self.made_at < self.pause_seconds:
+                return
+            self.pause_seconds = min(2 * self.pause_seconds, LONGEST_PAUSE_SECONDS)
+        self.made_at, self.answer = monotonic.seconds(), None
+        start(self.run)
+
+    def run(self):
+        self.answer = bool(self.ask())
+
+    def forget(self):
+        """An accepted request came to nothing: it may be made again."""
+        self.answer = False
+
+    def accepted(self):
+        return self.answer is True
+
+    def is_on_its_way(self):
+        return self.made_at is not None and self.answer is None
+
+    def is_unanswered(self):
+        return self.is_on_its_way() and monotonic.seconds() - self.made_at > REQUEST_SECONDS
 
 
 class Migration:
@@ -90,8 +150,7 @@ class Migration:
             "job_before_switch": None,
         }
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
-        libvirt_events.start_event_loop(libvirt)
-        self.connection = libvirt.open("qemu:///system")
+        self.connection = libvirt_events.open_connection(libvirt)
         self.domain = self.connection.lookupByName(settings["name"])
         libvirt_events.subscribe(libvirt, self.connection, settings["name"], self.receive)
 
@@ -109,7 +168,10 @@ class Migration:
                 self.last_lifecycle = (record["name"], record["detail"])
                 self.result["switched"] |= self.last_lifecycle == ("SUSPENDED", "POSTCOPY")
             self.changed.notify_all()
-        self.events.write(record, at)
+        try:
+            self.events.write(record, at)
+        except Exception as error:
+            self.fail(error)
 
     def note(self, name, detail=None, **more):
         """A line of the driver's own in events.jsonl; returns its time."""
@@ -135,15 +197,30 @@ class Migration:
             self.carry_out()
         except self.refusal as error:
             self.error = one_line(error)
-        self.result["finished_at"] = self.note("finished", self.error)
-        with self.changed:
-            self.ended.set()
-            self.changed.notify_all()
+        except Exception as error:
+            self.error = described(error)
+        self.end()
+
+    def end(self):
+        self.result["finished_at"] = time.time()
+        try:
+            self.note("finished", self.error)
+        finally:
+            with self.changed:
+                self.ended.set()
+                self.changed.notify_all()
+
+    def fail(self, error):
+        """End the run at once, of an exception that nobody expected."""
+        self.error = self.error or described(error)
+        self.end()
 
     def carry_out(self):
         """One blocking call; raises `refusal`."""
-        parameters = {self.libvirt.VIR_MIGRATE_PARAM_URI: self.settings["migrate_uri"]}
-        self.domain.migrateToURI3(self.settings["destination_uri"], parameters, self.flags())
+        # libvirt-python 1.2.11 lacks the name of the key, and under Python 2 takes str alone.
+        key = getattr(self.libvirt, "VIR_MIGRATE_PARAM_URI", "migrate_uri")
+        parameters = {key: str(self.settings["migrate_uri"])}
+        self.domain.migrateToURI3(str(self.settings["destination_uri"]), parameters, self.flags())
 
     def sample(self):
         for _tick in ticks(HERTZ, self.ended):
@@ -174,6 +251,7 @@ class Migration:
             return None
 
     def switch(self):
+        """Ask for post-copy; returns whether that was accepted."""
         self.result["iteration_at_switch"] = self.iteration
         job = self.result["job_before_switch"] = self.job()
         at = self.note("switch-requested", job=job)
@@ -192,14 +270,16 @@ class Migration:
             self.domain.migrateSetMaxDowntime(SWITCH_DOWNTIME_MILLISECONDS, 0)
 
     def abort(self):
+        """Ask for the end; returns whether that was accepted."""
         self.note("abort-requested")
         self.result["aborted"] = self.call("abort", self.ask_to_abort)
+        return self.result["aborted"]
 
     def ask_to_abort(self):
         self.domain.abortJob()
 
     def call(self, name, function, *arguments):
-        """Whether it was done. What comes too early or too late is refused: the next tick tries again."""
+        """Whether it was done. What comes too early or too late is refused."""
         try:
             function(*arguments)
         except self.refusal as error:
@@ -211,10 +291,11 @@ class Migration:
         """Migrate; returns the outcome: migrated, aborted, failed or stuck."""
         settings = self.settings
         self.prepare()
-        started = self.result["requested_at"] = self.note("requested", settings["mode"])
+        self.result["requested_at"] = self.note("requested", settings["mode"])
+        started = monotonic.seconds()
         self.start(self.migrate)
         self.start(self.sample)
-        switch_accepted = False
+        switch, abort = Request(self.switch), Request(self.abort)
         while not self.ended.is_set():
             with self.changed:
                 if not self.ended.is_set():
@@ -222,32 +303,51 @@ class Migration:
                 action = next_action(
                     settings["mode"],
                     self.iteration,
-                    time.time() - started,
+                    monotonic.seconds() - started,
                     settings["limit_seconds"],
                     settings["stuck_seconds"],
-                    switch_accepted or self.result["switched"],
-                    self.result["aborted"],
+                    switch.accepted() or switch.is_on_its_way() or self.result["switched"],
+                    abort.accepted() or abort.is_on_its_way(),
                 )
             if self.ended.is_set():
                 break
-            if action == "switch":
-                switch_accepted = self.switch()
-            elif switch_accepted and self.switch_was_lost():
-                switch_accepted = False
+            if switch.accepted() and self.switch_was_lost():
+                switch.forget()
+            elif action == "switch":
+                switch.make(self.start)
             elif action == "abort":
-                self.abort()
+                abort.make(self.start)
             elif action == "give-up":
-                self.note("given-up")
-                self.result["finished_at"] = time.time()
-                return "stuck"
+                return self.give_up(self.complaint())
+            for name, request in (("switch", switch), ("abort", abort)):
+                if request.is_unanswered():
+                    return self.give_up(
+                        "no answer to the request to %s within %d s" % (name, REQUEST_SECONDS)
+                    )
         self.wait_for_last_events()
         if self.error is None:
             return "migrated"
         return "aborted" if self.result["aborted"] else "failed"
 
-    @staticmethod
-    def start(target):
-        thread = threading.Thread(target=target)
+    def give_up(self, reason):
+        """Not waited for any longer, whatever becomes of it."""
+        self.error = self.error or reason
+        self.result["finished_at"] = self.note("given-up", self.error)
+        return "stuck"
+
+    def complaint(self):
+        """What is known of why a migration does not end, one line; None if nothing is."""
+
+    def start(self, target):
+        """Run it in a thread of its own; what it dies of ends the run at once and is its error."""
+
+        def run():
+            try:
+                target()
+            except Exception as error:
+                self.fail(error)
+
+        thread = threading.Thread(target=run)
         thread.daemon = True
         thread.start()
 
@@ -255,9 +355,9 @@ class Migration:
         """The source's last words: STOPPED and job-completed after a success, nothing certain otherwise."""
         if self.error is not None:
             return
-        deadline = time.time() + EVENT_PATIENCE_SECONDS
+        deadline = monotonic.seconds() + EVENT_PATIENCE_SECONDS
         with self.changed:
-            while time.time() < deadline and (
+            while monotonic.seconds() < deadline and (
                 self.job_completed is None or (self.last_lifecycle or ("",))[0] != "STOPPED"
             ):
                 self.changed.wait(0.02)
@@ -280,17 +380,21 @@ def main(settings, kind=Migration):
     import libvirt
 
     processes.write_pid("migrate")
+    result = {}
     try:
-        try:
-            migration = kind(libvirt, settings)
-            outcome = migration.run()
-            result = dict(migration.result, outcome=outcome, error=migration.error)
-            result["job_completed"] = migration.job_completed
-            result.update(versions(migration.connection))
-        except libvirt.libvirtError as error:
-            result = {"outcome": "failed", "error": one_line(error)}
+        migration = kind(libvirt, settings)
+        result = migration.result
+        # Before the migration: after it libvirt may not answer.
+        result.update(versions(migration.connection))
+        outcome = migration.run()
+        result.update(outcome=outcome, error=migration.error, job_completed=migration.job_completed)
+    except libvirt.libvirtError as error:
+        result.update(outcome="failed", error=one_line(error))
+    except Exception as error:
+        result.update(outcome="failed", error=described(error))
     finally:
         processes.remove_pid("migrate")
+    result["finished_at"] = result.get("finished_at") or time.time()
     print(json.dumps(result, sort_keys=True))
     sys.stdout.flush()
     # Threads may still hang in libvirt's calls; there is nothing left to clean up.

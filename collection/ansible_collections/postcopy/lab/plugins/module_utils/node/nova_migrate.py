@@ -18,12 +18,14 @@ import shutil
 import sys
 import time
 
-from . import migrate
+from . import migrate, monotonic
 from .nova_api import NovaApi, NovaError
 
 POLL_SECONDS = 0.5
 # nova looks at a running migration every half second.
 SWITCH_PATIENCE_SECONDS = 1.5
+# A service that is restarted, or a proxy before it, is back in less. The migration goes on meanwhile.
+PATIENCE_SECONDS = 60
 ENDED = ("completed", "error", "failed", "cancelled")
 
 
@@ -33,9 +35,13 @@ class NovaMigration(migrate.Migration):
     def __init__(self, libvirt, settings):
         super(NovaMigration, self).__init__(libvirt, settings)
         self.refusal = NovaError
-        self.nova = NovaApi(settings["nova_url"], os.environ["POSTCOPY_LAB_TOKEN"], settings["server_id"])
+        token = os.environ["POSTCOPY_LAB_TOKEN"]
+        self.nova = NovaApi(settings["nova_url"], token, settings["server_id"], PATIENCE_SECONDS)
         self.last_job = None
+        # (iteration, job statistics) when the source stopped first.
+        self.at_stop = None
         self.switch_asked_at = None
+        self.abort_asked = False
         self.result["nova_migration"] = None
 
     def prepare(self):
@@ -45,9 +51,11 @@ class NovaMigration(migrate.Migration):
             shutil.copyfile(console, os.path.join(self.settings["run_directory"], "console.log"))
 
     def receive(self, record, at):
-        if record.get("name") == "SUSPENDED" and record.get("detail") == "POSTCOPY":
-            self.result["job_before_switch"] = self.last_job
-            self.result["iteration_at_switch"] = self.iteration
+        """When nova really switches is known from the source's stop; the switch begins a pass of its own."""
+        if record.get("name") == "SUSPENDED":
+            self.at_stop = self.at_stop or (self.iteration, self.last_job)
+            if record.get("detail") == "POSTCOPY":
+                self.result["iteration_at_switch"], self.result["job_before_switch"] = self.at_stop
         super(NovaMigration, self).receive(record, at)
 
     def job(self):
@@ -71,28 +79,46 @@ class NovaMigration(migrate.Migration):
         }
         self.result["nova_ended_at"] = time.time()
         server = self.nova.server()
-        self.result["nova_instance"] = {"status": server["status"], "host": server["OS-EXT-SRV-ATTR:host"]}
+        status, host = server.get("status"), server.get("OS-EXT-SRV-ATTR:host")
+        self.result["nova_instance"] = {"status": status, "host": host}
+        if record["status"] == "cancelled" and self.abort_asked:
+            # Its answer may have been lost on the way.
+            self.result["aborted"] = True
         if record["status"] != "completed":
             self.error = "nova: the migration is %s" % ": ".join(
-                word for word in (record["status"], self.nova.migration_failure()) if word
+                word for word in (record["status"], self.failure()) if word
             )
-        elif (server["status"], server["OS-EXT-SRV-ATTR:host"]) != ("ACTIVE", self.settings["destination"]):
-            self.error = "nova: the instance is %s on %s" % (server["status"], server["OS-EXT-SRV-ATTR:host"])
+        elif (status, host) != ("ACTIVE", self.settings["destination"]):
+            self.error = "nova: the instance is %s on %s" % (status, host)
+
+    def failure(self):
+        """Why, in nova's words; None where it says nothing, or no longer answers."""
+        try:
+            return self.nova.migration_failure()
+        except NovaError:
+            return None
+
+    def complaint(self):
+        return self.nova.complaint
 
     def switch(self):
         if self.result["switched"]:
             return True
         at = self.note("switch-requested")
         if self.call("switch", self.nova.force_complete):
-            self.switch_asked_at = time.time()
+            self.switch_asked_at = monotonic.seconds()
             self.result["switch_requested_at"] = self.result["switch_requested_at"] or at
             return True
         return False
 
     def switch_was_lost(self):
-        return not self.result["switched"] and time.time() - self.switch_asked_at > SWITCH_PATIENCE_SECONDS
+        return (
+            not self.result["switched"]
+            and monotonic.seconds() - self.switch_asked_at > SWITCH_PATIENCE_SECONDS
+        )
 
     def ask_to_abort(self):
+        self.abort_asked = True
         self.nova.abort()
 
 

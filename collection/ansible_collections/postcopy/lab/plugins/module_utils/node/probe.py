@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from . import captures, clocks, libvirt_events, pings, processes, qmp, vcpus
+from . import captures, clocks, libvirt_events, monotonic, pings, processes, qmp, vcpus
 from .jsonl import JsonLines
 from .ticks import ticks
 
@@ -85,8 +85,7 @@ def connect():
 
     # Errors are dealt with where they occur; the binding would print each of them as well.
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
-    libvirt_events.start_event_loop(libvirt)
-    return libvirt, libvirt.open("qemu:///system")
+    return libvirt, libvirt_events.open_connection(libvirt)
 
 
 def record_events(libvirt, connection, domain_name, path):
@@ -120,9 +119,15 @@ def capture_tap(libvirt, connection, domain_name, present, recorder, stop):
 
 def have_guest_yield(name, nice, present, stop):
     """As soon as the guest is on this host: /proc is not looked through for a guest that is yet to come."""
+    was_there = False
     while not stop.wait(0.05):
+        was_there = was_there or present.is_set()
         if present.is_set() and vcpus.make_yield(name, nice):
             return
+    if was_there:
+        sys.stderr.write(
+            "nice value %d was not applied: no thread of the guest's processors was found\n" % nice
+        )
 
 
 def ask_for_blocktime(path, stop):
@@ -206,9 +211,9 @@ def main(settings):
     threads = start_threads(settings, recorder, stop)
     say_ready()
     # Short waits: Python 2 handles signals only between them.
-    deadline = time.time() + settings["deadline_seconds"]
+    deadline = monotonic.seconds() + settings["deadline_seconds"]
     while not stop.wait(0.1):
-        if time.time() > deadline:
+        if monotonic.seconds() > deadline:
             stop.set()
     for fault in recorder.stop():
         sys.stderr.write(fault + "\n")

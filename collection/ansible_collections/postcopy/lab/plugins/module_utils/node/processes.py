@@ -12,6 +12,8 @@ import os
 import signal
 import time
 
+from . import monotonic
+
 PID_DIRECTORY = "/var/lib/postcopy-lab/pids"
 PR_SET_PDEATHSIG = 1  # prctl(2)
 
@@ -75,8 +77,8 @@ def _signal(pid, number):
 
 
 def _wait_gone(name, pid, patience_seconds):
-    deadline = time.time() + patience_seconds
-    while time.time() < deadline:
+    deadline = monotonic.seconds() + patience_seconds
+    while monotonic.seconds() < deadline:
         try:
             # It is our child when the starting module lives on in the same process (mitogen).
             os.waitpid(pid, os.WNOHANG)

@@ -6,7 +6,7 @@ from __future__ import absolute_import, division, print_function
 
 __metaclass__ = type
 
-import time
+from . import monotonic
 
 
 def ticks(hertz, stop):
@@ -16,11 +16,10 @@ def ticks(hertz, stop):
     :param stop: threading.Event
     """
     period = 1.0 / hertz
-    start = time.time()
+    start = monotonic.seconds()
     count = 0
     while not stop.is_set():
         yield
-        # A clock that was set back must not put this loop to sleep for long.
-        elapsed = max(0.0, time.time() - start)
+        elapsed = monotonic.seconds() - start
         count = max(count + 1, int(elapsed / period))
-        stop.wait(min(period, max(0.0, count * period - elapsed)))
+        stop.wait(max(0.0, count * period - elapsed))
