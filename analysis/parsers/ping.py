@@ -94,7 +94,6 @@ class _Lines:
     sequence: list[int]
     round_trip: list[float]
     is_error: list[bool]
-    is_waiting: list[bool]
     summary: list[tuple[int, int]]
     said: list[str]
 
@@ -108,7 +107,7 @@ def parse_ping(lines: Iterable[bytes], file: str) -> PingLog:
     than a second left to wait for are undecided. Raises EvidenceError for an unknown line, a cut last line, a
     clock that went back, sequence numbers that leap, or a log without two answers (none could be dated).
     """
-    found = _Lines([], [], [], [], [], [], [], [])
+    found = _Lines([], [], [], [], [], [], [])
     for first, block in blocks_of_lines(lines, file):
         _read_block(block, first, file, found)
     stamp = np.array(found.stamp)
@@ -134,15 +133,17 @@ def _read_block(block: bytes, first: int, file: str, found: _Lines) -> None:
         matches = []
     if len(matches) != block.count(b"\n"):
         raise _first_garbled(block, first, file)
-    stamped = [(number, *match[:5]) for number, match in enumerate(matches, first) if match[0]]
-    if stamped:
-        numbers, stamps, replies, round_trips, waits, errors = zip(*stamped, strict=True)
-        found.number.extend(numbers)
+    told = [match for match in matches if match[0]]
+    if told:
+        stamps, replies, round_trips, waits, errors, *_ = zip(*told, strict=True)
         found.stamp.extend(map(float, stamps))
         found.sequence.extend(int(r or w or e) for r, w, e in zip(replies, waits, errors, strict=True))
         found.round_trip.extend([float(milliseconds or "nan") for milliseconds in round_trips])
-        found.is_waiting.extend(map(bool, waits))
         found.is_error.extend(map(bool, errors))
+    if len(told) == len(matches):
+        found.number.extend(range(first, first + len(matches)))
+        return
+    found.number.extend(number for number, match in enumerate(matches, first) if match[0])
     found.summary.extend((int(match[5]), int(match[6])) for match in matches if match[5])
     found.said.extend(match[7] for match in matches if match[7])
 
@@ -188,11 +189,11 @@ def _assemble(
     if transmitted == last + 1 and sequence.min() == 1:
         last += 1
     unanswered = np.setdiff1d(np.arange(sequence.min(), last + 1), answered, assume_unique=True)
-    waiting = np.array(found.is_waiting, dtype=np.bool_)
+    errors = np.array(found.is_error, dtype=np.bool_)
+    waiting = ~replied & ~errors
     unanswered_sent_at = _sending_times(
         unanswered, (answered, sent_at), (sequence[waiting] + 1, stamp[waiting]), period
     )
-    errors = np.array(found.is_error, dtype=np.bool_)
     ended_at = float(stamp[~errors].max())
     decided = unanswered_sent_at <= ended_at - _LEAST_WAIT_SECONDS
     return PingLog(
