@@ -60,14 +60,23 @@ def smallest_paired_p(pairs: int) -> float:
 def compare(first: Sequence[float], second: Sequence[float]) -> Comparison | None:
     """Mann-Whitney's rank-sum test, exact (ties by midranks) if small, with the ratio of medians.
 
-    None if a group is empty or the first median is zero (no ratio).
+    The ratio to a median of zero is infinite. None if a group is empty or both medians are zero (no ratio).
     """
-    ratio = derive(lambda one, other: other / one, first, second)
+    ratio = derive(lambda one, other: other / one, first, second) or _ratio_to_zero(first, second)
     if ratio is None:
         return None
     least = smallest_p(len(first), len(second))
     p = None if least > _ALPHA else _rank_sum_p(first, second)
     return Comparison(len(first), len(second), ratio, RANK_SUM, least, p)
+
+
+def _ratio_to_zero(first: Sequence[float], second: Sequence[float]) -> Derived | None:
+    """From the ratio the other way round, which is zero: infinite, with its lower bound if that is known."""
+    inverse = derive(lambda one, other: one / other, first, second)
+    if inverse is None:
+        return None
+    low = None if inverse.high is None else _quotient(1, inverse.high)
+    return Derived(math.inf, low, None if low is None else math.inf, inverse.kind)
 
 
 def compare_pairs(pairs: Sequence[tuple[float, float]]) -> Comparison | None:

@@ -26,7 +26,7 @@ from analysis.measure import Direction, RunFigures, direction_of
 from analysis.outage import Interval
 from analysis.parsers.records import Spec
 from analysis.results import Results, load_results
-from analysis.statistics import LEVEL, OF_MEDIANS
+from analysis.statistics import LEVEL, OF_MEDIANS, derive
 from analysis.tables import CaseSummary, summarise_cases
 
 DEFAULT_FIGURES = ("migration_seconds", "forward_bytes")
@@ -284,8 +284,16 @@ def _row(
 
 
 def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float) -> Row:
-    """Ratio and verdict as intervals; beyond only if no outage inside its interval could be within."""
+    """Ratio and verdict as intervals; beyond only if no outage inside its interval could be within.
+
+    Nor any median inside its own interval, or inside the range of too few runs for one.
+    """
     found = compare_intervals(one.outages, other.outages)
+    least = derive(
+        lambda first, second: second / first,
+        [outage.high for outage in one.outages],
+        [outage.low for outage in other.outages],
+    )
     decided = found is not None and found.verdict not in (TOO_FEW, CANNOT_TELL)
     return Row(
         case=key,
@@ -302,7 +310,9 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
         smallest_p=found.smallest_p if found else None,
         p=found.greatest_p if found else None,
         verdict=found.verdict if found else NOT_MEASURED,
-        beyond=found.verdict == DIFFER and found.ratio.low > threshold if found and decided else None,
+        beyond=found.verdict == DIFFER and least is not None and (least.low or 0) > threshold
+        if found and decided
+        else None,
     )
 
 

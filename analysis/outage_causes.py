@@ -16,7 +16,7 @@ from analysis.causes import STALE_CAUSES, Cause
 from analysis.comparison import interval_median
 from analysis.outage import Interval
 from analysis.results import RunResult
-from analysis.statistics import MedianEstimate, median_estimate
+from analysis.statistics import LEVEL, MedianEstimate, median_estimate, most_unseen
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
@@ -110,6 +110,11 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     all_lost = sum(entry.count for _, found in judged for entry in _tallies(found))
     if judged:
         verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
+        if not stale and not unknown:
+            reason += (
+                f" in {len(judged)} runs, so it comes in at most {most_unseen(len(judged))} of such runs"
+            )
+            reason += f" ({LEVEL:.0%} confidence)"
     else:
         verdict, reason = CANNOT_TELL, "no run counts"
     left_out = [found for run, found in moved if run.excluded_because is not None]

@@ -143,6 +143,11 @@ def share_bounds(hits: int, count: int) -> Bounds:
     return Bounds(low, high)
 
 
+def most_unseen(count: int) -> str:
+    """How often what was not seen in so many runs comes at the most, in per cent, rounded up."""
+    return f"{math.ceil(share_bounds(0, count).high * 1000) / 10:g}%"
+
+
 @dataclass(frozen=True)
 class Bend:
     """How far the slope of a parabola through the same points changes from the least to the greatest x.

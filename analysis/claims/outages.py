@@ -12,14 +12,13 @@ from analysis.claims.verdicts import (
     Measurements,
     Outcome,
     exceptions,
-    most_unseen,
     none_measured,
     paths,
     slowed,
 )
 from analysis.measure import RunFigures
 from analysis.outage import Interval
-from analysis.statistics import LEVEL
+from analysis.statistics import LEVEL, most_unseen
 from analysis.trend import rank_correlation, smallest_trend_p
 
 

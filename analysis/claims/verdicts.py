@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,7 +9,7 @@ from functools import cached_property
 from analysis.parsers.records import LinkRate
 from analysis.published_data import Published
 from analysis.results import ENOUGH_BYTES, FULL_LINK, RunResult
-from analysis.statistics import LEVEL, Bounds, Derived, share_bounds
+from analysis.statistics import LEVEL, Bounds, Derived, most_unseen
 from analysis.tables import CaseSummary, Series, measured_series
 
 REPRODUCED = "reproduced"
@@ -155,11 +154,6 @@ def joint_verdict(verdicts: Iterable[str]) -> str:
     """Of several conditions: one that fails is enough to fail, and all must hold."""
     found = set(verdicts)
     return next((word for word in (NOT_REPRODUCED, NOT_TESTABLE) if word in found), REPRODUCED)
-
-
-def most_unseen(count: int) -> str:
-    """How often what was not seen in so many runs comes at the most, in per cent, rounded up."""
-    return f"{math.ceil(share_bounds(0, count).high * 1000) / 10:g}%"
 
 
 def exceptions(count: int) -> str:

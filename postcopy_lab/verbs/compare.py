@@ -158,10 +158,10 @@ def _ratio(row: Row) -> str:
     from analysis.statistics import RANGE
 
     if row.low is None or row.high is None:
-        return EMPTY if row.ratio is None else f"{row.ratio:.2f}"
+        return EMPTY if row.ratio is None or row.ratio == inf else f"{row.ratio:.2f}"
     kind = "range " if row.interval_kind == RANGE else ""
-    bounds = f"{kind}{row.low:.2f} to {row.high:.2f}" if row.high < inf else f"{row.low:.2f} or more"
-    return bounds if row.ratio is None else f"{row.ratio:.2f} ({bounds})"
+    bounds = f"{kind}{row.low:.2f} to {row.high:.2f}" if row.high < inf else f"{kind}{row.low:.2f} or more"
+    return bounds if row.ratio is None or row.ratio == inf else f"{row.ratio:.2f} ({bounds})"
 
 
 def _conclusion(found: LabComparison) -> Iterator[str]:
@@ -176,5 +176,5 @@ def _conclusion(found: LabComparison) -> Iterator[str]:
         yield (
             f"{undecided} of {total} could not be judged: a ratio takes {MINIMUM_COUNT_OF_TWO} counted runs "
             f"on each side, all cases together take {MINIMUM_COUNT} cases. "
-            "After ≥: the least p that so few can give."
+            "There is no ratio of zero to zero. After ≥: the least p that so few can give."
         )

@@ -6,6 +6,7 @@ import json
 import math
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from analysis.errors import InputError
 from analysis.lab_comparison import (
     ALL_CASES,
     COMPLETED,
+    NO_RATIO,
     NOT_MEASURED,
     OUTAGE,
     Row,
@@ -28,7 +30,7 @@ from tests.unit.analysis.builder import Model, write_study
 from tests.unit.analysis.cases import RECORDED, made_case, moved
 
 
-def paces(*seconds: float, **more: float) -> list[dict[str, float]]:
+def paces(*seconds: float, **more: float | None) -> list[dict[str, Any]]:
     return [{"migration_seconds": value, **more} for value in seconds]
 
 
@@ -97,6 +99,45 @@ def test_a_figure_of_which_neither_way_is_better_is_never_beyond() -> None:
     for one, other in ((few, many), (many, few)):
         row = only_row(one, other, "iterations")
         assert (row.direction, row.verdict, row.beyond) == (Direction.NEITHER, DIFFER, False)
+
+
+def test_a_figure_that_was_zero_and_no_longer_is_lies_beyond() -> None:
+    """Standstills of none, but for one of 0.1 s, against 5 s and more: fifty times and more."""
+    none = made_case([{"guest_standstill_seconds": value} for value in (0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0)])
+    long = made_case([{"guest_standstill_seconds": 5.0 + step} for step in range(7)])
+    row = only_row(none, long, "guest_standstill_seconds")
+    assert (row.ratio, row.low, row.high) == (math.inf, pytest.approx(50), math.inf)
+    assert (row.verdict, row.beyond) == (DIFFER, True)
+    assert only_row(long, none, "guest_standstill_seconds").beyond is False
+    neither = only_row(none, none, "guest_standstill_seconds")
+    assert (neither.verdict, neither.beyond) == (NO_RATIO, None)
+
+
+@pytest.mark.parametrize("unknown", ["second", "one run", "both"])
+def test_a_figure_that_is_unknown_is_left_out_and_never_a_traceback(unknown: str) -> None:
+    every, none = paces(*[10.0] * 7, link_use=0.9), paces(*[10.0] * 7, link_use=None)
+    first = made_case(none if unknown == "both" else every)
+    second = made_case([*every[:6], none[0]] if unknown == "one run" else none)
+    row = only_row(first, second, "link_use")
+    if unknown == "one run":
+        assert (row.first_count, row.second_count, row.verdict, row.beyond) == (7, 6, NO_DIFFERENCE, None)
+    else:
+        assert (row.second, row.second_count, row.verdict, row.beyond) == (None, 0, NOT_MEASURED, None)
+
+
+def test_every_figure_of_recorded_runs_can_be_compared() -> None:
+    recorded = RECORDED / "quick" / "local"
+    document = comparison_document(compare_results(recorded, recorded, known_figures()))
+    # Five cases, and all together but for the outage, which is an interval.
+    assert len(document["rows"]) == 6 * len(known_figures()) - 1
+    assert json.dumps(document, allow_nan=False)
+
+
+def test_an_outage_whose_runs_overlap_the_others_is_not_beyond() -> None:
+    """The medians lie apart and the rank test says so, but one run of either side does not."""
+    one, other = made_case(lost(1, 1, 1, 1, 1, 1, 9)), made_case(lost(9, 20, 20, 20, 20, 20, 20))
+    row = only_row(one, other, OUTAGE)
+    assert (row.verdict, row.beyond) == (DIFFER, False)
 
 
 def test_three_runs_a_side_are_not_judged_however_far_apart() -> None:
