@@ -19,6 +19,8 @@ from analysis.parsers.records import LabRecord, RunRecord
 CLOCK_FILE = "prober/clock.jsonl"
 # Linux lets a clock run faster or slower by 500 ppm at most (MAXFREQ, include/linux/timex.h).
 _FASTEST_DRIFT = 500e-6
+# Clocks that run apart by more than a sample of the counters within a migration make its times worthless.
+LARGEST_JUMP_SECONDS = 0.05
 SPANS = ("before", "during", "after")
 
 
@@ -39,11 +41,20 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Jump:
-    """A node's clock that was set during a run: from one exchange to the next, by more than any drift."""
+    """A node's clock that was set during a run: from one exchange to the next, by more than any drift.
+
+    `during`: while it migrated, as far as the exchanges tell.
+    """
 
     node: str
     line: int
     seconds: float
+    during: bool
+
+    @property
+    def large(self) -> bool:
+        """By more than a sample of the counters."""
+        return abs(self.seconds) > LARGEST_JUMP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -64,9 +75,14 @@ class NodeClock:
         return (last.offset_seconds - first.offset_seconds) / (last.time - first.time) * 1e6
 
     @property
+    def set_during_migration(self) -> bool:
+        """Whether it was set while it migrated, by so much that its times are worth nothing."""
+        return any(jump.during and jump.large for jump in self.jumps)
+
+    @property
     def uncertainty_seconds(self) -> float:
-        """The most by which a moment of this node may be off. A jump makes all of its size uncertain."""
-        jumped = sum(abs(jump.seconds) for jump in self.jumps)
+        """The most by which a moment of the migration may be off. A jump makes all of its size uncertain."""
+        jumped = sum(abs(jump.seconds) for jump in self.jumps if jump.during or not jump.large)
         return max(anchor.uncertainty_seconds for anchor in self.anchors) + jumped
 
 
@@ -74,7 +90,7 @@ class NodeClock:
 class ClockModel:
     """All clocks of one run. `exchanged`: whether they were measured during it (lab.json's otherwise).
     `silent`: nodes that answered no exchange, so that lab.json's offset is taken; `unknown`: nodes of which
-    neither says how far their clock is from the prober's.
+    neither says how far their clock is from the prober's, or whose clock was set during the migration.
 
     Each node's uncertainty is its own, so that the prober's counts where it is one of the two compared.
     """
@@ -128,11 +144,16 @@ class ClockModel:
 
 
 def clock_model(run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchanges] | None) -> ClockModel:
-    """The clocks of a run's nodes, from its own exchanges where a node has them."""
+    """The clocks of a run's nodes, from its own exchanges where a node has them.
+
+    A clock that was set before or after the migration is taken as it was during it. That of a destination
+    which was set meanwhile is unknown; a source's own times tell nothing then (coherence.py).
+    """
     computes = [node for node in (run.source, run.destination) if node is not None and node != run.prober]
     nodes = computes if exchanges is not None or run.prober is None else [*computes, run.prober]
+    window = _migration(run, lab, exchanges)
     found = {
-        node: _node_clock(node, exchanges[node], run)
+        node: _node_clock(node, exchanges[node], window)
         if exchanges is not None and node in exchanges
         else _from_lab(node, run, lab)
         for node in nodes
@@ -142,8 +163,30 @@ def clock_model(run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchange
         {node: clock for node, clock in found.items() if clock is not None},
         exchanged=exchanges is not None,
         silent=tuple(node for node in computes if exchanges is not None and node not in exchanges),
-        unknown=tuple(node for node in computes if found[node] is None),
+        unknown=tuple(
+            node
+            for node in computes
+            if (clock := found[node]) is None or (node != run.source and clock.set_during_migration)
+        ),
     )
+
+
+def _migration(
+    run: RunRecord, lab: LabRecord, exchanges: Mapping[str, Exchanges] | None
+) -> tuple[float, float]:
+    """From when to when it was migrated, on the prober's clock; the driver's times are the source's."""
+    if run.driver is None:
+        return -math.inf, math.inf
+    times = (run.driver.requested_at, run.driver.finished_at or run.finished_at)
+    asked = (exchanges or {}).get(run.source or "")
+    if asked is not None:
+        nearest = [int(np.argmin(np.abs(asked.time + asked.offset_seconds - time))) for time in times]
+        return times[0] - float(asked.offset_seconds[nearest[0]]), times[1] - float(
+            asked.offset_seconds[nearest[1]]
+        )
+    own, prober = lab.clock_of(run.source), lab.clock_of(run.prober)
+    offset = own[0] - prober[0] if own and prober else 0.0
+    return times[0] - offset, times[1] - offset
 
 
 def _from_lab(node: str, run: RunRecord, lab: LabRecord) -> NodeClock | None:
@@ -157,17 +200,23 @@ def _from_lab(node: str, run: RunRecord, lab: LabRecord) -> NodeClock | None:
     return NodeClock(node, (Anchor("lab.json", 0.0, own[0] - prober[0], own[1], None),), 0, ())
 
 
-def _node_clock(node: str, exchanges: Exchanges, run: RunRecord) -> NodeClock:
-    best = int(np.argmin(exchanges.error_seconds))
-    borders = [run.driver.requested_at, run.driver.finished_at or run.finished_at] if run.driver else []
-    # The driver's times are the source's: near enough to tell the spans apart.
-    span = np.searchsorted(np.array(borders) - exchanges.offset_seconds[best], exchanges.time)
+def _node_clock(node: str, exchanges: Exchanges, window: tuple[float, float]) -> NodeClock:
+    """`window`: the migration, on the prober's clock."""
+    start, end = window
+    jumps = tuple(_jumps(node, exchanges, window))
+    steps = np.flatnonzero(np.isin(exchanges.line, [jump.line for jump in jumps if jump.large]))
+    time = exchanges.time
+    # From the last time that the clock was set before the migration to the first time after it.
+    first = max((step for step in steps if time[step] <= start), default=0)
+    last = min((step for step in steps if time[step - 1] >= end), default=len(time))
+    kept = np.arange(first, last)
+    span = np.searchsorted(np.array(window), time)
     anchors = []
     for number, name in enumerate(SPANS):
-        inside = np.flatnonzero(span == number)
+        inside = kept[span[kept] == number]
         if len(inside):
             anchors.append(_anchor(name, exchanges, int(inside[np.argmin(exchanges.error_seconds[inside])])))
-    return NodeClock(node, tuple(anchors), len(exchanges.time), tuple(_jumps(node, exchanges)))
+    return NodeClock(node, tuple(anchors), len(time), jumps)
 
 
 def _anchor(span: str, exchanges: Exchanges, index: int) -> Anchor:
@@ -180,10 +229,11 @@ def _anchor(span: str, exchanges: Exchanges, index: int) -> Anchor:
     )
 
 
-def _jumps(node: str, exchanges: Exchanges) -> Iterator[Jump]:
+def _jumps(node: str, exchanges: Exchanges, window: tuple[float, float]) -> Iterator[Jump]:
     """Neighbouring exchanges that no clock without a jump can both have given."""
     change = np.diff(exchanges.offset_seconds)
-    error = exchanges.error_seconds
-    allowed = error[1:] + error[:-1] + _FASTEST_DRIFT * np.diff(exchanges.time)
+    error, time = exchanges.error_seconds, exchanges.time
+    allowed = error[1:] + error[:-1] + _FASTEST_DRIFT * np.diff(time)
     for index in np.flatnonzero(np.abs(change) > allowed).tolist():
-        yield Jump(node, int(exchanges.line[index + 1]), float(change[index]))
+        during = bool(time[index + 1] > window[0] and time[index] < window[1])
+        yield Jump(node, int(exchanges.line[index + 1]), float(change[index]), during)

@@ -20,8 +20,6 @@ from analysis.wire import Wire
 _MARK_SECONDS = 1.0
 # A probe stalls on a busy machine; for as long as this only one whose clock was set, or that stood still.
 _LONGEST_STALL_SECONDS = 10.0
-# Clocks that run apart by more than a sample of the counters within a run make its times worthless.
-_LARGEST_JUMP_SECONDS = 0.05
 # The driver and the listener write to one file, each in its own order.
 _DISORDER_SECONDS = 1.0
 # tcpdump's last packets, up to a second of them, are not always written.
@@ -42,6 +40,21 @@ def check_coherence(
     _check_clocks(evidence, clocks)
     if clocks.known(run.source, run.destination):
         _check_direction(wire, timeline)
+
+
+def check_clocks(run: RunRecord, clocks: ClockModel) -> None:
+    """Raise EvidenceError if the source's clock or the prober's was set during the migration.
+
+    The driver's times are of the one, the pings' of the other. If all others jump it was the prober's.
+    """
+    jumps = [jump for jump in clocks.jumps if jump.during and jump.large]
+    of_source = next((jump for jump in jumps if jump.node == run.source), None)
+    if of_source is None:
+        return
+    what = f"{run.source}'s clock jumped by {of_source.seconds:+.3f} s against the prober's"
+    if len(jumps) > 1 and {jump.node for jump in jumps} == set(clocks.nodes):
+        what = f"the clock of {run.prober} jumped by {-of_source.seconds:+.3f} s against all others"
+    raise EvidenceError(CLOCK_FILE, of_source.line, f"{what} during the migration")
 
 
 def check_driver(run: RunRecord, evidence: Evidence) -> None:
@@ -217,10 +230,6 @@ def run_end(run: RunRecord, timeline: Timeline) -> float:
 
 
 def _check_clocks(evidence: Evidence, clocks: ClockModel) -> None:
-    for jump in clocks.jumps:
-        if abs(jump.seconds) > _LARGEST_JUMP_SECONDS:
-            what = f"{jump.node}'s clock jumped by {jump.seconds:+.3f} s against the prober's"
-            raise EvidenceError(CLOCK_FILE, jump.line, what)
     if clocks.exchanged and not clocks.silent:
         # No clock was set, then: what stood still did so on a busy machine, which harms no counter.
         return

@@ -39,18 +39,22 @@ def findings_of(measured: Measured) -> Findings:
 
 def doubts(findings: Findings) -> Iterator[tuple[str, str]]:
     """(file, what is wrong with it): clocks that jumped or never answered, captures that lack packets."""
-    for jump in findings.clocks.jumps:
-        yield (
-            f"{CLOCK_FILE}:{jump.line}",
-            f"{jump.node}'s clock jumped by {jump.seconds:+.3f} s against the prober's: moments of two nodes "
-            "are ordered only as far as that leaves them sure",
-        )
     clocks = findings.clocks
+    for jump in clocks.jumps:
+        if jump.large and not jump.during:
+            effect = "not during the migration, so its moments stay"
+        elif jump.large:
+            effect = "what two clocks would have to say together is left out"
+        else:
+            effect = "moments of two nodes are ordered only as far as that leaves them sure"
+        what = f"{jump.node}'s clock jumped by {jump.seconds:+.3f} s against the prober's: {effect}"
+        yield f"{CLOCK_FILE}:{jump.line}", what
     for node in clocks.silent:
         if node not in clocks.unknown:
             yield CLOCK_FILE, f"{node} answered no exchange: its clock is taken from lab.json"
-    if clocks.unknown:
-        names = " and ".join(clocks.unknown)
+    nowhere = [node for node in clocks.unknown if node not in clocks.nodes]
+    if nowhere:
+        names = " and ".join(nowhere)
         yield (
             CLOCK_FILE,
             f"neither this file nor lab.json says how far the clock of {names} is from the prober's: what "
@@ -58,7 +62,7 @@ def doubts(findings: Findings) -> Iterator[tuple[str, str]]:
         )
     for clock in findings.clocks.nodes.values():
         lacking = set(SPANS) - {anchor.span for anchor in clock.anchors}
-        if clock.exchanges and lacking & {"before", "after"}:
+        if clock.exchanges and lacking & {"before", "after"} and clock.node not in clocks.unknown:
             when = " and ".join(span for span in SPANS if span in lacking)
             what = (
                 f"no exchange with {clock.node} {when} the migration: its clock is carried on from the rest"

@@ -14,6 +14,7 @@ from analysis.attribution import Attribution, attribute
 from analysis.clock import ClockModel, clock_model
 from analysis.coherence import (
     capture_doubts,
+    check_clocks,
     check_coherence,
     check_driver,
     event_doubts,
@@ -161,6 +162,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     check_driver(run, evidence)
     evidence, nova_doubts = trusted_nova_logs(run, evidence, lab)
     clocks = clock_model(run, lab, evidence.exchanges)
+    check_clocks(run, clocks)
     wire = wire_of(run, evidence, clocks, lab)
     timeline = build_timeline(run, evidence, wire, clocks)
     _check_coverage(run, evidence, clocks, wire, timeline)

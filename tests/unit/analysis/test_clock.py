@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from analysis.clock import ClockModel, clock_model
 from analysis.errors import EvidenceError
+from analysis.measure import RunFigures
 from analysis.parsers.clock import Exchanges, parse_clock
 from analysis.parsers.records import LabRecord, RunRecord, read_lab, read_run
-from tests.unit.analysis.builder import EPOCH, Model, write_lab, write_run
+from analysis.results import Notice, load_results
+from tests.unit.analysis.builder import EPOCH, Model, write_lab, write_run, write_study, write_sums
 
 
 def exchange(
@@ -121,17 +123,21 @@ def test_without_exchanges_lab_json_is_taken(run: RunRecord, lab: LabRecord) -> 
     assert clocks.uncertainty_seconds("compute1", "controller") == pytest.approx(0.004)
 
 
-def test_a_clock_that_jumps_is_named_and_believed_less(run: RunRecord, lab: LabRecord) -> None:
+@pytest.mark.parametrize("ahead", [0.03, -0.03])
+def test_a_clock_that_jumps_a_little_is_named_and_believed_less(
+    run: RunRecord, lab: LabRecord, ahead: float
+) -> None:
     rows = [
-        exchange(node, EPOCH + second, 0.25 if node == "compute2" and second >= 3 else 0.0)
+        exchange(node, EPOCH + second, ahead if node == "compute2" and second >= 3 else 0.0)
         for second in range(-5, 30)
         for node in ("compute1", "compute2")
     ]
     clocks = clock_model(run, lab, parse(rows))
     (jump,) = clocks.jumps
-    assert (jump.node, jump.line) == ("compute2", 18)
-    assert jump.seconds == pytest.approx(0.25, abs=1e-6)
-    assert clocks.uncertainty_seconds("compute1", "compute2") > 0.25
+    assert (jump.node, jump.line, jump.during, jump.large) == ("compute2", 18, True, False)
+    assert jump.seconds == pytest.approx(ahead, abs=1e-6)
+    assert clocks.uncertainty_seconds("compute1", "compute2") > 0.03
+    assert clocks.known("compute1", "compute2")
 
 
 def test_a_node_that_never_answered_is_named_and_taken_from_lab_json(run: RunRecord, lab: LabRecord) -> None:
@@ -175,3 +181,138 @@ def test_pieces_of_lines_are_named_never_a_crash(pieces: list[bytes]) -> None:
     except EvidenceError:
         return
     assert found == {}
+
+
+AHEAD = {"compute1": 12.0, "compute2": -3.0}
+DRIFT = 200e-6
+
+
+def stepped(
+    root: Path, steps: Mapping[str, tuple[float, float]]
+) -> tuple[RunFigures | None, list[Notice], RunRecord]:
+    """A made run on machines whose clocks differ, drift by 200 ppm and are set: {node: (when, by how much)}.
+
+    Each file is on its own node's clock, clock.jsonl says what the prober saw.
+    """
+
+    def on(node: str, time: float) -> float:
+        at, by = steps.get(node, (1e9, 0.0))
+        own = AHEAD.get(node, 0.0) + (DRIFT if node in AHEAD else 0.0) * (time - EPOCH)
+        return time + own + (by if time >= EPOCH + at else 0.0)
+
+    results = write_study(root, [(Model(), 1)])
+    path = results / "lab.json"
+    lab = json.loads(path.read_text())
+    for name in ("compute1", "compute2"):
+        lab["clock_offsets_seconds"][name] = {"offset_seconds": None, "uncertainty_seconds": None}
+    path.write_text(json.dumps(lab))
+    (run_dir,) = results.glob("runs/*/*")
+    for role, node in (("source", "compute1"), ("destination", "compute2")):
+        for file in sorted((run_dir / role).glob("*.jsonl")):
+            rows = [json.loads(line) for line in file.read_text().splitlines()]
+            file.write_text("".join(json.dumps({**row, "t": on(node, row["t"])}) + "\n" for row in rows))
+    exchanges = []
+    for second in np.arange(-0.9, 12.0, 0.5).tolist():
+        for node in AHEAD:
+            at = on("controller", EPOCH + second)
+            true = exchange(node, EPOCH + second, 0.0)
+            times = {
+                name: on(node if name in ("received_at", "answered_at") else "controller", true[name])
+                for name in ("sent_at", "received_at", "answered_at", "returned_at")
+            }
+            exchanges.append({"t": at + 0.0005, "node": node, **times})
+    (run_dir / "prober/clock.jsonl").write_text("".join(json.dumps(row) + "\n" for row in exchanges))
+    record = json.loads((run_dir / "run.json").read_text())
+    for key, time in record["driver"].items():
+        record["driver"][key] = time and on("compute1", time)
+    (run_dir / "run.json").write_text(json.dumps(record))
+    write_sums(run_dir)
+    loaded = load_results(results, workers=1)
+    (result,) = loaded.runs
+    notices = [notice for notice in loaded.notices if notice.file.endswith(("clock.jsonl", "events.jsonl"))]
+    return result.figures, notices, result.record
+
+
+ACROSS = (
+    "downtime_seconds",
+    "switch_seconds",
+    "postcopy_seconds",
+    "border_by_events_seconds",
+    "border_by_traffic_seconds",
+)
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> RunFigures:
+    results = write_study(tmp_path_factory.mktemp("steady"), [(Model(), 1)])
+    figures = load_results(results, workers=1).runs[0].figures
+    assert figures is not None
+    return figures
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        {},
+        {"compute1": (-0.5, 5.0)},
+        {"compute2": (-0.5, 5.0)},
+        {"compute2": (11.2, 5.0)},
+        {"compute1": (-0.5, 5.0), "compute2": (11.2, 5.0)},
+    ],
+    ids=["drift", "source before", "destination before", "destination after", "both"],
+)
+def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_figures(
+    tmp_path: Path, steady: RunFigures, steps: dict[str, tuple[float, float]]
+) -> None:
+    figures, notices, record = stepped(tmp_path, steps)
+    assert figures is not None, notices
+    assert record.driver is not None and record.driver.requested_at > EPOCH + 11
+    for name in (*ACROSS, "migration_seconds", "first_pass_seconds", "setup_seconds"):
+        tolerance = (
+            0.12 if name == "border_by_traffic_seconds" else 0.055 if name == "setup_seconds" else 0.003
+        )
+        assert getattr(figures, name) == pytest.approx(getattr(steady, name), abs=tolerance), name
+    for name in ("ping_lost_precopy", "ping_lost_switch", "ping_lost_postcopy", "ping_lost_after"):
+        assert getattr(figures, name) == getattr(steady, name), name
+    assert figures.forward_bytes_received == pytest.approx(steady.forward_bytes_received, rel=0.001)
+    assert figures.clock_uncertainty_seconds is not None and figures.clock_uncertainty_seconds < 0.001
+    jumped = [notice.message for notice in notices if "jumped" in notice.message]
+    assert len(jumped) == len(steps)
+    assert all(
+        message.endswith("s against the prober's: not during the migration, so its moments stay")
+        for message in jumped
+    )
+
+
+def test_a_destination_set_during_the_migration_leaves_out_what_needs_its_clock(
+    tmp_path: Path, steady: RunFigures
+) -> None:
+    figures, notices, _ = stepped(tmp_path, {"compute2": (3.0, 5.0)})
+    assert figures is not None, notices
+    assert [getattr(figures, name) for name in ACROSS] == [None] * len(ACROSS)
+    assert figures.clock_uncertainty_seconds is None
+    for name in ("migration_seconds", "forward_bytes", "ping_lost"):
+        assert getattr(figures, name) == pytest.approx(getattr(steady, name), abs=0.003, rel=1e-6), name
+    assert figures.forward_bytes_received == pytest.approx(steady.forward_bytes, rel=0.001)
+    (message,) = [notice.message for notice in notices if "clock" in notice.message]
+    assert message == (
+        "compute2's clock jumped by +5.000 s against the prober's: what two clocks would have to say "
+        "together is left out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "message"),
+    [
+        ({"compute1": (3.0, 5.0)}, "compute1's clock jumped by +5.000 s against the prober's during the"),
+        ({"controller": (3.0, 5.0)}, "the clock of controller jumped by +5.000 s against all others during"),
+    ],
+)
+def test_a_source_or_prober_set_during_the_migration_excludes_the_run_by_name(
+    tmp_path: Path, steps: dict[str, tuple[float, float]], message: str
+) -> None:
+    figures, notices, _ = stepped(tmp_path, steps)
+    assert figures is None
+    (notice,) = notices
+    assert notice.file.endswith("prober/clock.jsonl")
+    assert notice.message.startswith(message)
