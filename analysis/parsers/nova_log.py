@@ -24,7 +24,7 @@ _LEVELS = rb"(?:TRACE|DEBUG|INFO|AUDIT|WARNING|WARN|ERROR|CRITICAL)"
 # oslo.log's default form: "2026-11-23 11:33:37.034 PID LEVEL logger [req or -] [instance: UUID] text". What
 # stands before it is another program's: its own date is no date of nova's, since no level follows it.
 _LINE = re.compile(
-    rb"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?)(?P<zone>Z|[+-]\d\d:?\d\d)?"
+    rb"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?)(?: ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)(?= ))?"
     rb"(?: +\d+)? +(?P<level>" + _LEVELS + rb") +(?P<logger>\S+) (?P<text>.*)"
 )
 # A record of nova's, whatever its date looks like; the lines of a traceback are none.
@@ -116,7 +116,7 @@ def _record(line: bytes) -> _Record | None:
     match = _LINE.search(line)
     if match is not None:
         text = match["text"].decode("utf-8", "replace")
-        return _dated(match["time"] + (match["zone"] or b""), text, text)
+        return _dated(match["time"] + (match["zone"] or b"").replace(b"UTC", b"Z"), text, text)
     start = line.find(b"{")
     return None if start < 0 else _json_record(line[start:])
 
