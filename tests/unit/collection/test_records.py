@@ -16,6 +16,7 @@ import yaml
 from ansible_collections.postcopy.lab.plugins.module_utils import (
     agent_client,
     lab_description,
+    run_document,
     run_files,
     study_files,
 )
@@ -87,6 +88,19 @@ def test_a_log_may_hold_anything(tmp_path: Path) -> None:
     path = tmp_path / "console.log"
     path.write_bytes(b"\xff\x00[  1.0] hello\r\nBUG: x")
     assert len(run_files.read_lines(str(path))) == 2
+
+
+def test_a_log_that_is_too_long_to_be_judged_whole_is_named(tmp_path: Path) -> None:
+    for name in ("source/console.log", "prober/ping.log", "guest/kernel_log.txt"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_bytes(
+            b"\n" * (run_files.MOST_CONSOLE_BYTES + (name != "guest/kernel_log.txt"))
+        )
+    # The pings' logs are not judged here: the analysis reads them whole.
+    assert run_files.logs_cut_short(str(tmp_path)) == ["source/console.log"]
+    assert run_document.warnings({"pattern_bytes": 0}, {}, [], cut_short=["source/console.log"]) == [
+        "source/console.log: too long, only its first 4 MiB were judged"
+    ]
 
 
 class Agent:

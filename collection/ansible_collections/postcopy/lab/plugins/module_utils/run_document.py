@@ -48,7 +48,8 @@ def run_document(run, results, logs, missing, node_names, recorded_at, session=N
     :param results: {"boot", "fill", "migration", "check": module results or {}, "stopped": {role: result},
         "fault": {} or {"step", "detail"}}
     :param logs: {"source", "destination", "guest": lines of console or kernel log; "nova": of nova's logs;
-        "qemu": of the log of the destination's QEMU; "probes": {role: what its measuring process said}}
+        "qemu": of the log of the destination's QEMU; "probes": {role: what its measuring process said};
+        "cut_short": names of logs read in part only}
     :param missing: names of evidence files that are not there
     :param node_names: {"source", "destination", "prober"}
     :param recorded_at: UTC epoch seconds
@@ -104,7 +105,9 @@ def run_document(run, results, logs, missing, node_names, recorded_at, session=N
     error = qemu_error(logs.get("qemu") or [])
     if document["cause"] in ("migration_failed", "migration_stuck") and error:
         document["cause_detail"] = "%s; QEMU on the destination: %s" % (document["cause_detail"], error)
-    document["warnings"] = warnings(run["spec"], results, missing, logs.get("probes"))
+    document["warnings"] = warnings(
+        run["spec"], results, missing, logs.get("probes"), logs.get("cut_short") or ()
+    )
     return document
 
 
@@ -176,10 +179,11 @@ def complaint(lines):
     return "; ".join(words)[:300]
 
 
-def warnings(spec, results, missing, said=None):
+def warnings(spec, results, missing, said=None, cut_short=()):
     """What a reader of the figures should know, one line each.
 
     :param said: {role: lines that its measuring process wrote}
+    :param cut_short: names of logs that were too long to be read whole
     """
     said = said or {}
     found = []
@@ -188,6 +192,10 @@ def warnings(spec, results, missing, said=None):
             found.append("the measuring process on the %s had ended before the run did" % role)
         elif stop.get("was_running") is None:
             found.append("the measuring process on the %s was not stopped" % role)
+    for name in cut_short:
+        found.append(
+            "%s: too long, only its first %d MiB were judged" % (name, run_files.MOST_CONSOLE_BYTES >> 20)
+        )
     for role in sorted(said):
         if complaint(said[role]):
             found.append("%s/%s: %s" % (role, run_files.PROBE_LOG, complaint(said[role])))

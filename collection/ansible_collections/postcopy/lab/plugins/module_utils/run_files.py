@@ -78,6 +78,20 @@ def read_lines(path):
         return []
 
 
+def logs_cut_short(directory):
+    """Logs of which `read_lines` reads a part only, as ROLE/NAME."""
+    found = []
+    for role in sorted(os.listdir(directory)):
+        folder = os.path.join(directory, role)
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
+            if (
+                name.endswith((".log", ".txt"))
+                and os.path.getsize(os.path.join(folder, name)) > MOST_CONSOLE_BYTES
+            ):
+                found.append(role + "/" + name)
+    return [name for name in found if not name.startswith("prober/ping")]
+
+
 def write_checksums(directory):
     """SHA256SUMS over all files of the directory, in the form of sha256sum(1)."""
     lines = []

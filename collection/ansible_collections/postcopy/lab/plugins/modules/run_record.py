@@ -106,6 +106,7 @@ def record(params):
             for line in run_files.read_lines(os.path.join(directory, role, "nova-compute.log"))
         ],
         "qemu": run_files.read_lines(os.path.join(directory, "destination", run_files.QEMU_LOG)),
+        "cut_short": run_files.logs_cut_short(directory),
         "probes": {
             role: run_files.read_lines(os.path.join(directory, role, run_files.PROBE_LOG))
             for role in ("source", "destination", "prober")
