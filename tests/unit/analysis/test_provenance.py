@@ -14,7 +14,7 @@ from analysis.export import export_results
 from analysis.lab_comparison import compare_results, comparison_document
 from analysis.report import write_report
 from analysis.results import NOTED, load_results
-from tests.unit.analysis.builder import RATE, Model, write_study
+from tests.unit.analysis.builder import Model, write_study
 
 MODEL = Model(threads=1)
 RUNS = f"runs/{MODEL.case}"
@@ -118,20 +118,22 @@ def test_kernels_and_builds_are_told_apart_too(tmp_path: Path) -> None:
 
 
 def test_a_run_is_measured_by_its_own_sessions_link(tmp_path: Path) -> None:
+    write_study(tmp_path, [(MODEL, 1)])
+    usual = json.loads((tmp_path / "lab.json").read_text())["link"]["measured"][0]["measured_bits_per_second"]
     slower = [
         {
             "source": "compute1",
             "destination": "compute2",
             "configured_bits_per_second": 1e9,
-            "measured_bits_per_second": RATE / 2,
+            "measured_bits_per_second": 470e6,
         }
     ]
     warnings = sessions(tmp_path, [1, 2, 2], {}, {1: {"link": {"measured": slower}}})
     assert warnings == [
         (
             "lab-1.json",
-            "the link compute1 to compute2 gave 470 Mbit/s to 1 of 3 runs, 940 Mbit/s to most: "
-            f"{MODEL.case}/01",
+            "the link compute1 to compute2 gave 470 Mbit/s to 1 of 3 runs, "
+            f"{usual / 1e6:,.0f} Mbit/s to most: {MODEL.case}/01",
         )
     ]
     rates = [
@@ -139,7 +141,7 @@ def test_a_run_is_measured_by_its_own_sessions_link(tmp_path: Path) -> None:
         for run in load_results(tmp_path, workers=1).runs
         if run.figures is not None
     ]
-    assert rates == [RATE / 2, RATE, RATE]
+    assert rates == pytest.approx([470e6, usual, usual])
 
 
 def test_a_description_that_is_gone_is_named(mixed: Path) -> None:
