@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.postcopy.lab.plugins.filter.networks_in_use import free_prefixes
 
 from tests.conftest import PROJECT, run_tool
 
@@ -67,14 +69,35 @@ class Lab:
         return sum(int(line.split("ok=")[1].split()[0]) for line in recap)
 
 
+# What this process has reserved: names of sockets are the kernel's, and gone with the process.
+RESERVED: list[socket.socket] = []
+
+
+def free_address_prefix() -> str:
+    """First two numbers of addresses that nothing on this machine uses, nor another test that runs."""
+    script = PROJECT / "roles/local_nodes/files/machine_networks.sh"
+    printed = subprocess.run(["sh", script], text=True, stdout=subprocess.PIPE, check=True).stdout
+    for prefix in free_prefixes(printed):
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0postcopy-lab-tests-{prefix}")
+        except OSError:
+            reservation.close()
+            continue
+        RESERVED.append(reservation)
+        return prefix
+    raise RuntimeError("every address prefix from 10.92 to 10.254 is in use on this machine")
+
+
 @contextmanager
 def provisioned_lab(
     directory: Path, name: str, settings: Mapping[str, object], inventory: str = "local"
 ) -> Iterator[Lab]:
-    """A lab like one of inventories/, gone again afterwards; `settings` are inventory variables."""
+    """A lab like one of inventories/, on addresses of its own, gone afterwards; `settings` win over the inventory's."""
     lab = Lab(name, directory / "inventory", directory / "results", directory / "state")
     folders = {"lab_results_dir": os.fspath(lab.results_dir), "lab_state_dir": os.fspath(lab.state_dir)}
-    write_inventory(directory, {"lab_name": name, **folders, **settings}, inventory)
+    addresses = {"local_nodes_address_prefix": free_address_prefix()}
+    write_inventory(directory, {"lab_name": name, **addresses, **folders, **settings}, inventory)
     lab.succeed("provision")
     yield lab
     lab.succeed("destroy", "--yes")

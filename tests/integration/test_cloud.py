@@ -48,7 +48,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     settings = {
         "lab_backend": "nova",
         "lab_release": "zed-backports",
-        "local_nodes_address_prefix": "10.96",
         "lab_network_link_rate": "200mbit",
     }
     with provisioned_lab(tmp_path_factory.mktemp("lab"), LAB, settings) as made:

@@ -19,7 +19,6 @@ REPETITIONS = (2, 4, 8, 12)
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     settings = {
         "lab_release": "zed",
-        "local_nodes_address_prefix": "10.92",
         # KVM finds dirty pages in another way and damages nothing.
         "qemu_accelerator": "tcg",
     }

@@ -51,7 +51,7 @@ def podman(*arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    settings = {"local_nodes_address_prefix": "10.94", "lab_network_link_rate": "200mbit"}
+    settings = {"lab_network_link_rate": "200mbit"}
     with provisioned_lab(tmp_path_factory.mktemp("lab"), LAB, settings) as made:
         yield made
     left = podman("ps", "--all", "--format", "{{.Names}}") + podman("network", "ls", "--format", "{{.Name}}")

@@ -55,7 +55,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, builds_dir: Path) -> Iterator[
     settings = {
         "lab_release": RELEASE,
         "source_build_cache_dir": str(builds_dir),
-        "local_nodes_address_prefix": "10.96",
         "lab_network_link_rate": "200mbit",
     }
     with provisioned_lab(tmp_path_factory.mktemp("lab"), "built", settings) as lab:
