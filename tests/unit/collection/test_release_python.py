@@ -1,0 +1,35 @@
+"""Which Python the nodes of a release are driven by: one place says it for every inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.postcopy.lab.plugins.lookup.release_python import release_python
+
+from tests.conftest import PROJECT, run_tool
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("releases/*.yml")), ids=lambda path: path.stem)
+def test_it_is_what_the_release_says(path: Path) -> None:
+    said = yaml.safe_load(path.read_text(encoding="utf-8")).get("lab_python", "/usr/bin/python3")
+    assert release_python(str(PROJECT), path.stem) == said
+
+
+def test_a_release_that_is_not_there_is_no_error() -> None:
+    assert release_python(str(PROJECT), "folsom") == "/usr/bin/python3"
+
+
+@pytest.mark.parametrize(
+    "inventory", [path.name for path in sorted(PROJECT.glob("inventories/*")) if path.name != "README.md"]
+)
+def test_every_inventory_takes_it_from_there(inventory: str) -> None:
+    for release, python in {"icehouse": "/usr/bin/python2.7", "epoxy": "/usr/bin/python3"}.items():
+        done = run_tool(
+            "ansible", "compute1", "--inventory", f"inventories/{inventory}",
+            "--extra-vars", f"lab_release={release}", "--module-name", "ansible.builtin.debug",
+            "--args", "var=ansible_python_interpreter",
+            extra_env={"ANSIBLE_STRATEGY": "linear"},
+        )  # fmt: skip
+        assert f"ansible_python_interpreter: {python}\n" in done.stdout
