@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from postcopy_lab.inventory import LAB_NAME
@@ -22,6 +25,21 @@ def test_the_prechecks_of_an_inventory_accept_it(inventory: str, backend: str, r
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert "failed=0" in done.stdout and "localhost" in done.stdout
+
+
+@pytest.mark.parametrize("value", ["fd00:91:1::11", "10.91.1.300", "compute2.example.org", "198.51.100.12"])
+def test_an_address_that_cannot_be_is_refused_in_one_line(tmp_path: Path, value: str) -> None:
+    inventory = tmp_path / "mine.yml"
+    text = (PROJECT / "inventories/example-10gbit.yml").read_text(encoding="utf-8")
+    inventory.write_text(text.replace("198.51.100.11", value), encoding="utf-8")
+    done = run_tool(
+        "ansible-playbook", "--inventory", str(inventory), "--limit", "localhost", "playbooks/provision.yml",
+        extra_env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+    )  # fmt: skip
+    assert done.returncode == 2 and "changed=0" in done.stdout, done.stdout[-3000:]
+    (said,) = re.findall(r'"msg": "(.*)"', done.stdout)
+    assert said.startswith(f"{inventory}: lab_network_migration_address ")
+    assert value in said and ("compute1" in said) and "\\n" not in said
 
 
 def test_both_pairs_of_the_example_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
