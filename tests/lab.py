@@ -93,7 +93,7 @@ def free_address_prefix() -> str:
 def provisioned_lab(
     directory: Path, name: str, settings: Mapping[str, object], inventory: str = "local"
 ) -> Iterator[Lab]:
-    """A lab like one of inventories/, on addresses of its own, gone afterwards; `settings` win over the inventory's."""
+    """A lab like one of inventories/, on free addresses, gone afterwards; `settings` win over its own."""
     lab = Lab(name, directory / "inventory", directory / "results", directory / "state")
     folders = {"lab_results_dir": os.fspath(lab.results_dir), "lab_state_dir": os.fspath(lab.state_dir)}
     addresses = {"local_nodes_address_prefix": free_address_prefix()}

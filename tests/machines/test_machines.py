@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import run_tool
-from tests.lab import Lab, provisioned_lab
+from tests.lab import Lab, free_address_prefix, provisioned_lab
 
 NAME = "machines-test"
-PREFIX = "10.98"
+PREFIX = free_address_prefix()
 STUDY = "tests/machines/study.yml"
 NUMBERS = {"controller": 2, "compute1": 11, "compute2": 12}
 HOSTNAMES = {
