@@ -55,15 +55,18 @@ def test_the_articles_study_shows_what_it_shows(studies: dict[str, Analysis]) ->
 
 
 def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> None:
-    """Busy virtual processors on two cores dirty less again within the pass, the more of them there are."""
+    """Busy virtual processors on two cores dirty less again within the pass, the more of them there are.
+
+    In bytes with every segment's headers; 1.94 to 1.35 and 2.09 to 1.46 as the interfaces counted them.
+    """
     slopes = {
         series.table: (series.data_fit.bend.first_slope, series.data_fit.bend.last_slope)
         for series in studies["icclab-2014"].series
         if series.mode == "hybrid" and series.data_fit and series.data_fit.bend
     }
     assert slopes == {
-        "table3": (pytest.approx(1.94, abs=0.01), pytest.approx(1.35, abs=0.01)),
-        "table4": (pytest.approx(2.09, abs=0.01), pytest.approx(1.46, abs=0.01)),
+        "table3": (pytest.approx(2.03, abs=0.01), pytest.approx(1.41, abs=0.01)),
+        "table4": (pytest.approx(2.18, abs=0.01), pytest.approx(1.52, abs=0.01)),
     }
     verdicts = {verdict.identifier: verdict for verdict in studies["icclab-2014"].verdicts}
     for identifier in ("linear-time", "linear-data"):
