@@ -7,6 +7,7 @@ UUID. The tests run in the order of the file: later ones restart a compute and s
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
@@ -32,8 +33,8 @@ HOSTNAMES = {
 COPY = {"machine_id": "0123456789abcdef0123456789abcdef", "uuid": "11111111-2222-4333-8444-555555555555"}
 FOLDER = "/var/lib/nova/instances"
 STEP_SECONDS = 5
-# A clock with the kernel's own tick of 10000 microseconds is right; with this one it runs 0.2 % fast.
-DRIFT_TICK_MICROSECONDS = 10020
+# How much faster the stepped clock then runs. Linux allows 500.
+DRIFT_PPM = 400
 RESTART_SECONDS = 600
 
 
@@ -170,34 +171,49 @@ def test_a_study_asks_for_provisioning_after_the_restart(lab: Lab) -> None:
         for line in again.splitlines()
         if "changed=" in line
     }
-    assert changed.pop("compute2") == "1" and set(changed.values()) == {"0"}, changed
+    assert changed.pop("compute2") == "2" and set(changed.values()) == {"0"}, changed
 
 
-def test_a_clock_that_is_wrong_and_drifts_is_accounted_for(lab: Lab) -> None:
+def test_a_clock_that_is_wrong_and_drifts_is_no_obstacle(lab: Lab) -> None:
+    on(lab, "compute2", f'systemctl stop chrony; date --set "{STEP_SECONDS} seconds"')
+    # struct timex of adjtimex(2): modes at 0 (ADJ_FREQUENCY is 2), frequency at 16 in ppm times 65536.
     adjust = (
-        "import ctypes, struct; "
-        "b = ctypes.create_string_buffer(208); "
-        # struct timex of adjtimex(2): modes at 0, tick at 88; ADJ_TICK is 0x4000.
-        f'struct.pack_into("I", b, 0, 0x4000); struct.pack_into("q", b, 88, {DRIFT_TICK_MICROSECONDS}); '
+        "import ctypes, struct; b = ctypes.create_string_buffer(208); "
+        f'struct.pack_into("I", b, 0, 2); struct.pack_into("q", b, 16, {DRIFT_PPM} * 65536); '
         "assert ctypes.CDLL(None).adjtimex(b) >= 0"
     )
-    on(lab, "compute2", f'systemctl stop chrony; date --set "{STEP_SECONDS} seconds"')
-    script = ssh(lab, "compute2", f"sudo python3 -c '{adjust}'")
-    assert script.returncode == 0, script.stderr
+    done = ssh(lab, "compute2", f"sudo python3 -c '{adjust}'")
+    assert done.returncode == 0, done.stderr
     lab.succeed("study", STUDY, "--repetitions", "2")
-    made = run(lab, 2)
-    assert_migrated_intact(made)
+    assert_migrated_intact(run(lab, 2))
 
 
-def test_results_of_machines_are_reported_predicted_and_compared(lab: Lab) -> None:
-    printed = lab.succeed("report", STUDY)
-    assert "Traceback" not in printed
-    results = lab.results("machines")
-    page = (results / "report/report.html").read_text(encoding="utf-8")
+def table(lab: Lab, name: str, repetition: int) -> list[dict[str, str]]:
+    """The rows of a table of the report that are of one repetition."""
+    text = (lab.results("machines") / "report/csv" / name).read_text(encoding="utf-8")
+    return [row for row in csv.DictReader(text.splitlines()) if row["run"].endswith(f"{repetition:02d}")]
+
+
+def test_the_report_puts_the_clocks_right(lab: Lab) -> None:
+    assert "Traceback" not in lab.succeed("report", STUDY)
+    page = (lab.results("machines") / "report/report.html").read_text(encoding="utf-8")
     assert "hybrid-s-stress-1x64mib-100mbit" in page
-    predicted = lab.command(
-        *("predict", "--ram", "256M", "--stressed", "64M", "--rate", "100M", "--from", os.fspath(results))
-    )
-    assert "Traceback" not in predicted.stdout
-    compared = lab.command("compare", os.fspath(results), os.fspath(results))
-    assert compared.returncode in (0, 1), compared.stdout[-3000:]
+    clock = [row for row in table(lab, "clock.csv", 2) if row["node"] == "compute2"]
+    assert clock and all(float(row["jumps"]) == 0 for row in clock), clock
+    for row in clock:
+        uncertainty = float(row["uncertainty_seconds"])
+        assert STEP_SECONDS - 0.5 < float(row["offset_seconds"]) < STEP_SECONDS + 2 + uncertainty
+    for repetition in (1, 2):
+        (figures,) = table(lab, "runs.csv", repetition)
+        # Without the offsets it would be 5 s longer in the second run.
+        assert 0 < float(figures["downtime_seconds"]) < STEP_SECONDS / 2, figures
+
+
+def test_results_of_machines_are_predicted_from_and_compared(lab: Lab) -> None:
+    results = os.fspath(lab.results("machines"))
+    size = ("--ram", "256M", "--stressed", "64M", "--rate", "100M")
+    predicted = lab.command("predict", *size, "--from", results)
+    # Two runs of one load are no line to predict from, and that is said in one line.
+    assert predicted.returncode in (0, 2) and "Traceback" not in predicted.stdout, predicted.stdout
+    compared = lab.succeed("compare", results, results)
+    assert "hybrid-s-stress-1x64mib-100mbit" in compared

@@ -12,7 +12,11 @@ set -eu
 source_dir=$1
 output_dir=$2
 
-work=$(mktemp -d)
+# Beside the result: /tmp may be in memory, with less room than the 700 MB that this takes.
+mkdir -p "$output_dir"
+rm -rf "$output_dir"/build.*
+work=$(mktemp -d "$output_dir/build.XXXXXX")
+chmod 0755 "$work"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 tree=$work/tree
@@ -104,7 +108,6 @@ cp "$tree/boot/vmlinuz-$kernel" "$work/vmlinuz"
 } > "$work/manifest.txt"
 
 # Renamed into place at the end: a build that was cut short leaves no half of it.
-mkdir -p "$output_dir"
 for name in vmlinuz initrd.img manifest.txt; do
     install -m 0644 "$work/$name" "$output_dir/$name.new"
     mv "$output_dir/$name.new" "$output_dir/$name"
