@@ -84,7 +84,9 @@ def refusal_as(user, gid, action):
         text = ""
         try:
             os.close(readable)
-            os.initgroups(user.pw_name, gid)
+            # As libvirt does (virGetGroupList): the user's groups with its primary one, which is kvm in
+            # Debian and listed nowhere else; then the group that QEMU is given.
+            os.initgroups(user.pw_name, user.pw_gid)
             os.setgid(gid)
             os.setuid(user.pw_uid)
             action()
