@@ -43,10 +43,11 @@ def put(content: str, path: str) -> None:
 
 @pytest.fixture
 def unchanged() -> Iterator[None]:
-    """What a refusal leaves: the builds, what is used, and no half of a build."""
+    """What a refusal leaves: the builds, what is used, no half of a build, and no tree."""
     before = builds(), in_use()
     yield
     assert (builds(), in_use()) == before
+    assert set(node("build1").check_output(f"ls {SCRATCH}").split()) <= {"ccache", "failed"}
     assert node("build1").run("dtc --version").rc == 0
 
 
@@ -100,6 +101,12 @@ def test_an_older_build_can_be_named() -> None:
 
 
 NOTHING_MATCHES = {"path": "util.c", "pattern": "no such", "replacement": "", "reason": "-"}
+UNDEFINED = {
+    "path": "dtc.c",
+    "pattern": r"^int main\(",
+    "replacement": "int nowhere(void);\nint somewhere(void) { return nowhere(); }\nint main(",
+    "reason": "-",
+}
 # Another flag, so that there is something to build.
 OTHER: dict[str, object] = {"dtc_flags": []}
 REFUSALS: dict[str, tuple[dict[str, object], str]] = {
@@ -120,14 +127,19 @@ REFUSALS: dict[str, tuple[dict[str, object], str]] = {
         {"dtc_source": "git", "dtc_commit": "a" * 40, "dtc_repository": "/nowhere"},
         r"dtc_repository /nowhere did not give dtc_commit a{40}: .*",
     ),
+    "link": (
+        {"dtc_corrections": [UNDEFINED]},
+        r"dtc 1.7.2 on build1: compile failed: .*undefined reference to `nowhere'.*"
+        rf" \(logs: {SCRATCH}/failed/dtc-[^ ]*; the tree was removed, source_build_keep_failed keeps it\)$",
+    ),
     "glibc": ({"dtc_newest_glibc": "2.19", **OTHER}, r"build1 has glibc 2.\d+; dtc 1.7.2 builds with 2.19"),
     "gcc": ({"dtc_newest_gcc": "5", **OTHER}, r"build1 has gcc \d+; dtc 1.7.2 builds with 5 at most"),
     "disk": ({"dtc_disk_mib": 99999999, **OTHER}, r"build1 has \d+ MiB free in .*dtc_build_disk_mib"),
 }
 
 
-# `make test` takes two of them, `make test-build` all.
-CASES = list(REFUSALS) if os.environ.get("EVERY_REFUSAL") else ["checksum", "flag"]
+# `make test` takes three of them, `make test-build` all.
+CASES = list(REFUSALS) if os.environ.get("EVERY_REFUSAL") else ["checksum", "flag", "link"]
 
 
 @pytest.mark.usefixtures("unchanged")
