@@ -25,11 +25,10 @@ def test_a_release_that_is_not_there_is_no_error() -> None:
     "inventory", [path.name for path in sorted(PROJECT.glob("inventories/*")) if path.name != "README.md"]
 )
 def test_every_inventory_takes_it_from_there(inventory: str) -> None:
-    for release, python in {"icehouse": "/usr/bin/python2.7", "epoxy": "/usr/bin/python3"}.items():
-        done = run_tool(
-            "ansible", "compute1", "--inventory", f"inventories/{inventory}",
-            "--extra-vars", f"lab_release={release}", "--module-name", "ansible.builtin.debug",
-            "--args", "var=ansible_python_interpreter",
-            extra_env={"ANSIBLE_STRATEGY": "linear"},
-        )  # fmt: skip
-        assert f"ansible_python_interpreter: {python}\n" in done.stdout
+    done = run_tool(
+        "ansible", "compute1", "--inventory", f"inventories/{inventory}",
+        "--extra-vars", "lab_release=icehouse",
+        "--module-name", "ansible.builtin.debug", "--args", "var=ansible_python_interpreter",
+        extra_env={"ANSIBLE_STRATEGY": "linear"},
+    )  # fmt: skip
+    assert "ansible_python_interpreter: /usr/bin/python2.7\n" in done.stdout
