@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.causes import Cause
+from analysis.causes import STOPPED_CAUSES, Cause
 from analysis.clock import ClockModel
 from analysis.court import Court
 from analysis.evidence import Evidence
@@ -169,7 +169,9 @@ def _stream(court: Court, ping: PingLog, timeline: Timeline) -> StreamAttributio
         if sent_at < timeline.counted_since:
             continue
         late, cause, reason = court.verdict(sequence, sent_at)
-        phase = "switch" if cause is Cause.SWITCH else phase_of_lost(timeline, sent_at, usual)
+        phase = phase_of_lost(timeline, sent_at, usual)
+        if cause is Cause.SWITCH or (cause in STOPPED_CAUSES and phase in ("setup", "precopy")):
+            phase = "switch"
         record = LostPing(sequence, sent_at, phase, cause, reason, court.evidence_of(sequence))
         (after_end if late else lost).append(record)
     resumed = timeline.destination_resumed if timeline.destination_resumed is not None else math.inf

@@ -24,5 +24,13 @@ class Cause(StrEnum):
     UNKNOWN = "unknown"
 
 
+# The request came when the guest no longer ran on the source, however early it was sent.
+STOPPED_CAUSES = (
+    Cause.SWITCH,
+    Cause.STALE_UNANNOUNCED,
+    Cause.STALE_ANNOUNCED,
+    Cause.NOT_RESUMED,
+    Cause.DESTINATION_GUEST,
+)
 # The article's suspicion: switches that did not learn in time where the guest was.
 STALE_CAUSES = (Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED)

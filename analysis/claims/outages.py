@@ -121,7 +121,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
             )
         )
         x += [float(case.spec.stressed_bytes)] * len(outages)
-        y += [item.low for item in outages]
+        y += [(item.low + item.high) / 2 for item in outages]
     least, most, widest = max(spreads, key=lambda item: item[:2])
     runs = [run for case in cases for run in case.counted]
     trend = rank_correlation(x, y)

@@ -25,13 +25,13 @@ _LINE = re.compile(
     r"|From \S+:? icmp_seq=(\d{1,5}) .+)"
     r"|PING .*|--- .* ping statistics ---|rtt min/avg/max/mdev = .*|pipe \d+"
     r"|(\d{1,9}) packets transmitted, (\d{1,9}) received.*"
-    r"|((?:ping: |Warning: |WARNING: |wrong data byte ).*)|#\d+\t.*|)\r?$",
+    r"|((?:\S*ping[46]?: |Warning: |WARNING: |wrong data byte ).*)|#\d+\t.*|)\r?$",
     re.MULTILINE | re.ASCII,
 )
 # Lines of other programs, or of ping asked otherwise: what a line that cannot be read gives away.
 _OTHER_FORMATS = (
-    (re.compile(r"\d+ bytes from \S+ seq=\d"), "busybox's ping, whose lines carry no time"),
-    (re.compile(r"\S+ : (xmt/|\[\d+\])|\[[\d.]+\] \S+ +: \[\d+\]"), "fping's"),
+    (re.compile(r"(\[[\d.]+\] )?\d+ bytes from \S+ seq=\d"), "busybox's ping"),
+    (re.compile(r"(\[[\d.]+\] )?\S+ +: (xmt/|\[\d+\])|\S+ is (alive|unreachable)"), "fping"),
     (re.compile(r"\d+ bytes from \S+ icmp_[rs]eq=\d+ ttl=\d+ time=\d+,\d"), "inetutils' ping"),
     (re.compile(r"\d+ bytes from \S+ .*icmp_[rs]eq=\d"), "ping without -D: its lines carry no time"),
     (re.compile(r"(\[[\d.]+\] )?\d+ (?!bytes from)\w+ \w+ \S+ icmp_seq=\d"), "ping in another language"),

@@ -49,7 +49,7 @@ def bounds_text(bounds: Bounds, factor: float = 1.0) -> str:
 
 
 def interval_text(interval: Interval, digits: int = 2) -> str:
-    """An outage: its two bounds in seconds; it begins at 0 where no ping was lost."""
+    """An outage: its two bounds in seconds; it begins at 0 where no two pings in a row were lost."""
     low = "0" if interval.low == 0 else f"{interval.low:.{digits}f}"
     return f"{low} to {interval.high:.{digits}f}"
 

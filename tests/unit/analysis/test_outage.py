@@ -169,6 +169,22 @@ def test_a_ping_on_its_way_at_the_stop_is_no_outage_of_precopy(before_the_stop: 
     assert verdicts["no-outage-in-precopy"].verdict == "reproduced"
 
 
+def test_a_request_that_came_after_the_stop_is_the_switchs_however_early_it_left(
+    before_the_stop: Path,
+) -> None:
+    """Ping 25 had left 50 ms earlier and been held up: the capture at the source says when it came."""
+    run, evidence, lab, _ = measured_at(before_the_stop)
+    prober = evidence.captures["prober"]
+    early = np.where((prober.ip_bytes == 84) & (prober.sequence == 25), 0.05, 0.0)
+    held_up = {**evidence.captures, "prober": replace(prober, time=prober.time - early)}
+    measured = measure_run(run, replace(evidence, captures=held_up), lab)
+    stopped = measured.timeline.source_stopped
+    assert measured.attribution is not None and stopped is not None
+    (ping,) = measured.attribution.coarse.lost
+    assert stopped - ping.sent_at == pytest.approx(0.0525, abs=0.001)
+    assert (ping.cause, ping.phase, measured.figures.ping_lost_switch) == (Cause.SWITCH, "switch", 1)
+
+
 def without(evidence: Evidence, name: str) -> Evidence:
     """The same run, had this event of its guest's life not been recorded."""
     source, destination = (

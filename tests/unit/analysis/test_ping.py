@@ -172,9 +172,11 @@ def test_no_answer_yet_dates_the_request_that_follows_it() -> None:
     ("line", "written_by"),
     [
         ("64 bytes from 10.91.2.100: seq=0 ttl=64 time=0.123 ms", "busybox's ping"),
-        ("10.91.2.100 : [0], 64 bytes, 0.12 ms (0.12 avg, 0% loss)", "fping's"),
-        ("[1795000000.12345] 10.91.2.100 : [1], timed out (NaN avg, 100% loss)", "fping's"),
-        ("10.91.2.100 : xmt/rcv/%loss = 5/5/0%, min/avg/max = 0.1/0.2/0.3", "fping's"),
+        ("[1795000000.123] 64 bytes from 10.91.2.100: seq=0 ttl=64 time=0.123 ms", "busybox's ping"),
+        ("10.91.2.100 is alive", "fping"),
+        ("10.91.2.100 : [0], 64 bytes, 0.12 ms (0.12 avg, 0% loss)", "fping"),
+        ("[1795000000.12345] 10.91.2.100 : [1], timed out (NaN avg, 100% loss)", "fping"),
+        ("10.91.2.100 : xmt/rcv/%loss = 5/5/0%, min/avg/max = 0.1/0.2/0.3", "fping"),
         ("64 bytes from 10.91.2.100: icmp_seq=0 ttl=64 time=0,123 ms", "inetutils' ping"),
         ("64 bytes from 10.91.2.100: icmp_seq=1 ttl=64 time=0.123 ms", "ping without -D"),
         (
