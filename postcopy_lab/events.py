@@ -113,7 +113,8 @@ def failure_message(result: Mapping[str, Any]) -> str:
     """The cause in one line: the module's message, with the last words of a command that failed."""
     if "censored" in result:
         return "output is hidden (no_log)"
-    message = one_line(str(result.get("msg") or ""))
+    # A module of this kit that reports a failure as its result, which failed_when then made one, says it so.
+    message = one_line(str(result.get("msg") or result.get("error") or ""))
     items = [item for item in result.get("results") or () if isinstance(item, Mapping) and item.get("failed")]
     if items:
         label = items[0].get("_ansible_item_label", items[0].get("item"))

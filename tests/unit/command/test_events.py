@@ -116,6 +116,7 @@ def test_a_playbook_that_dies_without_a_word_is_a_failure() -> None:
         ({"censored": "hidden", "msg": "secret"}, "output is hidden (no_log)"),
         ({"msg": "two\nlines"}, "two lines"),
         ({}, "no message"),
+        ({"error": "no such bridge", "failed_when_result": True}, "no such bridge"),
         (
             {
                 "msg": "All items completed",

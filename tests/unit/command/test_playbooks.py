@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.project import Project
 from postcopy_lab.runner import INVOCATION_VARIABLE
+from tests.conftest import PROJECT
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -152,3 +154,45 @@ def _children(invocation: str) -> list[int]:
 def _sleeping(invocation: str) -> bool:
     words = [Path(f"/proc/{pid}/cmdline") for pid in _children(invocation)]
     return any(b"sleep\x00600" in path.read_bytes() for path in words if path.exists())
+
+
+# A task that runs once, for another node, in a file that is included: as the real ones are.
+CHECK_STEPS = {
+    "node_programs.yml": "[]\n",
+    "verify.yml": """
+- name: Boot
+  ansible.builtin.include_tasks: verify_boot_libvirt.yml
+- name: Never reached
+  ansible.builtin.fail:
+""",
+    "verify_boot_libvirt.yml": """
+- name: Wait for it
+  ansible.builtin.command: "false"
+  changed_when: true
+  delegate_to: node2
+  run_once: true
+""",
+    "verify_clean.yml": """
+- name: Clean
+  ansible.builtin.shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/cleaned
+  when: inventory_hostname in [verify_source, verify_destination]
+  changed_when: true
+""",
+}
+
+
+def test_a_check_that_fails_leaves_nothing_behind(call: Call, checkout: Project) -> None:
+    playbooks = checkout.root / "playbooks"
+    shutil.copy(PROJECT / "playbooks/verify.yml", playbooks)
+    (playbooks / "vars").mkdir(exist_ok=True)
+    (playbooks / "vars" / "cloud.yml").write_text("cloud: {}\n", encoding="utf-8")
+    (playbooks / "tasks").mkdir(exist_ok=True)
+    for name, text in CHECK_STEPS.items():
+        (playbooks / "tasks" / name).write_text(text, encoding="utf-8")
+    code, out, err = call("check", "--plain-strategy")
+    # Once before, for what an interrupted check left, and once after.
+    cleaned = (playbooks / "cleaned").read_text(encoding="utf-8").split()
+    assert sorted(cleaned) == ["node1", "node1", "node2", "node2"], out
+    assert code == 1
+    assert err.count("\n") == 1
+    assert "Wait for it: non-zero return code" in err and "no message" not in err
