@@ -70,6 +70,20 @@ class RunResult:
         return self.record.outcome == "completed" and self.excluded_because is None
 
     @property
+    def boot_seconds(self) -> float | None:
+        """How long the guest took to boot; None where it is not known.
+
+        libvirt's guest is started by the source's clock and answers by the prober's, run.json has both.
+        """
+        record, findings = self.record, self.findings
+        if record.boot_seconds is None or findings is None or record.spec.backend != "libvirt":
+            return record.boot_seconds
+        if not findings.clocks.known(record.source, record.prober):
+            return None
+        answered = record.started_at + record.boot_seconds
+        return answered - findings.clocks.on_prober(record.source, record.started_at)
+
+    @property
     def not_intact(self) -> bool:
         """The migration ended, but its guest was not shown intact afterwards."""
         return self.record.outcome == "failed" and self.record.cause in NOT_INTACT_CAUSES

@@ -23,7 +23,7 @@ CANNOT_TELL = "cannot tell"
 # What tells of the machine when it drifts: the figure measured, and how long a guest takes to boot.
 _DRIFTING: Mapping[str, Callable[[RunResult], float | None]] = {
     "migration time": lambda run: run.figures.migration_seconds if run.figures else None,
-    "time to boot the guest": lambda run: run.record.boot_seconds,
+    "time to boot the guest": lambda run: run.boot_seconds,
 }
 # A drift over the whole study of less than this moves no verdict.
 _LEAST_DRIFT = 0.02

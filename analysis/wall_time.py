@@ -63,10 +63,10 @@ def wall_time(times: Iterable[RunTime]) -> WallTime | None:
 def floor_seconds(run: RunResult) -> float | None:
     """What the run costs whatever the kit does: its bytes at the link's rate, boot and fill."""
     figures, record = run.figures, run.record
-    if figures is None or record.boot_seconds is None:
+    if figures is None or run.boot_seconds is None:
         return None
     moved = figures.forward_bytes * 8 / figures.link_wire_rate_bits_per_second
-    return moved + record.boot_seconds + (record.fill_seconds or 0.0)
+    return moved + run.boot_seconds + (record.fill_seconds or 0.0)
 
 
 def _of_pair(members: Sequence[RunResult]) -> Iterable[RunTime]:

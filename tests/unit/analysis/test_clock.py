@@ -18,7 +18,7 @@ from analysis.errors import EvidenceError
 from analysis.measure import RunFigures
 from analysis.parsers.clock import Exchanges, parse_clock
 from analysis.parsers.records import LabRecord, RunRecord, read_lab, read_run
-from analysis.results import Notice, load_results
+from analysis.results import Notice, RunResult, load_results
 from tests.unit.analysis.builder import EPOCH, Model, write_lab, write_run, write_study, write_sums
 
 
@@ -189,7 +189,7 @@ DRIFT = 200e-6
 
 def stepped(
     root: Path, steps: Mapping[str, tuple[float, float]]
-) -> tuple[RunFigures | None, list[Notice], RunRecord]:
+) -> tuple[RunFigures | None, list[Notice], RunResult]:
     """A made run on machines whose clocks differ, drift by 200 ppm and are set: {node: (when, by how much)}.
 
     Each file is on its own node's clock, clock.jsonl says what the prober saw.
@@ -225,12 +225,16 @@ def stepped(
     record = json.loads((run_dir / "run.json").read_text())
     for key, time in record["driver"].items():
         record["driver"][key] = time and on("compute1", time)
+    # The guest is started by the source and answers the prober.
+    answered = record["started_at"] + record["guest"]["boot_seconds"]
+    record["started_at"] = on("compute1", record["started_at"])
+    record["guest"]["boot_seconds"] = answered - record["started_at"]
     (run_dir / "run.json").write_text(json.dumps(record))
     write_sums(run_dir)
     loaded = load_results(results, workers=1)
     (result,) = loaded.runs
     notices = [notice for notice in loaded.notices if notice.file.endswith(("clock.jsonl", "events.jsonl"))]
-    return result.figures, notices, result.record
+    return result.figures, notices, result
 
 
 ACROSS = (
@@ -264,9 +268,12 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> RunFigures:
 def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_figures(
     tmp_path: Path, steady: RunFigures, steps: dict[str, tuple[float, float]]
 ) -> None:
-    figures, notices, record = stepped(tmp_path, steps)
+    figures, notices, result = stepped(tmp_path, steps)
     assert figures is not None, notices
-    assert record.driver is not None and record.driver.requested_at > EPOCH + 11
+    assert result.record.driver is not None and result.record.driver.requested_at > EPOCH + 11
+    if "compute1" not in steps:
+        assert result.record.boot_seconds == pytest.approx(3.5 - AHEAD["compute1"], abs=0.01)
+        assert result.boot_seconds == pytest.approx(3.5, abs=0.003)
     for name in (*ACROSS, "migration_seconds", "first_pass_seconds", "setup_seconds"):
         tolerance = (
             0.12 if name == "border_by_traffic_seconds" else 0.055 if name == "setup_seconds" else 0.003
