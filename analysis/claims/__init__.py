@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from analysis.claims.endings import all_completed_intact, all_converged, converged_up_to, none_converged
+from analysis.claims.endings import all_completed_intact, all_converged, none_converged
 from analysis.claims.limits import most_under_at_rate, share_of_ram_below, total_per_stressed, within_bound
 from analysis.claims.lines import (
     FIGURES,
@@ -64,7 +64,6 @@ RULES: Mapping[str, Rule] = {
         all_completed_intact,
         all_converged,
         none_converged,
-        converged_up_to,
         linear,
         slope_within,
         time_follows_data,

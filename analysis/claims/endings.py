@@ -63,11 +63,6 @@ def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outco
     runs = [run for run in every if not _cut_short(run)]
     if not runs:
         return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
-    return _converged_share(runs, _left_out(every, runs))
-
-
-def _converged_share(runs: Sequence[RunResult], more: str) -> Outcome:
-    """Whether all of the runs came to their end."""
     ended = sum(run.figures is not None and run.figures.converged for run in runs)
     bounds = share_bounds(ended, len(runs))
     whole = ended == len(runs)
@@ -81,7 +76,7 @@ def _converged_share(runs: Sequence[RunResult], more: str) -> Outcome:
             if whole
             else f"aborted at the limit, after up to {longest:.0f} s"
         )
-        + more,
+        + _left_out(every, runs),
         value=ended / len(runs),
         low=bounds.low,
         high=bounds.high,
@@ -96,15 +91,18 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
 
     On the article's link or a slower one: a faster one carries more away. Two kinds of run say nothing: one
     that was aborted before it had sent all memory twice (its limit was too short), and one whose guest
-    dirtied memory more slowly than the link carried it (nothing was outrun).
+    dirtied memory more slowly than the link carried it (nothing was outrun). Runs under less load say where
+    the border lies here.
     """
     least = claim["above_stressed_mib"]
-    runs = [
+    stressed = [
         run
         for run in _ended(claim, measurements)
-        if run.record.spec.stressed_bytes > least * MIB
+        if run.record.spec.stressed_bytes > 0
         and run.record.spec.link_rate_bits_per_second <= measurements.published.link_rate_bits_per_second
     ]
+    runs = [run for run in stressed if run.record.spec.stressed_bytes > least * MIB]
+    lighter = [run for run in stressed if run not in runs]
     tried = _telling(runs, f"{claim['mode']} run above {least} MiB stressed")
     if isinstance(tried, Outcome):
         return tried
@@ -120,7 +118,8 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
         f"rule: at least {_LEAST_PASSES} whole passes; longer than the limit was not tried; "
         f"the least tried was {lightest:.0f} MiB"
         + (f"; {exceptions(len(tried))}" if whole else "")
-        + _said_nothing(runs, tried),
+        + _said_nothing(runs, tried)
+        + _below(lighter, least),
         value=len(endless) / len(tried),
         low=bounds.low,
         high=bounds.high,
@@ -130,24 +129,19 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     )
 
 
-def converged_up_to(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """Up to the stated stressed memory every migration of the mode converges, on the article's link rate.
-
-    The same two kinds of run say nothing: what was aborted before its second pass had ended, and what
-    converged because its guest dirtied memory more slowly than the link carried it.
-    """
-    most = claim["most_stressed_mib"]
-    runs = [
-        run
-        for run in _ended(claim, measurements)
-        if 0 < run.record.spec.stressed_bytes <= most * MIB
-        and run.record.spec.link_rate_bits_per_second == measurements.published.link_rate_bits_per_second
-    ]
-    tried = _telling(runs, f"{claim['mode']} run with up to {most} MiB stressed")
+def _below(runs: Sequence[RunResult], least: int) -> str:
+    """What runs under less load than the claim speaks of tell about its border, in words; "" without any."""
+    tried = _telling(runs, "run below")
     if isinstance(tried, Outcome):
-        return tried
-    lightest = min(run.record.spec.stressed_bytes for run in tried) / MIB
-    return _converged_share(tried, f"; the least tried was {lightest:.0f} MiB" + _said_nothing(runs, tried))
+        return ""
+    endless = [run for run in tried if run.figures and not run.figures.converged]
+    if not endless:
+        return f"; below {least} MiB {len(tried)} of {len(tried)} converged"
+    lightest = min(run.record.spec.stressed_bytes for run in endless) / MIB
+    return (
+        f"; below {least} MiB {len(endless)} of {len(tried)} did not converge either: "
+        f"here the border lies under {lightest:.0f} MiB"
+    )
 
 
 def _ended(claim: Mapping[str, Any], measurements: Measurements) -> list[RunResult]:
