@@ -49,7 +49,7 @@ def check_yaml(content, decimal=False):
         raise YamlFault("not YAML: %s" % (error.problem or error.context), error.problem_mark)
     except yaml.reader.ReaderError as error:
         raise YamlFault("not YAML: %s (character %d)" % (error.reason, error.position + 1))
-    except RecursionError:
+    except RuntimeError:  # Python 3 has a kind of its own for it, RecursionError
         raise YamlFault("not usable: nested too deeply")
 
 
