@@ -116,11 +116,15 @@ def packages():
 
 
 def mtus():
-    """{interface: its largest IP packet in bytes}; it says how many segments counted bytes were."""
+    """{interface: its largest IP packet in bytes}; it says how many segments counted bytes were.
+
+    Without those that come and go with guests (taps) and other containers: a lab is described by what stays.
+    """
     found = {}
     for path in glob.glob("/sys/class/net/*/mtu"):
         text = read(path).strip()
-        if text.isdigit():
+        passing = path.split("/")[-2].startswith("veth") or os.path.exists(path[: -len("mtu")] + "tun_flags")
+        if text.isdigit() and not passing:
             found[path.split("/")[-2]] = int(text)
     return found
 
