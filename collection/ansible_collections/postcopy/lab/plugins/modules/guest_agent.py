@@ -36,8 +36,8 @@ options:
     description: After the requests, wait until the stressor holds so much memory.
     type: int
     default: 0
-  hold_until:
-    description: Send the last request not before this time (UTC epoch seconds of this node).
+  hold_seconds:
+    description: Send the last request not before so long after the module began.
     type: float
     default: 0
   directory:
@@ -100,7 +100,6 @@ from ansible_collections.postcopy.lab.plugins.module_utils import agent_client
 from ansible_collections.postcopy.lab.plugins.module_utils.node import monotonic
 
 POLL_SECONDS = 0.1
-MOST_HOLD_SECONDS = 10.0
 
 
 class Asker:
@@ -171,15 +170,15 @@ class Asker:
 
 
 def hold(until):
-    """Sleep until a time of this node's clock. It may come from another node: a wrong clock must not hang."""
-    time.sleep(min(MOST_HOLD_SECONDS, max(0.0, until - time.time())))
+    """Sleep until a time of monotonic.seconds()."""
+    time.sleep(max(0.0, until - monotonic.seconds()))
 
 
-def converse(asker, params):
+def converse(asker, params, hold_until):
     asker.wait_for_first_answer()
     for number, request in enumerate(params["requests"], 1):
         if number == len(params["requests"]):
-            hold(params["hold_until"])
+            hold(hold_until)
         asker.ask(request)
     if params["wait_resident_bytes"]:
         asker.wait_resident(params["wait_resident_bytes"])
@@ -193,18 +192,19 @@ def main():
             "requests": {"type": "list", "elements": "str", "default": []},
             "timeout_seconds": {"type": "float", "default": 60},
             "wait_resident_bytes": {"type": "int", "default": 0},
-            "hold_until": {"type": "float", "default": 0},
+            "hold_seconds": {"type": "float", "default": 0},
             "directory": {"type": "path"},
         },
     )
+    hold_until = monotonic.seconds() + module.params["hold_seconds"]
     asker = Asker(module.params)
     error = None
     try:
-        converse(asker, module.params)
+        converse(asker, module.params, hold_until)
     except agent_client.AgentError as problem:
         error = " ".join(str(problem).split())
         # Whoever waits for a quiet time gets it, whatever the guest says.
-        hold(module.params["hold_until"])
+        hold(hold_until)
     module.exit_json(
         changed=bool(asker.answers),
         answered=error is None,
