@@ -156,8 +156,8 @@ def test_a_restarted_compute_comes_back_by_itself(lab: Lab) -> None:
     assert "rate 100Mbit" in on(lab, "compute2", "tc qdisc show dev migration0")
     assert f"{PREFIX}.1.12:16514" in on(lab, "compute2", "ss --listening --tcp --numeric")
     assert on(lab, "compute2", f"cat {FOLDER}/tried") == "a word"
-    mount = on(lab, "compute2", "systemctl show --property RequiredBy var-lib-nova-instances.mount")
-    assert "nova-compute.service" in mount
+    needs = on(lab, "compute2", "cat /etc/systemd/system/nova-compute.service.d/postcopy-lab-instances.conf")
+    assert f"RequiresMountsFor={FOLDER}" in needs
 
 
 def test_a_study_asks_for_provisioning_after_the_restart(lab: Lab) -> None:
