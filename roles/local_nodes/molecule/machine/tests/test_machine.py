@@ -27,6 +27,11 @@ def test_kernel_and_clock_are_its_own(host: Host, machine: Host) -> None:
     assert host.check_output("systemd-detect-virt --container || true") == "none"
 
 
+def test_it_runs_on_every_processor() -> None:
+    pid = int(Path(f"/run/postcopy-lab-{LAB}.one.pid").read_text())
+    assert os.sched_getaffinity(pid) == os.sched_getaffinity(1)
+
+
 def test_interfaces_and_routes(host: Host) -> None:
     addresses = {
         link["ifname"]: [a["local"] for a in link["addr_info"] if a["family"] == "inet"]
