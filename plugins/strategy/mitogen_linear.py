@@ -11,12 +11,17 @@ import sys
 from ansible.collections.list import list_collection_dirs
 
 try:
+    from ansible_mitogen import affinity
     from ansible_mitogen.plugins.strategy.mitogen_linear import StrategyModule
 except ImportError as error:
     sys.exit(
         f"ansible.cfg: strategy = mitogen_linear needs the package mitogen ({error});"
         " or set ANSIBLE_STRATEGY=linear"
     )
+
+# Mitogen keeps its processes on single processors, and what tasks start inherits that: the containers and machines
+# of a lab on this machine would share what is left of its processors, on two of them one.
+affinity.policy = affinity.Policy()
 
 # Mitogen lists all collections in the process of each task that calls a module of one, and the first listing
 # in a process reads a file of each: a tenth of a second. Those processes are forks of this one.

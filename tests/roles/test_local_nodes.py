@@ -5,7 +5,3 @@ from tests.roles.scenario import run_scenario
 
 def test_local_nodes() -> None:
     run_scenario("local_nodes")
-
-
-def test_machines() -> None:
-    run_scenario("local_nodes", scenario="machine")

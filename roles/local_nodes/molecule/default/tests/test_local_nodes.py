@@ -26,6 +26,11 @@ def test_systemd_runs(host: Host) -> None:
     assert host.run("systemctl is-system-running --wait").stdout.strip() == "running"
 
 
+def test_every_processor_of_the_machine_is_theirs(host: Host) -> None:
+    """Mitogen would keep itself, and what it starts, on a part of them."""
+    assert int(host.check_output("nproc")) == len(os.sched_getaffinity(0))
+
+
 def test_interfaces_and_routes(host: Host) -> None:
     addresses = {
         link["ifname"]: [a["local"] for a in link["addr_info"] if a["family"] == "inet"]

@@ -1,0 +1,7 @@
+"""One machine of the role local_nodes, tried from outside and within. Its guest of QEMU takes minutes without KVM."""
+
+from tests.roles.scenario import run_scenario
+
+
+def test_machine() -> None:
+    run_scenario("local_nodes", scenario="machine")
