@@ -19,8 +19,8 @@ except ImportError as error:
         " or set ANSIBLE_STRATEGY=linear"
     )
 
-# Mitogen keeps its processes on single processors, and what tasks start inherits that: the containers and machines
-# of a lab on this machine would share what is left of its processors, on two of them one.
+# Mitogen keeps its processes on single processors, and what tasks start inherits that: containers and
+# machines of a lab would share what is left of this machine's processors, on two of them one.
 affinity.policy = affinity.Policy()
 
 # Mitogen lists all collections in the process of each task that calls a module of one, and the first listing

@@ -1,4 +1,4 @@
-"""One machine of the role local_nodes, tried from outside and within. Its guest of QEMU takes minutes without KVM."""
+"""One machine of the role local_nodes, from outside and within. It takes minutes without KVM."""
 
 from tests.roles.scenario import run_scenario
 
