@@ -20,11 +20,15 @@ testinfra_hosts = ["ansible://compute"]
 RELEASE_FILE = PROJECT / "releases" / f"{os.environ.get('LAB_RELEASE', 'epoxy')}.yml"
 RELEASE: dict[str, Any] = yaml.safe_load(RELEASE_FILE.read_text())
 BINARY = RELEASE["qemu_binary"]
-BOOT_PROBE = PROJECT / "collection/ansible_collections/postcopy/lab/plugins/module_utils/boot_probe.py"
+MODULE_UTILS = "ansible_collections/postcopy/lab/plugins/module_utils"
+# What decides about KVM, and what it imports.
+BOOT_PROBE = (f"{MODULE_UTILS}/boot_probe.py", f"{MODULE_UTILS}/node/monotonic.py")
 
 
 def put(host: Host, content: bytes, path: str) -> None:
-    host.check_output(f"echo {base64.b64encode(content).decode()} | base64 -d > {path}")
+    host.check_output(
+        f"mkdir -p $(dirname {path}) && echo {base64.b64encode(content).decode()} | base64 -d > {path}"
+    )
 
 
 @pytest.fixture
@@ -73,7 +77,8 @@ def test_a_boot_sector_of_our_own_boots(host: Host, fact: dict[str, Any]) -> Non
 
 def test_the_probe_tells_a_linux_that_boots_from_one_that_does_not(host: Host, fact: dict[str, Any]) -> None:
     """What decides about KVM, tried on a real kernel with the accelerator that works here."""
-    put(host, BOOT_PROBE.read_bytes(), "/tmp/boot_probe.py")
+    for path in BOOT_PROBE:
+        put(host, (PROJECT / "collection" / path).read_bytes(), f"/tmp/{path}")
     host.check_output(
         "cd /tmp && apt-get update -qq && apt-get download -qq"
         " $(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: linux-image/linux-image/p')"
@@ -85,7 +90,8 @@ def test_the_probe_tells_a_linux_that_boots_from_one_that_does_not(host: Host, f
         (BINARY, accelerator, "/tmp/vmlinuz", 0.1),
         (BINARY, accelerator, "/etc/passwd", 240),
     ]
-    command = "import json, boot_probe as b; print(json.dumps([b.try_linux(*one) for one in %r]))"
+    package = MODULE_UTILS.replace("/", ".")
+    command = f"import json; from {package} import boot_probe as b; print(json.dumps([b.try_linux(*one) for one in %r]))"
     answers = json.loads(host.check_output("cd /tmp && python3 -c %s", command % tries))
     seconds, complaint = answers[0]
     assert complaint is None
