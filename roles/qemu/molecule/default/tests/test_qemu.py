@@ -91,8 +91,11 @@ def test_the_probe_tells_a_linux_that_boots_from_one_that_does_not(host: Host, f
         (BINARY, accelerator, "/etc/passwd", 240),
     ]
     package = MODULE_UTILS.replace("/", ".")
-    command = f"import json; from {package} import boot_probe as b; print(json.dumps([b.try_linux(*one) for one in %r]))"
-    answers = json.loads(host.check_output("cd /tmp && python3 -c %s", command % tries))
+    command = (
+        f"import json; from {package} import boot_probe as b; "
+        f"print(json.dumps([b.try_linux(*one) for one in {tries!r}]))"
+    )
+    answers = json.loads(host.check_output("cd /tmp && python3 -c %s", command))
     seconds, complaint = answers[0]
     assert complaint is None
     assert 0 < seconds < 240
