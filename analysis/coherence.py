@@ -14,7 +14,7 @@ from analysis.evidence import CAPTURE_FILES, Evidence
 from analysis.parsers.ping import PingLog
 from analysis.parsers.records import RunRecord
 from analysis.timeline import Timeline
-from analysis.wire import Wire
+from analysis.wire import ENOUGH_BYTES, Wire
 
 # The driver writes its mark when it asks; both are of one clock.
 _MARK_SECONDS = 1.0
@@ -28,8 +28,6 @@ CAPTURE_SECONDS = 1.0
 _JOB_SECONDS = 5.0
 # libvirt's first versions with these events (libvirt-domain.h).
 _ITERATION_EVENTS, _JOB_EVENTS = (1, 3, 2), (1, 3, 3)
-# A migration of less than this may be hidden by chatter.
-_ENOUGH_BYTES = 10e6
 
 
 def check_coherence(
@@ -267,7 +265,7 @@ def _check_direction(wire: Wire, timeline: Timeline) -> None:
     span = timeline.requested, timeline.completed
     sent, received = wire.source_sent.total(*span), wire.destination_received.total(*span)
     back = wire.destination_sent.total(*span)
-    if max(sent, received, back) < _ENOUGH_BYTES:
+    if max(sent, received, back) < ENOUGH_BYTES:
         return
     if back > sent:
         raise EvidenceError("source/nic.jsonl", None, "mixed up: the destination sent more than the source")

@@ -38,7 +38,8 @@ _BURST = 1.5
 # migration is much slower than the link, more than this share of its own mean rate.
 _ACTIVE_SHARE = 0.02
 _ACTIVE_SHARE_OF_MEAN = 0.1
-_ENOUGH_BYTES = 10e6
+# A migration of less than this may be hidden by chatter.
+ENOUGH_BYTES = 10e6
 # About what one page request, or one lost packet's selective acknowledgement, takes.
 _REQUEST_BYTES = 16.0
 _BIN_CAP_BYTES = 160.0
@@ -280,6 +281,6 @@ def _busy(traffic: Traffic, start: float, end: float, rate_bits_per_second: floa
     inside = (traffic.time[1:] > start) & (traffic.time[:-1] < end)
     least = _ACTIVE_SHARE * rate_bits_per_second
     carried = traffic.bytes_between(start, end)
-    if carried > _ENOUGH_BYTES:
+    if carried > ENOUGH_BYTES:
         least = min(least, _ACTIVE_SHARE_OF_MEAN * carried * 8 / (end - start))
     return np.flatnonzero(inside & (rates > least))

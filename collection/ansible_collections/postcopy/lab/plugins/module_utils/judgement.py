@@ -127,6 +127,7 @@ def guest_fault(evidence, integrity, home):
     other = "source" if home == "destination" else "destination"
     check = evidence.get("check") or {}
     pattern = integrity["pattern"]
+    unshown = pattern_fault(evidence, pattern)
     damaged = None
     if pattern:
         damaged = [
@@ -139,7 +140,7 @@ def guest_fault(evidence, integrity, home):
         (evidence["domains"].get(other) != "absent", "guest_left_behind", "is not absent on the %s" % other),
         (not integrity["checked"], "guest_unreachable", check.get("error") or "the agent does not answer"),
         (integrity["kernel_log_errors"], "guest_unchecked", UNREAD),
-        (pattern_fault(evidence, pattern), "guest_unchecked", pattern_fault(evidence, pattern)),
+        (unshown, "guest_unchecked", unshown),
         (integrity["stressor_alive"] is False, "guest_corrupted", "the stressor died"),
         (integrity["stressor_progressing"] is False, "guest_corrupted", "the stressor stood still"),
         (_stressor_missing(evidence, integrity), "guest_unchecked", "no answer about the stressor"),
