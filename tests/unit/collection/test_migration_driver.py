@@ -135,6 +135,22 @@ def test_an_abort_that_is_refused_is_asked_for_later_each_time(stage: Stage, tmp
     assert len(noted(tmp_path, "abort-refused")) == len(noted(tmp_path, "abort-requested"))
 
 
+def test_what_was_aborted_before_it_began_is_no_migration_that_does_not_converge(
+    stage: Stage, tmp_path: Path
+) -> None:
+    def migrate_until_aborted(*_arguments: Any) -> None:
+        stage.over.wait(10)
+        raise LibvirtError("operation aborted: migration out: canceled by client")
+
+    stage.domain.migrateToURI3 = migrate_until_aborted
+    begun = migrate.Migration(stage.libvirt, settings(tmp_path, limit_seconds=0.2))
+    assert begun.run() == "aborted"
+    stage.over.clear()
+    stage.domain.jobStats = lambda: {"type": 0}
+    waiting = migrate.Migration(stage.libvirt, settings(tmp_path, limit_seconds=0.2))
+    assert (waiting.run(), waiting.error) == ("failed", "libvirt began no migration within 0.2 s")
+
+
 def test_a_clock_that_is_set_back_changes_no_limit(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -258,12 +274,13 @@ def nova(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, s
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 
-    def run(directory: Path, script: list[str], *posts: str) -> tuple[str, str | None, float]:
+    def run(directory: Path, script: list[str], *posts: str, **changes: float) -> tuple[str, str | None, float]:
         Nova.script, Nova.posts = list(script), list(posts)
         more = {
             "nova_url": f"http://127.0.0.1:{server.server_port}/v2.1",
             "server_id": "s",
             "destination": "c2",
+            **changes,
         }
         migration = nova_migrate.NovaMigration(Stage().libvirt, settings(directory, **more))
         begun = time.monotonic()
@@ -297,6 +314,19 @@ def test_nova_that_no_longer_answers_ends_the_run_with_one_line(
     outcome, error, seconds = nova(tmp_path, ["running", hiccup])
     assert outcome == "failed" and seconds < 2
     assert error is not None and error.startswith(said) and "\n" not in error
+
+
+def test_what_nova_never_began_says_how_far_it_had_come(
+    nova: Callable[..., tuple[str, str | None, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate.Migration, "job", lambda _self: None)
+    changes = {"limit_seconds": 0.3, "stuck_seconds": 5}
+    monkeypatch.setattr(nova_migrate.NovaApi, "abort", lambda _self: Nova.script.append("cancelled"))
+    script = ["queued", "queued", "preparing"]
+    outcome, error, _seconds = nova(tmp_path, script, **changes)
+    assert outcome == "failed"
+    assert error == "libvirt began no migration within 0.3 s: nova said that it was preparing"
+    assert [line["detail"] for line in noted(tmp_path, "nova-status")] == ["queued", "preparing"]
 
 
 @pytest.mark.parametrize("lost", ["503", "reset"])

@@ -136,6 +136,8 @@ class Migration:
         self.changed = threading.Condition()
         self.ended = threading.Event()
         self.iteration = 0
+        # Whether libvirt has told anything of a migration under way.
+        self.began = False
         self.job_completed = None
         self.last_lifecycle = None
         self.error = None
@@ -158,6 +160,7 @@ class Migration:
         """An event of the domain, in the event loop's thread."""
         with self.changed:
             if record["event"] == "migration-iteration":
+                self.began = True
                 self.iteration = record["iteration"]
                 # An idle guest's second pass may be over before it is reported.
                 if self.iteration >= 2 and self.result["first_pass_at"] is None:
@@ -226,6 +229,7 @@ class Migration:
         for _tick in ticks(HERTZ, self.ended):
             job = self.job()
             if job is not None and job.get("type"):
+                self.began = True
                 self.jobs.write({"job": job})
                 if not hasattr(self.libvirt, ITERATION_EVENT):
                     self.infer_events(job)
@@ -327,7 +331,15 @@ class Migration:
         self.wait_for_last_events()
         if self.error is None:
             return "migrated"
+        if self.result["aborted"] and not self.began:
+            # Nothing was sent: that says nothing about whether the guest's memory converges.
+            self.error = self.not_begun()
+            return "failed"
         return "aborted" if self.result["aborted"] else "failed"
+
+    def not_begun(self):
+        """What is known of a migration that was aborted before libvirt began it, one line."""
+        return "libvirt began no migration within %s s" % self.settings["limit_seconds"]
 
     def give_up(self, reason):
         """Not waited for any longer, whatever becomes of it."""

@@ -42,6 +42,8 @@ class NovaMigration(migrate.Migration):
         self.at_stop = None
         self.switch_asked_at = None
         self.abort_asked = False
+        # The migration's status, the newest from before the abort.
+        self.status = None
         self.result["nova_migration"] = None
 
     def prepare(self):
@@ -73,6 +75,9 @@ class NovaMigration(migrate.Migration):
         while record is None or record["status"] not in ENDED:
             time.sleep(POLL_SECONDS)
             record = self.nova.newest_migration()
+            if record is not None and not self.abort_asked and record["status"] != self.status:
+                self.status = record["status"]
+                self.note("nova-status", self.status)
         self.result["nova_migration"] = {
             key: record.get(key)
             for key in ("id", "status", "source_compute", "dest_compute", "created_at", "updated_at")
@@ -90,6 +95,10 @@ class NovaMigration(migrate.Migration):
             )
         elif (status, host) != ("ACTIVE", self.settings["destination"]):
             self.error = "nova: the instance is %s on %s" % (status, host)
+
+    def not_begun(self):
+        line = super(NovaMigration, self).not_begun()
+        return "%s: nova said that it was %s" % (line, self.status)
 
     def failure(self):
         """Why, in nova's words; None where it says nothing, or no longer answers."""
