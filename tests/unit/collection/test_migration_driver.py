@@ -274,7 +274,9 @@ def nova(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, s
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
 
-    def run(directory: Path, script: list[str], *posts: str, **changes: float) -> tuple[str, str | None, float]:
+    def run(
+        directory: Path, script: list[str], *posts: str, **changes: float
+    ) -> tuple[str, str | None, float]:
         Nova.script, Nova.posts = list(script), list(posts)
         more = {
             "nova_url": f"http://127.0.0.1:{server.server_port}/v2.1",
