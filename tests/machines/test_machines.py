@@ -23,7 +23,7 @@ from tests.lab import Lab, free_address_prefix, provisioned_lab
 
 NAME = "machines-test"
 PREFIX = free_address_prefix()
-STUDY = "tests/machines/study.yml"
+STUDY = "tests/machines/machines.yml"
 NUMBERS = {"controller": 2, "compute1": 11, "compute2": 12}
 HOSTNAMES = {
     "controller": "rack1-node07.example.org",
