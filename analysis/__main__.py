@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from analysis.console import SafeConsole, printable
+from analysis.evidence.console import SafeConsole, printable
 from analysis.report import InputError, summary_table, write_report
 
 

@@ -36,7 +36,7 @@ def make_console(*, stderr: bool = False, plain_width: int = PLAIN_WIDTH) -> Con
 
     No text is markup: a cause may hold `[/foo]`.
     """
-    from analysis.console import SafeConsole
+    from analysis.evidence.console import SafeConsole
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else plain_width

@@ -3,10 +3,10 @@
     paths = write_report(Path("results/quick/local"), None)
     console.print(summary_table(paths.summary))
 
-All functions raise analysis.errors.InputError (one line) for a directory that cannot be analysed.
+All functions raise analysis.evidence.errors.InputError (one line) for a directory that cannot be analysed.
 """
 
-from analysis.errors import InputError
+from analysis.evidence.errors import InputError
 from analysis.report.overview import CaseLine, Summary, summarise, summary
 from analysis.report.terminal import summary_table
 from analysis.report.write import AppendixPath, ReportPaths, write_appendix, write_report

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from analysis.report.blocks import Cell, label
 from analysis.report.formats import EMPTY, estimate_note, estimate_text, interval_text
-from analysis.results import RunResult
-from analysis.statistics import MedianEstimate
-from analysis.tables import CaseSummary
+from analysis.stats.intervals import MedianEstimate
+from analysis.study.cases import CaseSummary
+from analysis.study.results import RunResult
 
 RUNS_COLUMN = label("runs")
 

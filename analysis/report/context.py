@@ -10,11 +10,11 @@ from pathlib import Path
 from jinja2.utils import url_quote
 from matplotlib.figure import Figure
 
-from analysis import figures
+from analysis import plots
+from analysis.report.analysis import Analysis
 from analysis.report.blocks import Cell, Link, Picture
 from analysis.report.cells import missing
-from analysis.results import RunResult
-from analysis.study import Analysis
+from analysis.study.results import RunResult
 
 _PNG_DPI = 160
 
@@ -87,10 +87,10 @@ class Context:
         wide: bool = False,
     ) -> Picture:
         """Write the figure as SVG and PNG, and give it for the page. `description`: what is to be seen."""
-        svg = figures.svg_file(figure)
+        svg = plots.svg_file(figure)
         files = (self.pictures / f"{identifier}.svg", self.pictures / f"{identifier}.png")
         files[0].write_text(svg, encoding="utf-8")
         figure.savefig(files[1], dpi=_PNG_DPI, facecolor="white")
         self.drawn.extend(files)
-        inline = figures.inline_svg(svg, identifier, f"{title}. {description}")
+        inline = plots.inline_svg(svg, identifier, f"{title}. {description}")
         return Picture(identifier, title, description, inline, files, self.full_links(runs), wide)

@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.attribution import COARSE, FINE
-from analysis.measure import Measured
-from analysis.parsers.records import LabRecord
-from analysis.pool import map_in_order
+from analysis.evidence.pool import map_in_order
+from analysis.evidence.records import LabRecord
+from analysis.report.analysis import Analysis
 from analysis.report.formats import csv_text
-from analysis.results import RunResult, load_measured
-from analysis.study import Analysis
+from analysis.run.attribution import COARSE, FINE
+from analysis.run.metrics import Measured
+from analysis.study.results import RunResult, load_measured
 
 Row = Mapping[str, Any]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import re
 
-from analysis.console import printable
-from analysis.outage import Interval
-from analysis.statistics import Bounds, MedianEstimate
+from analysis.evidence.console import printable
+from analysis.stats.intervals import Bounds, Interval, MedianEstimate
 
 EMPTY = "-"
 # What begins markup anywhere in a line of GitHub-flavoured Markdown: https://github.github.com/gfm/

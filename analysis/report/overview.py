@@ -7,15 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
-from analysis.outage import Interval
-from analysis.outage_causes import suspicion
-from analysis.published_data import STRESSED_TABLES
-from analysis.results import EXCLUDED, Notice
-from analysis.statistics import MedianEstimate
-from analysis.study import Analysis, analyse
-from analysis.tables import CaseSummary
-from analysis.units import MIB
+from analysis.evidence.units import MIB
+from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
+from analysis.report.analysis import Analysis, analyse
+from analysis.stats.intervals import Interval, MedianEstimate
+from analysis.study.cases import STRESSED_TABLES, CaseSummary
+from analysis.study.outage_causes import suspicion
+from analysis.study.results import EXCLUDED, Notice
 
 
 @dataclass(frozen=True)

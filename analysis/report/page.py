@@ -10,9 +10,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from analysis.console import printable
+from analysis.evidence.console import printable
+from analysis.report.analysis import Analysis
 from analysis.report.blocks import Section
-from analysis.study import Analysis
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

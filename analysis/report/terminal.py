@@ -6,10 +6,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.outage import Interval
 from analysis.report.formats import EMPTY, as_printed, significant
 from analysis.report.overview import CaseLine, Summary
-from analysis.statistics import MedianEstimate
+from analysis.stats.intervals import Interval, MedianEstimate
 
 
 def summary_table(summary: Summary) -> Table:

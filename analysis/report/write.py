@@ -12,10 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import figures
-from analysis.claims import Verdict
-from analysis.claims.document import claim_record, claims_document
-from analysis.errors import InputError
+from analysis import plots
+from analysis.evidence.errors import InputError
+from analysis.reference.claims import Verdict
+from analysis.reference.document import claim_record, claims_document
+from analysis.reference.fits import fits_frame
+from analysis.report.analysis import Analysis, analyse
 from analysis.report.appendix import render_appendix
 from analysis.report.context import Context, url_path
 from analysis.report.evidence_csv import write_evidence_tables
@@ -23,8 +25,7 @@ from analysis.report.formats import csv_text
 from analysis.report.overview import Summary, summarise
 from analysis.report.page import render_page
 from analysis.report.sections import all_sections
-from analysis.study import Analysis, analyse
-from analysis.tables import cases_frame, fits_frame, readings_frame, runs_frame
+from analysis.study.frames import cases_frame, readings_frame, runs_frame
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def write_report(
         (output / "csv").mkdir(exist_ok=True)
         (output / "pictures").mkdir(exist_ok=True)
         context = _context(analysis, output)
-        with figures.styled():
+        with plots.styled():
             sections = all_sections(context)
         html = output / "report.html"
         html.write_text(render_page(analysis, sections), encoding="utf-8")

@@ -14,7 +14,7 @@ from postcopy_lab.project import Project
 from postcopy_lab.verbs.report import READING, open_results
 
 if TYPE_CHECKING:
-    from analysis.lab_comparison import LabComparison, Row
+    from analysis.compare.labs import LabComparison, Row
 
 HEADS = ("figure", "A", "B", "B / A", "n", "p", "verdict")
 FIGURE_HEADS = frozenset({"A", "B", "B / A", "n", "p"})
@@ -45,8 +45,8 @@ def compare(
     """
     project, one = open_results(inventory, first, backend)
     _, other = open_results(inventory, second, backend)
-    from analysis.errors import InputError as AnalysisInputError
-    from analysis.lab_comparison import DEFAULT_FIGURES, compare_results, comparison_document
+    from analysis.compare.labs import DEFAULT_FIGURES, compare_results, comparison_document
+    from analysis.evidence.errors import InputError as AnalysisInputError
 
     settings = tuple(name.strip() for name in match.split(",") if name.strip())
     try:
@@ -136,7 +136,7 @@ def _cells(row: Row, threshold: float) -> tuple[str, ...]:
 
 
 def _unit(figure: str) -> tuple[str, float]:
-    from analysis.lab_comparison import COMPLETED
+    from analysis.compare.labs import COMPLETED
 
     if figure == COMPLETED:
         return "%", 100.0
@@ -144,8 +144,8 @@ def _unit(figure: str) -> tuple[str, float]:
 
 
 def _median(value: object, factor: float) -> str:
-    from analysis.outage import Interval
     from analysis.report.formats import EMPTY, interval_text, significant
+    from analysis.stats.intervals import Interval
 
     if isinstance(value, Interval):
         return interval_text(value)
@@ -155,7 +155,7 @@ def _median(value: object, factor: float) -> str:
 def _ratio(row: Row) -> str:
     """The ratio with its interval; a range is called one, since it is no interval of 95 %."""
     from analysis.report.formats import EMPTY
-    from analysis.statistics import RANGE
+    from analysis.stats.intervals import RANGE
 
     if row.low is None or row.high is None:
         return EMPTY if row.ratio is None or row.ratio == inf else f"{row.ratio:.2f}"
@@ -165,7 +165,7 @@ def _ratio(row: Row) -> str:
 
 
 def _conclusion(found: LabComparison) -> Iterator[str]:
-    from analysis.statistics import MINIMUM_COUNT, MINIMUM_COUNT_OF_TWO
+    from analysis.stats.intervals import MINIMUM_COUNT, MINIMUM_COUNT_OF_TWO
 
     total, undecided, limit = len(found.rows), len(found.undecided), f"{found.threshold:.2f}"
     if found.beyond:

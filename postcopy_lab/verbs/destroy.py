@@ -48,7 +48,7 @@ def _confirm(question: str) -> None:
     """
     if not sys.stdin.isatty():
         raise InputError("nothing was removed: there is no terminal to ask on; say --yes")
-    from analysis.console import printable
+    from analysis.evidence.console import printable
 
     answer = input(printable(f"{question} [y/N] "))
     if answer.strip().lower() not in ("y", "yes"):

@@ -19,8 +19,8 @@ def export(inventory: str, results: str, target: str, *, backend: str | None) ->
     """
     project, directory = open_results(inventory, results, backend)
     console = make_console()
-    from analysis.errors import InputError as AnalysisInputError
-    from analysis.export import export_results
+    from analysis.evidence.errors import InputError as AnalysisInputError
+    from postcopy_lab.export import export_results
 
     try:
         with console.status(PACKING) as status:

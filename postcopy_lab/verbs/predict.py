@@ -13,7 +13,7 @@ from postcopy_lab.quantities import parse_memory, parse_rate
 from postcopy_lab.verbs.report import READING, open_results
 
 if TYPE_CHECKING:
-    from analysis.prediction import Model, Prediction, Predictions
+    from analysis.compare.prediction import Model, Prediction, Predictions
 
 _HEADS = ("mode", "time", "data", "at most (2 x RAM / rate)")
 _BOUNDED_MODES = ("hybrid", "postcopy")
@@ -38,10 +38,10 @@ def predict(
     ram_bytes, stressed_bytes = parse_memory("--ram", ram), parse_memory("--stressed", stressed)
     rate_bits_per_second = parse_rate("--rate", rate)
     project, directory = open_results(inventory, results, backend)
-    from analysis.errors import InputError as AnalysisInputError
-    from analysis.prediction import Request, prediction_document
-    from analysis.prediction import predict as predict_from
-    from analysis.results import load_results
+    from analysis.compare.prediction import Request, prediction_document
+    from analysis.compare.prediction import predict as predict_from
+    from analysis.evidence.errors import InputError as AnalysisInputError
+    from analysis.study.results import load_results
 
     try:
         with make_console(stderr=True).status(READING):
@@ -96,7 +96,7 @@ def _cells(prediction: Prediction, found: Predictions) -> tuple[str, ...]:
     from analysis.report.formats import EMPTY, significant
 
     def shown(value: object, unit: str, factor: float) -> str:
-        from analysis.prediction import Predicted
+        from analysis.compare.prediction import Predicted
 
         if not isinstance(value, Predicted):
             return "no end expected"

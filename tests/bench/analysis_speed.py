@@ -35,9 +35,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from analysis.report.analysis import derive
 from analysis.report.write import write_tables
-from analysis.results import load_results
-from analysis.study import derive
+from analysis.study.results import load_results
 
 PROJECT = Path(__file__).resolve().parents[2]
 RECORDED = PROJECT / "tests" / "data" / "results" / "quick" / "local"

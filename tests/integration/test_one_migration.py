@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis.causes import Cause
+from analysis.run.causes import Cause
 from tests.lab import Lab, provisioned_lab
 
 LAB = "ci"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.parsers.nova_log import patterns_of
+from analysis.evidence.nova_log import patterns_of
 from tests.conftest import PROJECT
 
 RELEASES = {

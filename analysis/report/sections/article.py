@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from analysis import figures
-from analysis.published_data import Published, Stressed
+from analysis import plots
+from analysis.evidence.units import MB, MIB
+from analysis.reference.published import Published, Stressed
 from analysis.report.blocks import Block, Cell, Column, Fold, Pictures, Section, Table, Text, label
 from analysis.report.cells import (
     RUNS_COLUMN,
@@ -18,8 +19,7 @@ from analysis.report.cells import (
 )
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, as_printed, significant
-from analysis.tables import CaseSummary
-from analysis.units import MB, MIB
+from analysis.study.cases import CaseSummary
 
 # The article measured this mode alone; cases of the others have their place among the modes compared.
 ARTICLE_MODE = "hybrid"
@@ -90,14 +90,14 @@ def _unloaded(context: Context) -> Iterator[Block]:
                 "Figure 1: migration time and outage of unloaded guests",
                 "Bars by flavor, the article's grey beside the measured medians; dots are runs. The "
                 "article's outage is counted in lost pings.",
-                figures.unloaded_time(analysis.published, cases),
+                plots.unloaded_time(analysis.published, cases),
                 runs,
             ),
             context.picture(
                 "figure-2",
                 "Figure 2: data transferred by unloaded guests",
                 "Bars by flavor, the article's grey beside the measured medians; dots are runs.",
-                figures.unloaded_data(analysis.published, cases),
+                plots.unloaded_data(analysis.published, cases),
                 runs,
             ),
         )
@@ -118,14 +118,14 @@ def _stressed(context: Context, number: int, name: str, step: int) -> Iterator[B
                 f"figure-{number}",
                 f"Figure {number}: migration time, steps of {step} MiB",
                 "Over stressed memory; squares are published, dots are runs, lines are least squares.",
-                figures.stressed_time(name, published, series),
+                plots.stressed_time(name, published, series),
                 runs,
             ),
             context.picture(
                 f"figure-{number + 1}",
                 f"Figure {number + 1}: data transferred, steps of {step} MiB",
                 "Over stressed memory; squares are published, dots are runs, lines are least squares.",
-                figures.stressed_data(name, published, series),
+                plots.stressed_data(name, published, series),
                 runs,
             ),
         )

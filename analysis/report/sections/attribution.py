@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from analysis import figures
-from analysis.attribution import LostPing, StreamAttribution
-from analysis.causes import Cause
-from analysis.outage_causes import (
-    CANNOT_TELL,
-    NOT_SUPPORTED,
-    SUPPORTED,
-    Suspicion,
-    attributed,
-    cause_lines,
-    suspicion,
-)
-from analysis.parsers.records import NETWORKS
+from analysis import plots
+from analysis.evidence.records import NETWORKS
 from analysis.report.blocks import (
     Block,
     Cell,
@@ -34,8 +23,19 @@ from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measure
 from analysis.report.context import Context
 from analysis.report.formats import estimate_text, interval_text, significant
 from analysis.report.sections.cases import typical_run
-from analysis.results import load_measured
-from analysis.tables import CaseSummary
+from analysis.run.attribution import LostPing, StreamAttribution
+from analysis.run.causes import Cause
+from analysis.study.cases import CaseSummary
+from analysis.study.outage_causes import (
+    CANNOT_TELL,
+    NOT_SUPPORTED,
+    SUPPORTED,
+    Suspicion,
+    attributed,
+    cause_lines,
+    suspicion,
+)
+from analysis.study.results import load_measured
 
 _TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
 _NETWORKS = {
@@ -196,7 +196,7 @@ def _folds(context: Context) -> Iterator[Fold]:
             continue
         measured = load_measured(context.analysis.results.directory, run.path, context.analysis.results.labs)
         assert measured.attribution is not None
-        drawn = figures.attribution_picture(measured.attribution, measured.timeline)
+        drawn = plots.attribution_picture(measured.attribution, measured.timeline)
         if drawn is None:
             continue
         picture = context.picture(

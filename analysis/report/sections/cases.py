@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from analysis import figures
+from analysis import plots
+from analysis.evidence.units import MB
 from analysis.report.blocks import (
     Bar,
     Block,
@@ -21,10 +22,9 @@ from analysis.report.blocks import (
 )
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell, outcomes_text
 from analysis.report.context import Context
-from analysis.results import RunResult, load_measured
-from analysis.tables import CaseSummary
-from analysis.timeline import REQUESTED, Timeline
-from analysis.units import MB
+from analysis.run.timeline import REQUESTED, Timeline
+from analysis.study.cases import CaseSummary
+from analysis.study.results import RunResult, load_measured
 
 # Name of a phase, its figure, and the colour of its part of a bar.
 _PHASES = (
@@ -111,7 +111,7 @@ def _timelines(context: Context) -> Iterator[Fold]:
             f"timeline-{case.case}",
             f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",
             "Seconds since the migration was asked for.",
-            figures.timeline_picture(measured),
+            plots.timeline_picture(measured),
             [run],
             wide=True,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import NOT_REPRODUCED, NUMBER, REPRODUCED, SHAPE, Verdict
+from analysis.reference.claims import NOT_REPRODUCED, NUMBER, REPRODUCED, SHAPE, Verdict
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context

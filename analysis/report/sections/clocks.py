@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from analysis.findings import Findings
 from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import estimate_note
-from analysis.results import RunResult
-from analysis.statistics import MedianEstimate, median_estimate
-from analysis.timeline import MOMENTS, REQUESTED
+from analysis.run.findings import Findings
+from analysis.run.timeline import MOMENTS, REQUESTED
+from analysis.stats.intervals import MedianEstimate, median_estimate
+from analysis.study.results import RunResult
 
 
 def section(context: Context) -> Section | None:

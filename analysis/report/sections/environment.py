@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from analysis.parsers.records import lab_of
-from analysis.provenance import made_with
+from analysis.evidence.records import lab_of
+from analysis.evidence.units import GIB
+from analysis.report.analysis import Analysis
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
 from analysis.report.cells import missing
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, bit_rate
-from analysis.study import Analysis
-from analysis.units import GIB
+from analysis.study.provenance import made_with
 
 # Of every package and every interface.
 _NOT_SHOWN = ("packages", "mtu_bytes")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from analysis import figures
-from analysis.figures.bound import published_bound
-from analysis.published_data import Published
+from analysis import plots
+from analysis.evidence.units import GB, MB, MIB
+from analysis.plots.bound import published_bound
+from analysis.reference.fits import published_fits
+from analysis.reference.published import Published
 from analysis.report.blocks import Block, Cell, Column, Section, Table, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, bounds_text, significant
-from analysis.statistics import LineFit
-from analysis.tables import Series, published_fits
-from analysis.units import GB, MB, MIB
+from analysis.stats.regression import LineFit
+from analysis.study.cases import Series
 
 
 def section(context: Context) -> Section | None:
@@ -26,7 +27,7 @@ def section(context: Context) -> Section | None:
         "Migration time over transferred data: on the dashed line a run did nothing but fill the link. A "
         "hybrid run may not lie beyond the diamond of its guest, which is the line's point 2 x RAM, 2 x "
         "RAM / throughput; the grey squares are the article's.",
-        figures.bound_picture(context.analysis.published, runs),
+        plots.bound_picture(context.analysis.published, runs),
         runs,
     )
     fits = fits_table(context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis import figures
+from analysis import plots
 from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
@@ -20,7 +20,7 @@ def section(context: Context) -> Section | None:
         "Each dot is a run. The longest wait of a ping is its round trip, or the longest gap of lost ones; "
         "downtime is the hypervisors' own, from the source's stop to the destination's start. Both are "
         "on logarithmic axes.",
-        figures.modes_picture(groups),
+        plots.modes_picture(groups),
         runs,
         wide=True,
     )

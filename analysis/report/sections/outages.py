@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell
 from analysis.report.context import Context
-from analysis.tables import CaseSummary
+from analysis.study.cases import CaseSummary
 
 
 def section(context: Context) -> Section | None:

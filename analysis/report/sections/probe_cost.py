@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from analysis.comparison import Comparison, IntervalComparison
-from analysis.probe_cost import probe_costs
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import interval_text
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
+from analysis.stats.tests import Comparison, IntervalComparison
+from analysis.study.overhead import probe_costs
 
 
 def section(context: Context) -> Section | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from analysis import figures
+from analysis import plots
 from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
@@ -18,7 +18,7 @@ def section(context: Context) -> Section | None:
         "Migration time over the link's rate",
         "Each dot is a run, each line joins the medians of one guest and load; both axes are logarithmic. A "
         "line falls as steeply as the dotted ones, time = data / rate, as long as the link is what limits.",
-        figures.rates_picture(groups),
+        plots.rates_picture(groups),
         [run for _, cases in groups for case in cases for run in case.counted],
     )
     slowest = min(case.spec.link_rate_bits_per_second for _, cases in groups for case in cases)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from analysis.parsers.records import Integrity
+from analysis.evidence.records import Integrity
+from analysis.evidence.units import GIB, MB
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import missing, outcomes_text
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, significant
-from analysis.results import RunResult
-from analysis.tables import CaseSummary, outcome_words
-from analysis.units import GIB, MB
+from analysis.study.cases import CaseSummary, outcome_words
+from analysis.study.results import RunResult
 
 _COLUMNS = (
     label("run"),

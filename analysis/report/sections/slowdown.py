@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis import figures
+from analysis import plots
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
-from analysis.results import RunResult
-from analysis.slowdown import STANDSTILL_SECONDS, Slowdown
-from analysis.statistics import median_estimate
-from analysis.tables import CaseSummary
+from analysis.run.slowdown import STANDSTILL_SECONDS, Slowdown
+from analysis.stats.intervals import median_estimate
+from analysis.study.cases import CaseSummary
+from analysis.study.results import RunResult
 
 _SHOWN = (("precopy", "pre-copy"), ("postcopy", "post-copy"), ("after", "after it"))
 
@@ -39,7 +39,7 @@ def section(context: Context) -> Section | None:
             "How fast the guest wrote its memory while it was migrated",
             "Each dot is a run: the guest's pace in pre-copy and in post-copy, in the middle second of the "
             "phase, against before the migration. At 0 the guest stood still for most of the phase.",
-            figures.slowdown_picture(watched),
+            plots.slowdown_picture(watched),
             [run for case in watched for run in measured_runs(case) if _speeds(run)],
             wide=True,
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from analysis.measure import readings
+from analysis.evidence.units import MB
+from analysis.report.analysis import Analysis
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell
 from analysis.report.context import Context
-from analysis.statistics import median_estimate
-from analysis.study import Analysis
-from analysis.units import MB
+from analysis.run.metrics import readings
+from analysis.stats.intervals import median_estimate
 
 _CAPTIONS = {
     "ping outage, at least": (

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from analysis.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
-from analysis.figures.bound import published_bound
-from analysis.published_data import STRESSED_TABLES
+from analysis.evidence.units import MIB
+from analysis.plots.bound import published_bound
+from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
+from analysis.reference.fits import published_fits
+from analysis.report.analysis import Analysis
 from analysis.report.blocks import Bar, Block, Cell, Key, Lead, Part, Section, Table, Tiles, label
 from analysis.report.context import Context
 from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_note, significant
@@ -21,10 +23,8 @@ from analysis.report.overview import (
 )
 from analysis.report.sections.article import ARTICLE_MODE
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
-from analysis.statistics import median_estimate
-from analysis.study import Analysis
-from analysis.tables import CaseSummary, Series, published_fits
-from analysis.units import MIB
+from analysis.stats.intervals import median_estimate
+from analysis.study.cases import STRESSED_TABLES, CaseSummary, Series
 
 _VERDICTS = ((REPRODUCED, "good"), (NOT_REPRODUCED, "bad"), (NOT_TESTABLE, "muted"))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.comparison import compare_intervals, compare_rounds
+from analysis.evidence.units import MB, MIB
 from analysis.report.blocks import Cell, Column, Table, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell, outcomes_text
 from analysis.report.context import Context
-from analysis.statistics import RANGE
-from analysis.tables import CaseSummary
-from analysis.units import MB, MIB
+from analysis.stats.intervals import RANGE
+from analysis.stats.tests import compare_intervals, compare_rounds
+from analysis.study.cases import CaseSummary
 
 Groups = Sequence[tuple[str, Sequence[CaseSummary]]]
 

@@ -8,8 +8,8 @@ from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Te
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
-from analysis.statistics import median_estimate
-from analysis.wall_time import RunTime, WallTime, run_times, wall_time
+from analysis.stats.intervals import median_estimate
+from analysis.study.wall_time import RunTime, WallTime, run_times, wall_time
 
 # The project's own aim for the hybrid cases of one repetition.
 TARGET_RATIO = 1.3

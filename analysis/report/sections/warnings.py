@@ -6,8 +6,8 @@ from collections import Counter
 
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.context import Context
-from analysis.results import EXCLUDED
-from analysis.stability import STEADY, UNSTEADY
+from analysis.study.results import EXCLUDED
+from analysis.study.stability import STEADY, UNSTEADY
 
 
 def section(context: Context) -> Section:

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.claims import Measurements
-from analysis.parsers.records import LinkRate
-from analysis.published_data import load_published
-from analysis.results import RunResult, load_results
-from analysis.tables import CaseSummary, measured_series
+from analysis.evidence.records import LinkRate
+from analysis.reference.claims import Measurements
+from analysis.reference.published import load_published
+from analysis.study.cases import CaseSummary, measured_series
+from analysis.study.results import RunResult, load_results
 
 RECORDED = Path(__file__).parents[2] / "data" / "results"
 PUBLISHED = load_published("icclab-2014")

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from analysis.evidence import CAPTURE_FILES
+from analysis.evidence.logs import CAPTURE_FILES
 from tests.unit.analysis.builder import MIB, RATE, Model, write_lab, write_run, write_sums
 
 

@@ -12,18 +12,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from analysis.attribution import Attribution, LostPing, attribute, tally
-from analysis.causes import Cause
-from analysis.clock import ClockModel, clock_model
-from analysis.coherence import check_coherence
-from analysis.errors import EvidenceError
-from analysis.evidence import CAPTURE_FILES, Evidence, read_evidence
-from analysis.outage import Requests
-from analysis.parsers.pcap import Capture, Kind
-from analysis.parsers.records import RunRecord, read_lab, read_run
-from analysis.sightings import places_of
-from analysis.timeline import Timeline, build_timeline
-from analysis.wire import Wire, wire_of
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.logs import CAPTURE_FILES, Evidence, read_evidence
+from analysis.evidence.pcap import Capture, Kind
+from analysis.evidence.records import RunRecord, read_lab, read_run
+from analysis.run.attribution import Attribution, LostPing, attribute, tally
+from analysis.run.causes import Cause
+from analysis.run.clock import ClockModel, clock_model
+from analysis.run.consistency import check_consistency
+from analysis.run.outage import Requests
+from analysis.run.sightings import places_of
+from analysis.run.timeline import Timeline, build_timeline
+from analysis.run.traffic import Wire, wire_of
 from tests.unit.analysis.recorded_captures import recorded_run
 
 
@@ -328,7 +328,7 @@ def test_a_capture_of_another_run_is_named(held: Scene, name: str) -> None:
     other = replace(capture, time=capture.time - 3600)
     mixed = replace(held.evidence, captures={**held.evidence.captures, name: other})
     with pytest.raises(EvidenceError, match=f"{CAPTURE_FILES[name]}: mixed up: nothing in it is of this"):
-        check_coherence(held.run, mixed, held.clocks, held.wire, held.timeline)
+        check_consistency(held.run, mixed, held.clocks, held.wire, held.timeline)
 
 
 def test_a_run_without_captures_is_not_judged(held: Scene) -> None:

@@ -9,11 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.causes import Cause
-from analysis.errors import EvidenceError
-from analysis.evidence import read_evidence
-from analysis.measure import measure_run
-from analysis.outage_causes import (
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.logs import read_evidence
+from analysis.evidence.records import read_lab, read_run
+from analysis.report import write_report
+from analysis.run.causes import Cause
+from analysis.run.metrics import measure_run
+from analysis.run.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED
+from analysis.study.outage_causes import (
     CANNOT_TELL,
     NOT_SUPPORTED,
     SUPPORTED,
@@ -21,10 +24,7 @@ from analysis.outage_causes import (
     judge_suspicion,
     suspicion,
 )
-from analysis.parsers.records import read_lab, read_run
-from analysis.report import write_report
-from analysis.results import NOTED, Results, load_measured, load_results
-from analysis.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED
+from analysis.study.results import NOTED, Results, load_measured, load_results
 
 HELD = "runs/hybrid-s-stress-1x256mib-1gbit-held-entry/01"
 LATE = "runs/hybrid-s-stress-1x256mib-1gbit-late-announcement/01"

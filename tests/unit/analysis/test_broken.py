@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import InputError
-from analysis.published_data import DIRECTORY
-from analysis.results import EXCLUDED, load_results
-from analysis.study import analyse
+from analysis.evidence.errors import InputError
+from analysis.reference.published import DIRECTORY
+from analysis.report.analysis import analyse
+from analysis.study.results import EXCLUDED, load_results
 from tests.unit.analysis.builder import write_sums
 
 RUN = "runs/hybrid-s-unloaded-1gbit/01"
@@ -74,7 +74,7 @@ def test_a_broken_published_data_set_is_one_line(
     path = tmp_path / "published" / "icclab-2014" / file
     assert text in path.read_text()
     path.write_text(path.read_text().replace(text, instead))
-    monkeypatch.setattr("analysis.published_data.DIRECTORY", tmp_path / "published")
+    monkeypatch.setattr("analysis.reference.published.DIRECTORY", tmp_path / "published")
     with pytest.raises(InputError, match=message) as caught:
         analyse(project / "tests" / "data" / "results" / "quick" / "local")
     assert "\n" not in str(caught.value)

@@ -13,7 +13,8 @@ import pytest
 import yaml
 from scipy import stats
 
-from analysis.claims import (
+from analysis.evidence.records import LinkRate
+from analysis.reference.claims import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
     NUMBER,
@@ -24,16 +25,15 @@ from analysis.claims import (
     judge_numbers,
     judge_statements,
 )
-from analysis.claims.document import claims_document
-from analysis.claims.numbers import NUMBER_RULES
-from analysis.claims.outages import postcopy_outage
-from analysis.claims.verdicts import slowed
-from analysis.parsers.records import LinkRate
-from analysis.published_data import DIRECTORY
+from analysis.reference.document import claims_document
+from analysis.reference.numbers import NUMBER_RULES
+from analysis.reference.outages import postcopy_outage
+from analysis.reference.published import DIRECTORY
+from analysis.reference.verdicts import slowed
 from analysis.report import write_report
-from analysis.results import load_results
-from analysis.study import article_conditions
-from analysis.tables import CaseSummary
+from analysis.report.analysis import article_conditions
+from analysis.study.cases import CaseSummary
+from analysis.study.results import load_results
 from tests.unit.analysis.cases import (
     MIB,
     PUBLISHED,

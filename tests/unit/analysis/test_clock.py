@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.clock import ClockModel, clock_model
-from analysis.errors import EvidenceError
-from analysis.measure import RunFigures
-from analysis.parsers.clock import Exchanges, parse_clock
-from analysis.parsers.records import LabRecord, RunRecord, read_lab, read_run
-from analysis.results import Notice, RunResult, load_results
+from analysis.evidence.clock import Exchanges, parse_clock
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
+from analysis.run.clock import ClockModel, clock_model
+from analysis.run.metrics import RunFigures
+from analysis.study.results import Notice, RunResult, load_results
 from tests.unit.analysis.builder import EPOCH, Model, write_lab, write_run, write_study, write_sums
 
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.comparison import (
+from analysis.stats.intervals import Interval
+from analysis.stats.tests import (
     CANNOT_TELL,
     DIFFER,
     NO_DIFFERENCE,
@@ -23,7 +24,6 @@ from analysis.comparison import (
     smallest_p,
     smallest_paired_p,
 )
-from analysis.outage import Interval
 
 
 def test_smallest_p_says_when_a_comparison_is_hopeless() -> None:

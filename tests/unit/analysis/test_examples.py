@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.prediction import Request, fit_model, predict
-from analysis.results import EXCLUDED, RunResult
-from analysis.stability import UNSTEADY
-from analysis.study import Analysis, analyse
+from analysis.compare.prediction import Request, fit_model, predict
+from analysis.report.analysis import Analysis, analyse
+from analysis.study.results import EXCLUDED, RunResult
+from analysis.study.stability import UNSTEADY
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 LIMIT_BYTES = 20_000_000

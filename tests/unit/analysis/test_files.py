@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.archive import ARCHIVE_FILE, read_archive, write_archive
-from analysis.errors import EvidenceError, InputError
-from analysis.export import export_results
-from analysis.files import verified_files
-from analysis.results import load_results
+from analysis.evidence.archive import ARCHIVE_FILE, read_archive, write_archive
+from analysis.evidence.errors import EvidenceError, InputError
+from analysis.evidence.files import verified_files
+from analysis.study.results import load_results
+from postcopy_lab.export import export_results
 from tests.unit.analysis.builder import Model, write_run, write_study, write_sums
 
 MODEL = Model(threads=1)
@@ -99,7 +99,7 @@ def test_odd_files_are_named(run: Path, damage: Callable[[Path], None], message:
 
 
 def test_what_unpacks_for_ever_is_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.files.LARGEST_FILE_BYTES", 1 << 20)
+    monkeypatch.setattr("analysis.evidence.files.LARGEST_FILE_BYTES", 1 << 20)
     _to(".xz", lzma.compress(bytes(3 << 20)))(run / "prober/ping.log")
     with pytest.raises(EvidenceError, match="of content"):
         verified_files(run)
@@ -202,7 +202,7 @@ def test_a_line_of_the_archive_that_differs_is_named(run: Path) -> None:
 
 
 def test_an_archive_too_large_is_stopped(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("analysis.archive.LARGEST_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr("analysis.evidence.archive.LARGEST_ARCHIVE_BYTES", 1000)
     write_archive(run, ["prober/ping.log"], run / ARCHIVE_FILE)
     with pytest.raises(EvidenceError, match="of content"):
         verified_files(run)

@@ -15,20 +15,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.errors import EvidenceError, InputError
-from analysis.parsers.checksums import parse_checksums
-from analysis.parsers.clock import parse_clock
-from analysis.parsers.events import parse_events
-from analysis.parsers.job import parse_job
-from analysis.parsers.nic import parse_nic
-from analysis.parsers.nova_log import parse_nova_log
-from analysis.parsers.pcap import parse_pcap
-from analysis.parsers.ping import parse_ping
-from analysis.parsers.progress import parse_progress
-from analysis.parsers.qemu_migrate import parse_qemu_migrate
-from analysis.results import EXCLUDED, load_results
-from analysis.study import derive
-from analysis.tables import readings_frame, runs_frame
+from analysis.evidence.checksums import parse_checksums
+from analysis.evidence.clock import parse_clock
+from analysis.evidence.errors import EvidenceError, InputError
+from analysis.evidence.events import parse_events
+from analysis.evidence.job import parse_job
+from analysis.evidence.nic import parse_nic
+from analysis.evidence.nova_log import parse_nova_log
+from analysis.evidence.pcap import parse_pcap
+from analysis.evidence.ping import parse_ping
+from analysis.evidence.progress import parse_progress
+from analysis.evidence.qemu_migrate import parse_qemu_migrate
+from analysis.report.analysis import derive
+from analysis.study.frames import readings_frame, runs_frame
+from analysis.study.results import EXCLUDED, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
 from tests.unit.analysis.damage import damaged
 

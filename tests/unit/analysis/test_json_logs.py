@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.errors import EvidenceError
-from analysis.parsers.events import parse_events
-from analysis.parsers.job import parse_job
-from analysis.parsers.nic import parse_nic
-from analysis.parsers.progress import parse_progress
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.events import parse_events
+from analysis.evidence.job import parse_job
+from analysis.evidence.nic import parse_nic
+from analysis.evidence.progress import parse_progress
 
 Parser = Callable[[Iterable[bytes], str], Any]
 NIC = {"t": 100.0, "interface": "migration0", "rx_bytes": 1, "tx_bytes": 2, "rx_packets": 3, "tx_packets": 4}

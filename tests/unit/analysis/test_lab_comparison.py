@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 
-from analysis.comparison import DIFFER, NO_DIFFERENCE, TOO_FEW
-from analysis.errors import InputError
-from analysis.lab_comparison import (
+from analysis.compare.labs import (
     ALL_CASES,
     COMPLETED,
     NO_RATIO,
@@ -24,8 +22,10 @@ from analysis.lab_comparison import (
     comparison_document,
     known_figures,
 )
-from analysis.measure import Direction, RunFigures
-from analysis.tables import CaseSummary
+from analysis.evidence.errors import InputError
+from analysis.run.metrics import Direction, RunFigures
+from analysis.stats.tests import DIFFER, NO_DIFFERENCE, TOO_FEW
+from analysis.study.cases import CaseSummary
 from tests.unit.analysis.builder import Model, write_study
 from tests.unit.analysis.cases import RECORDED, made_case, moved
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from analysis.measure import RunFigures
-from analysis.results import NOTED, load_results
+from analysis.run.metrics import RunFigures
+from analysis.study.results import NOTED, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
 
 MODEL = Model(threads=1)

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from analysis.measure import Measured, RunFigures
-from analysis.results import NOTED, load_measured, load_results
-from analysis.timeline import UNKNOWN_PHASE
+from analysis.run.metrics import Measured, RunFigures
+from analysis.run.timeline import UNKNOWN_PHASE
+from analysis.study.results import NOTED, load_measured, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
 
 Event = dict[str, Any]

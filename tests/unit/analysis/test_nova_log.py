@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.parsers.nova_log import parse_nova_log, patterns_of
-from analysis.results import NOTED, RunResult, load_results
+from analysis.evidence.nova_log import parse_nova_log, patterns_of
+from analysis.study.results import NOTED, RunResult, load_results
 from tests.unit.analysis.builder import EPOCH, Model, write_study, write_sums
 
 INSTANCE = "0e73e074-3f4f-447b-a668-674b4eda5719"

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.causes import Cause
-from analysis.evidence import Evidence, read_evidence
-from analysis.measure import Measured, measure_run
-from analysis.outage import measure_outage, phase_of_lost
-from analysis.parsers.ping import PingLog
-from analysis.parsers.records import LabRecord, RunRecord, read_lab, read_run
-from analysis.study import analyse
-from analysis.timeline import DESTINATION_RESUMED, SOURCE_STOPPED, Moment, Phase, Timeline
+from analysis.evidence.logs import Evidence, read_evidence
+from analysis.evidence.ping import PingLog
+from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
+from analysis.report.analysis import analyse
+from analysis.run.causes import Cause
+from analysis.run.metrics import Measured, measure_run
+from analysis.run.outage import measure_outage, phase_of_lost
+from analysis.run.timeline import DESTINATION_RESUMED, SOURCE_STOPPED, Moment, Phase, Timeline
 
 START, STOPPED, RESUMED, COMPLETED = 100.0, 102.0, 102.3, 105.0
 

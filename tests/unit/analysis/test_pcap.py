@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.errors import EvidenceError
-from analysis.parsers.pcap import Capture, CutCaptureError, Kind, parse_pcap
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.pcap import Capture, CutCaptureError, Kind, parse_pcap
 
 # Six packets of three pings, an announcement, a gratuitous ARP (record.py).
 KINDS = [Kind.REQUEST, Kind.REPLY] * 3 + [Kind.RARP, Kind.ARP]

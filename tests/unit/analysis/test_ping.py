@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.errors import EvidenceError
-from analysis.outage import Requests
-from analysis.parsers.ping import PingLog, parse_ping
-from analysis.pinger import log_doubts
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.ping import PingLog, parse_ping
+from analysis.run.outage import Requests
+from analysis.run.pinger import log_doubts
 
 START = 1_795_000_000.0
 

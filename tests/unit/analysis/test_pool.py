@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.pool import map_in_order
+from analysis.evidence.pool import map_in_order
 
 CALLER = """
 import os, sys, time
-from analysis.pool import map_in_order
+from analysis.evidence.pool import map_in_order
 
 def work(item):
     print(os.getpid(), flush=True)

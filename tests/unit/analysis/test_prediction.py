@@ -9,16 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.errors import InputError
-from analysis.prediction import (
-    Request,
-    fit_model,
-    least_squares,
-    predict,
-    prediction_document,
-)
-from analysis.results import Results, load_results
-from analysis.tables import CaseSummary
+from analysis.compare.prediction import Request, fit_model, predict, prediction_document
+from analysis.evidence.errors import InputError
+from analysis.stats.regression import least_squares
+from analysis.study.cases import CaseSummary
+from analysis.study.results import Results, load_results
 from tests.unit.analysis.cases import RECORDED, made_case
 
 MIB, GIB = 1 << 20, 1 << 30

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from analysis.errors import InputError
-from analysis.export import export_results
-from analysis.lab_comparison import compare_results, comparison_document
+from analysis.compare.labs import compare_results, comparison_document
+from analysis.evidence.errors import InputError
 from analysis.report import write_report
-from analysis.results import NOTED, load_results
+from analysis.study.results import NOTED, load_results
+from postcopy_lab.export import export_results
 from tests.unit.analysis.builder import Model, write_study
 
 MODEL = Model(threads=1)

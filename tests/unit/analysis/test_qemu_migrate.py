@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from analysis.errors import EvidenceError
-from analysis.parsers.qemu_migrate import BlockTime, parse_qemu_migrate
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.qemu_migrate import BlockTime, parse_qemu_migrate
 
 FILE = "destination/qemu_migrate.json"
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.measure import RunFigures
 from analysis.report import write_report
+from analysis.report.analysis import Analysis, analyse
 from analysis.report.overview import summarise
-from analysis.results import RunResult, load_measured, load_results
-from analysis.study import Analysis, analyse
+from analysis.run.metrics import RunFigures
+from analysis.study.results import RunResult, load_measured, load_results
 
 UNLOADED = "runs/hybrid-s-unloaded-1gbit/01"
 HYBRIDS = (

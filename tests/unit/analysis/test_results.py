@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import InputError
-from analysis.results import EXCLUDED, Notice, load_results
-from analysis.study import analyse
+from analysis.evidence.errors import InputError
+from analysis.report.analysis import analyse
+from analysis.study.results import EXCLUDED, Notice, load_results
 from tests.unit.analysis.builder import Model, write_run, write_study, write_sums
 
 MODEL = Model(threads=1)

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.clock import clock_model
-from analysis.evidence import read_evidence
-from analysis.outage import Interval
-from analysis.parsers.progress import ProgressLog
-from analysis.parsers.records import read_lab, read_run
-from analysis.slowdown import Slowdown, guest_clock, measure_slowdown
-from analysis.timeline import Timeline, build_timeline
-from analysis.wire import wire_of
+from analysis.evidence.logs import read_evidence
+from analysis.evidence.progress import ProgressLog
+from analysis.evidence.records import read_lab, read_run
+from analysis.run.clock import clock_model
+from analysis.run.slowdown import Slowdown, guest_clock, measure_slowdown
+from analysis.run.timeline import Timeline, build_timeline
+from analysis.run.traffic import wire_of
+from analysis.stats.intervals import Interval
 from tests.unit.analysis.builder import EPOCH, MIB, Model, write_lab, write_run
 
 MODEL = Model(threads=4, thread_mib=512, base_bytes=600e6)

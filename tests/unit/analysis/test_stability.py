@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results import load_results
-from analysis.stability import CANNOT_TELL, STEADY, UNSTEADY, Check, stability_checks, stability_notices
-from analysis.study import Analysis, analyse
+from analysis.report.analysis import Analysis, analyse
+from analysis.study.results import load_results
+from analysis.study.stability import CANNOT_TELL, STEADY, UNSTEADY, Check, stability_checks, stability_notices
 from tests.unit.analysis.builder import Model, with_summary, write_run, write_study, write_sums
 
 HYBRID = Model(threads=1)

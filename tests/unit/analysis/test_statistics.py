@@ -8,19 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.published_data import load_published
-from analysis.statistics import (
+from analysis.reference.fits import published_fits
+from analysis.reference.published import load_published
+from analysis.stats.intervals import (
     LEVEL,
     MINIMUM_COUNT,
     MINIMUM_COUNT_OF_TWO,
     OF_MEDIANS,
     RANGE,
     derive,
-    fit_line,
     median_estimate,
     share_bounds,
 )
-from analysis.tables import published_fits
+from analysis.stats.regression import fit_line
 
 PUBLISHED = load_published("icclab-2014")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from analysis.errors import EvidenceError
-from analysis.evidence import read_evidence
-from analysis.measure import Measured, measure_run, readings
-from analysis.parsers.records import read_lab, read_run
+from analysis.evidence.errors import EvidenceError
+from analysis.evidence.logs import read_evidence
+from analysis.evidence.records import read_lab, read_run
+from analysis.run.metrics import Measured, measure_run, readings
 from tests.unit.analysis.builder import MIB, RATE, Model, write_lab, write_run, write_sums
 
 

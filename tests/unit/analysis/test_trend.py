@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.trend import drift, rank_correlation, smallest_trend_p
+from analysis.stats.trend import drift, rank_correlation, smallest_trend_p
 
 
 def test_rank_correlation_of_five_rising_values_is_exact_within_the_shuffles() -> None:

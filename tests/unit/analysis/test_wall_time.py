@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.results import Results, load_results
-from analysis.wall_time import run_times, wall_time
+from analysis.study.results import Results, load_results
+from analysis.study.wall_time import run_times, wall_time
 from tests.unit.analysis.builder import EPOCH, RATE, Model, write_study
 
 FIRST, SECOND, THIRD = Model(threads=1), Model(threads=2), Model(threads=4)

@@ -11,9 +11,9 @@ import yaml
 from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, run_document, study
 from ansible_collections.postcopy.lab.plugins.module_utils.study_files import read_study as read_study_file
 
-from analysis.measure import RunFigures
-from analysis.parsers.records import LabRecord, RunRecord, read_lab, read_run, read_study
-from analysis.results import RunResult, load_results
+from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run, read_study
+from analysis.run.metrics import RunFigures
+from analysis.study.results import RunResult, load_results
 from tests.unit.analysis.builder import MIB, Model, write_study
 
 PROJECT = Path(__file__).parents[3]

@@ -25,7 +25,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     ticks,
 )
 
-from analysis.parsers.ping import parse_ping
+from analysis.evidence.ping import parse_ping
 from tests.node.pure_parts import GUEST
 
 PROC_NET_DEV = Path("/proc/net/dev").read_text()

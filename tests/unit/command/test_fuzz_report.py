@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from analysis.results import EXCLUDED, load_results
+from analysis.study.results import EXCLUDED, load_results
 from postcopy_lab.cli import app
 from tests.unit.analysis.builder import write_sums
 from tests.unit.analysis.damage import damaged

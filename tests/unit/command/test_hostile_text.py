@@ -15,7 +15,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.text import Text
 
-from analysis.console import SafeConsole, printable
+from analysis.evidence.console import SafeConsole, printable
 from postcopy_lab.project import Project
 from tests.unit.analysis.builder import write_sums
 from tests.unit.command.conftest import ROOT

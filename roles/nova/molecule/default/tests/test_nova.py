@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.postcopy.lab.plugins.module_utils.guest_domain import address_in_mac
 from openstack.exceptions import SDKException
 
-from analysis.parsers.nova_log import parse_nova_log
+from analysis.evidence.nova_log import parse_nova_log
 from tests.roles.outside import node
 
 pytest_plugins = ["tests.roles.outside"]

@@ -1,0 +1,364 @@
+"""How long will a migration take, and how much will it move? From a model fitted to measured runs.
+
+Data are linear in the stressed memory and, where several were measured, in the guest's RAM; time is linear
+in what the data take on the nominal link. Runs scatter by a share of their size, so errors are relative, and
+runs of one load are alike, so each load counts once however often it was run. The prediction interval is that
+of one further migration, and widens with the distance from what was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analysis.evidence.errors import InputError
+from analysis.evidence.records import MODES, NETWORKS
+from analysis.evidence.units import GIB, MIB
+from analysis.stats.intervals import LEVEL
+from analysis.stats.regression import LeastSquares, least_squares
+from analysis.study.results import FULL_LINK, Results, RunResult
+
+SCHEMA = 1
+_LEAST_LOADS = 3
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: bytes of RAM and stressed memory, nominal bits per second of the link."""
+
+    ram_bytes: float
+    stressed_bytes: float
+    rate_bits_per_second: float
+
+    @property
+    def bound_bytes(self) -> float:
+        """A hybrid or post-copy migration sends each page at most twice."""
+        return 2 * self.ram_bytes
+
+    @property
+    def bound_seconds(self) -> float:
+        """The article's 2 x RAM / network throughput."""
+        return self.bound_bytes * 8 / self.rate_bits_per_second
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """A value with its prediction interval at LEVEL; never below 0."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Model:
+    """Fitted to the counted runs of one mode. Ranges are (least, greatest) of what was measured."""
+
+    mode: str
+    runs: tuple[str, ...]
+    cases: int
+    slowed: int
+    with_ram: bool
+    data: LeastSquares
+    time: LeastSquares
+    stressed_range: tuple[float, float]
+    ram_range: tuple[float, float]
+    rate_range: tuple[float, float]
+
+    def data_at(self, request: Request) -> Predicted:
+        row = self._data_row(request)
+        return _predicted(self.data.at(row), self.data.reach(row) * self._widening(request, timed=False))
+
+    def time_at(self, request: Request) -> Predicted:
+        """What the fitted line of the data is off by comes on top of the time's own error."""
+        data, per_byte = self._data_row(request), 8 / request.rate_bits_per_second
+        row = (1.0, self.data.at(data) * per_byte)
+        of_data = float(self.time.coefficients[1]) * per_byte * self.data.reach(data, observations=0)
+        reach = math.hypot(self.time.reach(row), of_data)
+        return _predicted(self.time.at(row), reach * self._widening(request, timed=True))
+
+    def _data_row(self, request: Request) -> tuple[float, ...]:
+        return _data_row(request.stressed_bytes, request.ram_bytes, self.with_ram)
+
+    def _widening(self, request: Request, timed: bool) -> float:
+        """1 plus the distance from what was measured, in spans of that.
+
+        A bend too slight to show over the measured span adds to the error with the square of the distance,
+        and to the error as a share of the value with the distance.
+        """
+        asked = [
+            (request.stressed_bytes, self.stressed_range),
+            (request.ram_bytes, self.ram_range),
+            *([(request.rate_bits_per_second, self.rate_range)] if timed else []),
+        ]
+        return 1 + max(
+            max(low - value, value - high, 0.0) / (high - low or high or 1.0) for value, (low, high) in asked
+        )
+
+    def extrapolations(self, request: Request) -> tuple[str, ...]:
+        """In which respects the request lies outside of what was measured, one sentence each."""
+        found = []
+        if not _within(request.stressed_bytes, self.stressed_range):
+            found.append(
+                f"stressed memory {_gib(request.stressed_bytes)} is outside of the measured "
+                f"{_gib(self.stressed_range[0])} to {_gib(self.stressed_range[1])}"
+            )
+        if not _within(request.ram_bytes, self.ram_range):
+            effect = "" if self.with_ram else "; its effect on the guest's own memory was not measured"
+            found.append(
+                f"RAM {_gib(request.ram_bytes)} is outside of the measured "
+                f"{_gib(self.ram_range[0])} to {_gib(self.ram_range[1])}{effect}"
+            )
+        if not _within(request.rate_bits_per_second, self.rate_range):
+            found.append(
+                f"link rate {_gbit(request.rate_bits_per_second)} is outside of the measured "
+                f"{_gbit(self.rate_range[0])} to {_gbit(self.rate_range[1])}: taken for granted that the "
+                "link, not the hosts, stays the limit"
+            )
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is predicted for one mode; time and data are None where no end is to be expected."""
+
+    mode: str
+    model: Model | None
+    seconds: Predicted | None
+    data_bytes: Predicted | None
+    extrapolations: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """All modes that could be predicted, and which of them to choose."""
+
+    results: Results
+    request: Request
+    modes: tuple[Prediction, ...]
+    choice: str
+
+
+def predict(results: Results, request: Request, mode: str | None = None) -> Predictions:
+    """Predict for one mode, or for each that has enough runs.
+
+    Raises InputError for stressed memory that does not fit the RAM, an unknown mode, and results from which
+    nothing can be fitted.
+    """
+    if request.stressed_bytes >= request.ram_bytes:
+        raise InputError(
+            f"stressed memory {_gib(request.stressed_bytes)} does not fit into RAM {_gib(request.ram_bytes)} "
+            "(allowed: less than the RAM)"
+        )
+    if mode is not None and mode not in MODES:
+        raise InputError(f"mode '{mode}' is not allowed (allowed: {', '.join(MODES)})")
+    asked = (mode,) if mode else MODES
+    found = [prediction for name in asked if (prediction := _predict_mode(results, request, name))]
+    if not found:
+        raise InputError(
+            f"{results.directory}: nothing to fit a model of {mode or 'any mode'} to: that takes completed "
+            f"runs with {_LEAST_LOADS} different loads ({_measured_modes(results)})"
+        )
+    return Predictions(results, request, tuple(found), _choice(results, request))
+
+
+def fit_model(results: Results, mode: str) -> Model | None:
+    """Fit the mode's model; None with fewer than three different loads, or no run left over for the error."""
+    runs = _counted(results, mode)
+    specs = [run.record.spec for run in runs]
+    if len({(spec.stressed_bytes, spec.ram_bytes) for spec in specs}) < _LEAST_LOADS:
+        return None
+    data_bytes = np.array([run.figures.forward_bytes for run in runs if run.figures], dtype=float)
+    seconds = np.array([run.figures.migration_seconds for run in runs if run.figures], dtype=float)
+    rates = np.array([spec.link_rate_bits_per_second for spec in specs])
+    loads = [(spec.stressed_bytes, spec.ram_bytes, spec.link_rate_bits_per_second) for spec in specs]
+    data, with_ram = None, True
+    for with_ram in (True, False):
+        rows = np.array([_data_row(spec.stressed_bytes, spec.ram_bytes, with_ram) for spec in specs])
+        data = least_squares(rows, data_bytes, loads)
+        if data is not None:
+            break
+    if data is None:
+        return None
+    # The time is fitted to the fitted data, so that its error holds that of single runs' data too.
+    on_link = rows @ data.coefficients * 8 / rates
+    time = least_squares(np.column_stack([np.ones(len(runs)), on_link]), seconds, loads)
+    if time is None:
+        return None
+    return Model(
+        mode=mode,
+        runs=tuple(run.path for run in runs),
+        cases=len({run.record.case for run in runs}),
+        slowed=sum(
+            run.figures.link_use < FULL_LINK
+            for run in runs
+            if run.figures and run.figures.link_use is not None
+        ),
+        with_ram=with_ram,
+        data=data,
+        time=time,
+        stressed_range=_range([spec.stressed_bytes for spec in specs]),
+        ram_range=_range([spec.ram_bytes for spec in specs]),
+        rate_range=_range(rates.tolist()),
+    )
+
+
+def _predict_mode(results: Results, request: Request, mode: str) -> Prediction | None:
+    endless = _endless(results, request) if mode == "precopy" else None
+    if endless is not None:
+        return Prediction(mode, None, None, None, (), (endless,))
+    model = fit_model(results, mode)
+    if model is None:
+        return None
+    seconds, data = model.time_at(request), model.data_at(request)
+    notes = []
+    unknown = len(_of_mode(results, mode)) - len(model.runs)
+    if unknown:
+        notes.append(f"{unknown} completed runs left out: their data or their time is unknown")
+    if model.slowed:
+        notes.append(
+            f"{model.slowed} of {len(model.runs)} runs did not fill their link: "
+            "the model holds what slowed them"
+        )
+    if mode != "precopy" and data.high > request.bound_bytes:
+        notes.append("the interval reaches over 2 x RAM, which no migration of this mode can send")
+    return Prediction(mode, model, seconds, data, model.extrapolations(request), tuple(notes))
+
+
+def _counted(results: Results, mode: str) -> list[RunResult]:
+    """The runs whose data and time are known."""
+    return [
+        run
+        for run in _of_mode(results, mode)
+        if run.figures is not None and run.figures.forward_bytes and run.figures.migration_seconds
+    ]
+
+
+def _of_mode(results: Results, mode: str) -> list[RunResult]:
+    return [
+        run
+        for run in results.runs
+        if run.counted and run.record.spec.mode == mode and run.record.spec.network == NETWORKS[0]
+    ]
+
+
+def _endless(results: Results, request: Request) -> str | None:
+    """Why pre-copy is not expected to end: it did not under such a load or less, on such a link or faster."""
+    lighter = _not_converged(results, request)
+    if not lighter:
+        return None
+    least = min(lighter, key=lambda run: run.record.spec.stressed_bytes).record.spec
+    return (
+        f"not expected to end: in {len(lighter)} of the measured runs it did not converge with "
+        f"{least.stressed_bytes / MIB:.0f} MiB stressed or more at {_gbit(least.link_rate_bits_per_second)}"
+    )
+
+
+def _not_converged(results: Results, request: Request) -> list[RunResult]:
+    """Pre-copy runs aborted at the limit, under no more load than asked for and on no slower a link."""
+    return [
+        run
+        for run in results.runs
+        if run.record.spec.mode == "precopy"
+        and run.record.outcome == "not_converged"
+        and run.excluded_because is None
+        # Aborted in its first pass it only says that its limit was too short.
+        and run.figures is not None
+        and run.figures.first_pass_seconds is not None
+        and run.record.spec.stressed_bytes <= request.stressed_bytes
+        and run.record.spec.link_rate_bits_per_second >= request.rate_bits_per_second
+    ]
+
+
+def _choice(results: Results, request: Request) -> str:
+    """Which mode to take, from what pre-copy did under such a load."""
+    if _not_converged(results, request):
+        return (
+            "hybrid: it always ends, and pre-copy did not with such a load "
+            "(but a network failure during post-copy kills the guest)"
+        )
+    heavier = [
+        run
+        for run in _counted(results, "precopy")
+        if run.record.spec.stressed_bytes >= request.stressed_bytes
+        and run.record.spec.link_rate_bits_per_second <= request.rate_bits_per_second
+    ]
+    if heavier:
+        return (
+            f"pre-copy: it converged in {len(heavier)} measured runs with such a load or more, and no "
+            "network failure can kill the guest"
+        )
+    return "hybrid: it always ends; whether pre-copy would with such a load was not measured"
+
+
+def _predicted(value: float, reach: float) -> Predicted:
+    return Predicted(max(0.0, value), max(0.0, value - reach), max(0.0, value + reach))
+
+
+def _data_row(stressed_bytes: float, ram_bytes: float, with_ram: bool) -> tuple[float, ...]:
+    return (1.0, float(stressed_bytes), *((float(ram_bytes),) if with_ram else ()))
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    return float(min(values)), float(max(values))
+
+
+def _within(value: float, bounds: tuple[float, float]) -> bool:
+    return bounds[0] * (1 - 1e-9) <= value <= bounds[1] * (1 + 1e-9)
+
+
+def _measured_modes(results: Results) -> str:
+    loads: dict[str, set[tuple[int, int]]] = {}
+    for run in results.runs:
+        if run.counted:
+            spec = run.record.spec
+            loads.setdefault(spec.mode, set()).add((spec.stressed_bytes, spec.ram_bytes))
+    return ", ".join(f"{mode}: {len(found)}" for mode, found in sorted(loads.items())) or "none is there"
+
+
+def _gib(value: float) -> str:
+    return f"{value / GIB:g} GiB"
+
+
+def _gbit(value: float) -> str:
+    return f"{value / 1e9:g} Gbit/s"
+
+
+def prediction_document(found: Predictions) -> dict[str, Any]:
+    """What `--format json` prints."""
+    lab = found.results.lab
+    return {
+        "schema": SCHEMA,
+        "results": str(found.results.directory),
+        "study": found.results.study.name,
+        "lab": lab.lab,
+        "release": lab.release,
+        "mixed": [f"{notice.file}: {notice.message}" for notice in found.results.mixed],
+        "request": {**vars(found.request)},
+        "bound_bytes": found.request.bound_bytes,
+        "bound_seconds": found.request.bound_seconds,
+        "level": LEVEL,
+        "modes": [_mode_record(prediction) for prediction in found.modes],
+        "choice": found.choice,
+    }
+
+
+def _mode_record(prediction: Prediction) -> dict[str, Any]:
+    model = prediction.model
+    return {
+        "mode": prediction.mode,
+        "migration_seconds": vars(prediction.seconds) if prediction.seconds else None,
+        "forward_bytes": vars(prediction.data_bytes) if prediction.data_bytes else None,
+        "extrapolated": list(prediction.extrapolations),
+        "notes": list(prediction.notes),
+        "runs": list(model.runs) if model else [],
+        "data_coefficients": model.data.coefficients.tolist() if model else None,
+        "time_coefficients": model.time.coefficients.tolist() if model else None,
+        "data_residual_share": model.data.residual if model else None,
+        "time_residual_share": model.time.residual if model else None,
+    }

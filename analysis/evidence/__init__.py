@@ -1,0 +1,1 @@
+"""The files of one run: plain or packed, held against their checksums, each log read by its parser."""

@@ -1,1 +1,0 @@
-"""One parser per log. Each takes the lines of a file and streams; opening files is the caller's work."""

@@ -1,1 +1,0 @@
-"""Published measurements that a study repeats, as data."""

@@ -1,0 +1,1 @@
+"""Published measurements, one folder each, and the claims they make held against what was measured."""

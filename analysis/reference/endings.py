@@ -1,0 +1,186 @@
+"""Rules on how migrations end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.evidence.units import MIB
+from analysis.reference.verdicts import (
+    NOT_REPRODUCED,
+    NOT_TESTABLE,
+    REPRODUCED,
+    Measurements,
+    Outcome,
+    exceptions,
+    none_measured,
+    paths,
+)
+from analysis.run.metrics import RunFigures
+from analysis.stats.intervals import LEVEL, share_bounds
+from analysis.study.results import RunResult
+from analysis.study.stability import too_slow_to_outrun
+
+# Passes over all memory that a pre-copy must have had before one may say that it does not converge.
+_LEAST_PASSES = 2
+OF_SHARE = f"{LEVEL:.0%} interval of Clopper and Pearson"
+
+
+def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Every migration of the mode ends as completed, which includes an intact guest.
+
+    A run that was aborted in its first pass says nothing: its limit was too short for this machine.
+    """
+    every = [run for run in measurements.runs(claim["mode"]) if run.record.outcome != "aborted"]
+    runs = [run for run in every if not _cut_short(run)]
+    if not runs:
+        return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
+    completed = sum(run.record.outcome == "completed" for run in runs)
+    not_intact = sum(run.not_intact for run in runs)
+    whole = completed == len(runs)
+    bounds = share_bounds(completed, len(runs))
+    return Outcome(
+        REPRODUCED if whole else NOT_REPRODUCED,
+        f"{completed} of {len(runs)} completed with an intact guest",
+        (
+            f"no run failed, {exceptions(len(runs))}"
+            if whole
+            else f"{not_intact} guests not shown intact, {len(runs) - completed - not_intact} other failures"
+        )
+        + _left_out(every, runs),
+        value=completed / len(runs),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
+        unit="share of runs",
+        runs=paths(runs),
+    )
+
+
+def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """No migration of the mode has to be aborted at its limit once its first pass is through."""
+    every = _ended(claim, measurements)
+    runs = [run for run in every if not _cut_short(run)]
+    if not runs:
+        return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
+    ended = sum(run.figures is not None and run.figures.converged for run in runs)
+    bounds = share_bounds(ended, len(runs))
+    whole = ended == len(runs)
+    endless = [run.figures for run in runs if run.figures and not run.figures.converged]
+    longest = max((figures.migration_seconds for figures in endless), default=0.0)
+    return Outcome(
+        REPRODUCED if whole else NOT_REPRODUCED,
+        f"{ended} of {len(runs)} came to their end",
+        (
+            f"each within its limit, {exceptions(len(runs))}"
+            if whole
+            else f"aborted at the limit, after up to {longest:.0f} s"
+        )
+        + _left_out(every, runs),
+        value=ended / len(runs),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
+        unit="share of runs",
+        runs=paths(runs),
+    )
+
+
+def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
+    """Above the stated stressed memory no migration of the mode converges within its limit.
+
+    On the article's link or a slower one: a faster one carries more away. Two kinds of run say nothing: one
+    that was aborted before it had sent all memory twice (its limit was too short), and one whose guest
+    dirtied memory more slowly than the link carried it (nothing was outrun). Runs under less load say where
+    the border lies here.
+    """
+    least = claim["above_stressed_mib"]
+    stressed = [
+        run
+        for run in _ended(claim, measurements)
+        if run.record.spec.stressed_bytes > 0
+        and run.record.spec.link_rate_bits_per_second <= measurements.published.link_rate_bits_per_second
+    ]
+    runs = [run for run in stressed if run.record.spec.stressed_bytes > least * MIB]
+    lighter = [run for run in stressed if run not in runs]
+    tried = _telling(runs, f"{claim['mode']} run above {least} MiB stressed")
+    if isinstance(tried, Outcome):
+        return tried
+    endless = [run for run in tried if run.figures and not run.figures.converged]
+    longest = max((run.figures.migration_seconds for run in endless if run.figures), default=0.0)
+    lightest = min(run.record.spec.stressed_bytes for run in tried) / MIB
+    passes = f"; aborted after up to {longest:.0f} s" if endless else ""
+    bounds = share_bounds(len(endless), len(tried))
+    whole = len(endless) == len(tried)
+    return Outcome(
+        REPRODUCED if whole else NOT_REPRODUCED,
+        f"{len(endless)} of {len(tried)} did not converge{passes}",
+        f"rule: at least {_LEAST_PASSES} whole passes; longer than the limit was not tried; "
+        f"the least tried was {lightest:.0f} MiB"
+        + (f"; {exceptions(len(tried))}" if whole else "")
+        + _said_nothing(runs, tried)
+        + _below(lighter, least),
+        value=len(endless) / len(tried),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
+        unit="share of runs",
+        runs=paths(tried),
+    )
+
+
+def _below(runs: Sequence[RunResult], least: int) -> str:
+    """What runs under less load than the claim speaks of tell about its border, in words; "" without any."""
+    tried = _telling(runs, "run below")
+    if isinstance(tried, Outcome):
+        return ""
+    endless = [run for run in tried if run.figures and not run.figures.converged]
+    if not endless:
+        return f"; below {least} MiB {len(tried)} of {len(tried)} converged"
+    lightest = min(run.record.spec.stressed_bytes for run in endless) / MIB
+    return (
+        f"; below {least} MiB {len(endless)} of {len(tried)} did not converge either: "
+        f"here the border lies under {lightest:.0f} MiB"
+    )
+
+
+def _ended(claim: Mapping[str, Any], measurements: Measurements) -> list[RunResult]:
+    return [run for run in measurements.runs(claim["mode"]) if run.ended and run.figures is not None]
+
+
+def _telling(runs: Sequence[RunResult], what: str) -> list[RunResult] | Outcome:
+    """The runs that tell whether the mode converges under load, or the outcome that says why none does."""
+    if not runs:
+        return none_measured(what)
+    long_enough = [run for run in runs if run.figures and _long_enough(run.figures)]
+    if not long_enough:
+        return Outcome(NOT_TESTABLE, "-", f"every {what} was aborted before its second pass had ended")
+    # Unknown counts as fast enough: QEMU reports no rate before its second pass.
+    tried = [run for run in long_enough if run.figures and not too_slow_to_outrun(run.figures)]
+    return tried or Outcome(
+        NOT_TESTABLE,
+        "-",
+        f"in every {what} the stressor dirtied memory more slowly than the link carries it",
+        runs=paths(long_enough),
+    )
+
+
+def _said_nothing(runs: Sequence[RunResult], tried: Sequence[RunResult]) -> str:
+    left = len(runs) - len(tried)
+    return f"; {left} runs left out as telling nothing" if left else ""
+
+
+def _cut_short(run: RunResult) -> bool:
+    """Aborted at the limit before every page had been sent once: neither endless nor a failure."""
+    if run.record.outcome != "not_converged" or run.figures is None:
+        return False
+    return run.figures.first_pass_seconds is None
+
+
+def _left_out(every: Sequence[RunResult], runs: Sequence[RunResult]) -> str:
+    left = len(every) - len(runs)
+    return f"; {left} aborted in their first pass left out, their limit was too short" if left else ""
+
+
+def _long_enough(figures: RunFigures) -> bool:
+    return figures.converged or (figures.iterations or 0) > _LEAST_PASSES

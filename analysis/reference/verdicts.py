@@ -1,0 +1,161 @@
+"""What a rule looks at and what it finds: shared by all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from analysis.evidence.records import LinkRate
+from analysis.reference.published import Published
+from analysis.stats.intervals import LEVEL, Bounds, Derived, most_unseen
+from analysis.study.cases import CaseSummary, Series, measured_series
+from analysis.study.results import ENOUGH_BYTES, FULL_LINK, RunResult
+
+REPRODUCED = "reproduced"
+NOT_REPRODUCED = "not reproduced"
+NOT_TESTABLE = "not testable here"
+
+# A sentence of the article, the shape of a column of its tables, or one number of them.
+STATEMENT = "statement"
+SHAPE = "shape"
+NUMBER = "number"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a rule finds: in words (`measured`), and where it is one figure as `value` with its interval.
+
+    `runs` are the directories that it rests on, relative to the results directory.
+    """
+
+    verdict: str
+    measured: str
+    reason: str
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    interval_kind: str | None = None
+    unit: str | None = None
+    published: float | None = None
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim of the article, the rule in words, and what the rule found."""
+
+    identifier: str
+    group: str
+    where: str
+    statement: str
+    rule: str
+    outcome: Outcome
+
+    @property
+    def verdict(self) -> str:
+        return self.outcome.verdict
+
+    @property
+    def measured(self) -> str:
+        return self.outcome.measured
+
+    @property
+    def reason(self) -> str:
+        return self.outcome.reason
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What the rules look at: cases of the article's own conditions only."""
+
+    cases: Sequence[CaseSummary]
+    series: Sequence[Series]
+    links: Sequence[LinkRate]
+    published: Published
+
+    def runs(self, *modes: str) -> list[RunResult]:
+        return [run for case in self.cases if case.spec.mode in modes for run in case.runs]
+
+    def counted(self, *modes: str) -> list[RunResult]:
+        return [run for case in self.cases if case.spec.mode in modes for run in case.counted if run.figures]
+
+    @cached_property
+    def timed(self) -> Measurements:
+        """The same without the counted runs that something else than the link slowed.
+
+        Their time tests nothing of the article's: they count neither for a claim on time nor against it.
+        """
+        cases = [
+            replace(case, counted=tuple(run for run in case.counted if not is_slowed(run)))
+            for case in self.cases
+        ]
+        return replace(self, cases=cases, series=measured_series(cases))
+
+
+def none_measured(what: str) -> Outcome:
+    """The outcome where there is nothing to look at."""
+    return Outcome(NOT_TESTABLE, "-", f"not measured: {what}")
+
+
+def paths(runs: Iterable[RunResult]) -> tuple[str, ...]:
+    """The runs' directories."""
+    return tuple(run.path for run in runs)
+
+
+def is_slowed(run: RunResult) -> bool:
+    """Whether something else than the link slowed the run, so that its time tests nothing.
+
+    Small migrations do not fill a link anyhow: they are never called slowed. Nor is a run whose use of the
+    link is unknown.
+    """
+    figures = run.figures
+    if figures is None or figures.link_use is None:
+        return False
+    return figures.link_use < FULL_LINK and figures.forward_bytes > ENOUGH_BYTES
+
+
+def left_out(outcome: Outcome, runs: Sequence[RunResult]) -> Outcome:
+    """The outcome of a rule on time, and how many of the runs it was not asked about."""
+    slow = slowed(runs)
+    if not slow:
+        return outcome
+    why = f"{slow} of {len(runs)} runs left out, for the claim and against it: slowed by something else"
+    return replace(outcome, reason=f"{outcome.reason}; {why} than the link")
+
+
+def slowed(runs: Iterable[RunResult]) -> int:
+    """How many of the runs are."""
+    return sum(is_slowed(run) for run in runs)
+
+
+def bounded_verdict(bounds: Bounds | Derived, low: float, high: float) -> str:
+    """Inside the allowed range with the whole interval, outside of it with the whole interval, or neither."""
+    if bounds.low is None or bounds.high is None:
+        return NOT_TESTABLE
+    if low <= bounds.low and bounds.high <= high:
+        return REPRODUCED
+    return NOT_REPRODUCED if bounds.high < low or bounds.low > high else NOT_TESTABLE
+
+
+def why_not_told(bounds: Bounds | Derived, low: float, high: float, kind: str) -> str:
+    """Why `bounded_verdict` says neither: which border of the allowed range lies within the interval."""
+    if bounds.low is None or bounds.high is None:
+        return "a single run per row has no spread, so nothing can be told"
+    below, above = bounds.low < low, bounds.high > high
+    if below and above:
+        return f"the {kind} is wider than the allowed range: too wide to tell"
+    return (
+        f"the {kind} straddles the border at {low if below else high:.2f}: cannot tell on which side it lies"
+    )
+
+
+def joint_verdict(verdicts: Iterable[str]) -> str:
+    """Of several conditions: one that fails is enough to fail, and all must hold."""
+    found = set(verdicts)
+    return next((word for word in (NOT_REPRODUCED, NOT_TESTABLE) if word in found), REPRODUCED)
+
+
+def exceptions(count: int) -> str:
+    """What so many runs without an exception say of all runs, in words."""
+    return f"so an exception comes in at most {most_unseen(count)} of such runs ({LEVEL:.0%} confidence)"

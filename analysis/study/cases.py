@@ -1,0 +1,154 @@
+"""The runs of one case in one summary, the cases of one series in one straight line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.evidence.records import Spec
+from analysis.stats.intervals import Interval, MedianEstimate, interval_median, median_estimate
+from analysis.stats.regression import LineFit, fit_line
+from analysis.study.results import Results, RunResult
+
+# The tables whose cases form lines over stressed memory.
+STRESSED_TABLES = ("table3", "table4")
+
+
+@dataclass(frozen=True)
+class CaseSummary:
+    """All runs of one case; estimates are over the counted runs only."""
+
+    case: str
+    spec: Spec
+    planned: int
+    runs: tuple[RunResult, ...]
+    counted: tuple[RunResult, ...]
+    not_converged: tuple[RunResult, ...]
+
+    @property
+    def outcomes(self) -> Mapping[str, int]:
+        """How the runs ended, in words: completed, not converged, or the cause of the failure."""
+        return Counter(outcome_words(run) for run in self.runs)
+
+    def estimate(self, figure: str) -> MedianEstimate | None:
+        """Median of a field of RunFigures over the counted runs."""
+        return self._estimate(self.counted, figure)
+
+    def by_round(self, figure: str) -> Mapping[int, float]:
+        """A field of RunFigures of the counted runs by their round (repetition)."""
+        values = {
+            run.record.repetition: getattr(run.figures, figure)
+            for run in self.counted
+            if run.figures is not None
+        }
+        return {number: float(value) for number, value in values.items() if value is not None}
+
+    def not_converged_estimate(self, figure: str) -> MedianEstimate | None:
+        """The same over the valid runs that were aborted at the limit."""
+        return self._estimate(self.not_converged, figure)
+
+    @property
+    def outages(self) -> tuple[Interval, ...]:
+        """Ping outage of each counted run."""
+        figures = [run.figures for run in self.counted if run.figures is not None]
+        return tuple(
+            Interval(item.ping_outage_low_seconds, item.ping_outage_high_seconds) for item in figures
+        )
+
+    def outage(self) -> Interval | None:
+        """Median ping outage of the counted runs."""
+        return interval_median(self.outages)
+
+    def fine_outage(self) -> Interval | None:
+        """The same by the finer ping."""
+        figures = [run.figures for run in self.counted if run.figures is not None]
+        return interval_median(
+            [
+                Interval(item.fine_outage_low_seconds, item.fine_outage_high_seconds)
+                for item in figures
+                if item.fine_outage_low_seconds is not None and item.fine_outage_high_seconds is not None
+            ]
+        )
+
+    @staticmethod
+    def _estimate(runs: Sequence[RunResult], figure: str) -> MedianEstimate | None:
+        values = [getattr(run.figures, figure) for run in runs if run.figures is not None]
+        return median_estimate([value for value in values if value is not None])
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line of figures 3 to 6: time and data over stressed memory, all else equal."""
+
+    label: str
+    table: str
+    mode: str | None
+    flavor: str
+    link_rate: str
+    cases: tuple[CaseSummary, ...]
+    time_fit: LineFit | None
+    data_fit: LineFit | None
+
+    @property
+    def is_published(self) -> bool:
+        return self.mode is None
+
+
+def outcome_words(run: RunResult) -> str:
+    """One or two words for how a run ended."""
+    record = run.record
+    if record.outcome == "completed":
+        return "completed" if run.counted else "excluded"
+    if record.outcome == "not_converged":
+        return "not converged"
+    return (record.cause or record.outcome).replace("_", " ")
+
+
+def summarise_cases(results: Results) -> tuple[CaseSummary, ...]:
+    """One summary per case, in the study's order of cases; cases without any run are left out."""
+    planned = Counter(case for case, _ in results.study.order)
+    by_case: dict[str, list[RunResult]] = {case: [] for case in results.study.specs}
+    for run in results.runs:
+        by_case[run.record.case].append(run)
+    return tuple(
+        CaseSummary(
+            case=case,
+            spec=runs[0].record.spec,
+            planned=planned[case],
+            runs=tuple(runs),
+            counted=tuple(run for run in runs if run.counted),
+            not_converged=tuple(
+                run for run in runs if run.record.outcome == "not_converged" and run.excluded_because is None
+            ),
+        )
+        for case, runs in by_case.items()
+        if runs
+    )
+
+
+def measured_series(cases: Sequence[CaseSummary]) -> tuple[Series, ...]:
+    """Cases of tables 3 and 4 grouped to lines; stressed bytes on x, seconds and wire bytes on y."""
+    groups: dict[tuple[str, ...], list[CaseSummary]] = {}
+    for case in cases:
+        spec = case.spec
+        if spec.table in STRESSED_TABLES and spec.stressor is not None:
+            key = (spec.table, spec.mode, spec.flavor, spec.stressor, spec.link_rate)
+            groups.setdefault(key, []).append(case)
+    series = []
+    for (table, mode, flavor, stressor, link_rate), members in groups.items():
+        runs = [run for case in members for run in case.counted]
+        x = [float(run.record.spec.stressed_bytes) for run in runs]
+        series.append(
+            Series(
+                label=f"{mode}, flavor {flavor}, {stressor}, {link_rate}",
+                table=table,
+                mode=mode,
+                flavor=flavor,
+                link_rate=link_rate,
+                cases=tuple(sorted(members, key=lambda case: case.spec.stressed_bytes)),
+                time_fit=fit_line(x, [run.figures.migration_seconds for run in runs if run.figures]),
+                data_fit=fit_line(x, [run.figures.forward_bytes for run in runs if run.figures]),
+            )
+        )
+    return tuple(series)

@@ -1,0 +1,259 @@
+"""Walks one results directory: every run analysed, or excluded with its cause and the rest analysed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from analysis.evidence.errors import EvidenceError, InputError
+from analysis.evidence.files import stored_at
+from analysis.evidence.logs import read_evidence
+from analysis.evidence.nova_log import patterns_of
+from analysis.evidence.pool import map_in_order
+from analysis.evidence.records import (
+    LabRecord,
+    RunRecord,
+    StudyRecord,
+    lab_of,
+    read_labs,
+    read_run,
+    read_study,
+)
+from analysis.run.findings import Findings, doubts, findings_of
+from analysis.run.metrics import Measured, RunFigures, measure_run
+from analysis.run.pinger import log_doubts, pinger_doubts
+from analysis.study.provenance import provenance_doubts
+
+EXCLUDED = "run excluded from the figures"
+NOTED = "noted"
+# What is on the wire is more than what QEMU counts, by all headers; counters are a sample late at most.
+_LEAST_OF_QEMUS = 0.95
+# A migration of this size or more should fill the link; below this share its time is not the link's.
+ENOUGH_BYTES = 500e6
+FULL_LINK = 0.9
+# Failed only in that the guest was not shown intact afterwards: these runs did migrate (or were aborted at
+# their limit), so what they transferred is measured and shown, but never counted.
+NOT_INTACT_CAUSES = (
+    "guest_corrupted",
+    "guest_lost",
+    "guest_left_behind",
+    "guest_unreachable",
+    "guest_unchecked",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One warning; `file` is relative to the results directory."""
+
+    file: str
+    line: int | None
+    message: str
+    effect: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """One run: its record, and its figures unless they are excluded."""
+
+    path: str
+    record: RunRecord
+    figures: RunFigures | None
+    excluded_because: str | None
+    findings: Findings | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the figures enter medians and fits: a completed, valid run with whole evidence."""
+        return self.record.outcome == "completed" and self.excluded_because is None
+
+    @property
+    def boot_seconds(self) -> float | None:
+        """How long the guest took to boot; None where it is not known.
+
+        libvirt's guest is started by the source's clock and answers by the prober's, run.json has both.
+        """
+        record, findings = self.record, self.findings
+        if record.boot_seconds is None or findings is None or record.spec.backend != "libvirt":
+            return record.boot_seconds
+        if not findings.clocks.known(record.source, record.prober):
+            return None
+        answered = record.started_at + record.boot_seconds
+        return answered - findings.clocks.on_prober(record.source, record.started_at)
+
+    @property
+    def not_intact(self) -> bool:
+        """The migration ended, but its guest was not shown intact afterwards."""
+        return self.record.outcome == "failed" and self.record.cause in NOT_INTACT_CAUSES
+
+    @property
+    def ended(self) -> bool:
+        """Whether the migration completed or was aborted at its limit, whatever the guest's fate."""
+        return self.record.outcome in ("completed", "not_converged") or self.not_intact
+
+
+@dataclass(frozen=True)
+class Results:
+    """One study on one lab. `labs`: a description for each session, `lab`, the newest, among them.
+
+    `mixed`: those of the notices that name runs made with something else than their fellows.
+    """
+
+    directory: Path
+    study: StudyRecord
+    labs: tuple[LabRecord, ...]
+    runs: tuple[RunResult, ...]
+    notices: tuple[Notice, ...]
+    mixed: tuple[Notice, ...]
+
+    @property
+    def lab(self) -> LabRecord:
+        return self.labs[-1]
+
+
+def load_results(
+    directory: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+) -> Results:
+    """Analyse results/<study>/<lab>. InputError if it is not such a directory; bad runs become notices.
+
+    `workers`: processes to use, see analysis.pool; the result is the same. `progress` is told how many runs
+    are done, and of how many.
+    """
+    if not (directory / "study.json").is_file():
+        raise InputError(
+            f"{directory}: no study.json here; give a directory results/<study>/<lab>{_hint(directory)}"
+        )
+    try:
+        study = read_study(directory / "study.json")
+        labs = read_labs(directory)
+    except EvidenceError as error:
+        raise InputError(f"{directory}/{error}") from error
+    runs: list[RunResult] = []
+    notices: list[Notice] = []
+    paths = [path.relative_to(directory).as_posix() for path in sorted((directory / "runs").glob("*/*/"))]
+    load = partial(_load_run, directory, study.name, frozenset(study.specs), labs)
+    for number, (result, found) in enumerate(map_in_order(load, paths, workers), start=1):
+        if result is not None:
+            runs.append(result)
+        notices.extend(found)
+        if progress is not None:
+            progress(number, len(paths))
+    notices.extend(_lab_notices(labs[-1]))
+    mixed = tuple(Notice(file, None, text, NOTED) for file, text in provenance_doubts(runs, labs))
+    return Results(directory, study, labs, tuple(runs), (*notices, *mixed), mixed)
+
+
+def load_measured(directory: Path, path: str, labs: Sequence[LabRecord]) -> Measured:
+    """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
+    record = read_run(directory / path / "run.json")
+    lab = lab_of(record, labs)
+    return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova_server_id), lab)
+
+
+def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
+    if stored_at(run_dir, "run.json") is None:
+        raise EvidenceError("run.json", None, "missing: the run did not finish")
+    record = read_run(run_dir / "run.json")
+    if (record.case, f"{record.repetition:02d}") != (run_dir.parent.name, run_dir.name):
+        raise EvidenceError("run.json", None, f"is of {record.case}/{record.repetition:02d}, mixed up")
+    if record.case not in cases:
+        raise EvidenceError("run.json", None, f"case {record.case} is not in study {study}")
+    return record
+
+
+def _load_run(
+    directory: Path, study: str, cases: frozenset[str], labs: Sequence[LabRecord], path: str
+) -> tuple[RunResult | None, list[Notice]]:
+    """One run, analysed; None where not even its record can be read."""
+    try:
+        record = _read_record(directory / path, study, cases)
+    except EvidenceError as error:
+        return None, [_notice(path, error)]
+    return _analyse_run(directory / path, path, record, lab_of(record, labs))
+
+
+def _analyse_run(
+    run_dir: Path, path: str, record: RunRecord, lab: LabRecord
+) -> tuple[RunResult, list[Notice]]:
+    notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
+    failure = _failure(record) if record.outcome in ("aborted", "failed") else None
+    if failure is not None and not RunResult(path, record, None, failure).not_intact:
+        return RunResult(path, record, None, failure), notices
+    try:
+        measured = measure_run(record, read_evidence(run_dir, lab.log_patterns, record.nova_server_id), lab)
+    except EvidenceError as error:
+        return RunResult(path, record, None, failure or str(error)), [*notices, _notice(path, error)]
+    excluded = failure
+    if not record.valid:
+        excluded = record.invalid_reason or "marked invalid"
+        notices.append(Notice(f"{path}/run.json", None, f"invalid: {excluded}", EXCLUDED))
+    findings = findings_of(measured)
+    for file, text in (*_doubts(measured), *doubts(findings)):
+        name, _, line = file.partition(":")
+        notices.append(Notice(f"{path}/{name}", int(line) if line else None, text, NOTED))
+    return RunResult(path, record, measured.figures, excluded, findings), notices
+
+
+def _failure(record: RunRecord) -> str:
+    detail = f": {record.cause_detail}" if record.cause_detail else ""
+    return f"{record.outcome}, {record.cause or 'cause unknown'}{detail}"
+
+
+def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
+    yield from measured.doubts
+    figures = measured.figures
+    if figures.ping_lost_before:
+        yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
+    for file, ping in (("prober/ping.log", measured.ping), ("prober/ping_fine.log", measured.ping_fine)):
+        if ping is not None:
+            for text in log_doubts(ping):
+                yield file, text
+    if measured.timeline.clocks_known:
+        for text in pinger_doubts(measured.ping, measured.timeline):
+            yield "prober/ping.log", text
+    sent, received = figures.forward_bytes, figures.forward_bytes_received
+    if sent > 0 and abs(received - sent) > 0.03 * sent:
+        yield "destination/nic.jsonl", f"received {received / sent - 1:+.1%} of what the source sent"
+    told = figures.forward_bytes_libvirt
+    if figures.converged and told is not None and sent < _LEAST_OF_QEMUS * told and told > ENOUGH_BYTES / 10:
+        yield (
+            "source/nic.jsonl",
+            f"shows {sent / 1e6:,.0f} MB of the {told / 1e6:,.0f} MB that QEMU sent: the rest went over an "
+            "interface that is not watched",
+        )
+    if measured.longest_sample_gap_seconds > 0.5:
+        yield (
+            "source/nic.jsonl",
+            f"counters stood still for {measured.longest_sample_gap_seconds:.1f} s: a noisy machine",
+        )
+    if figures.link_use is not None and figures.link_use < FULL_LINK and sent > ENOUGH_BYTES:
+        yield (
+            "source/nic.jsonl",
+            f"used only {figures.link_use:.0%} of the link while sending: something else was slower",
+        )
+    if figures.borders_agree is False and measured.timeline.border_disagreement_seconds is not None:
+        yield (
+            "destination/nic.jsonl",
+            f"post-copy by reverse traffic starts {measured.timeline.border_disagreement_seconds:+.2f} s "
+            "from where the events have it",
+        )
+
+
+def _lab_notices(lab: LabRecord) -> Iterator[Notice]:
+    if not lab.links:
+        yield Notice("lab.json", None, "no measured link rate: the configured one is used", NOTED)
+    if lab.backend == "nova" and patterns_of(lab.log_patterns) is None:
+        what = f'there are no patterns "{lab.log_patterns}" for nova\'s logs: they are not read'
+        yield Notice("lab.json", None, what, NOTED)
+
+
+def _notice(path: str, error: EvidenceError) -> Notice:
+    return Notice(f"{path}/{error.file}", error.line, error.message, EXCLUDED)
+
+
+def _hint(directory: Path) -> str:
+    found = sorted(path.parent.as_posix() for path in directory.glob("*/study.json"))
+    found += sorted(path.parent.as_posix() for path in directory.glob("*/*/study.json"))
+    return f", for example {found[0]}" if found else ""
