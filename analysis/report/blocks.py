@@ -5,10 +5,12 @@ Nothing here knows HTML or Markdown: `page.py` and `appendix.py` do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,21 @@ class Section:
     title: str
     short: str
     blocks: Sequence[Block]
+
+
+def table_of(
+    identifier: str,
+    title: str,
+    items: Iterable[T],
+    columns: Sequence[tuple[Column, Callable[[T], Cell]]],
+    caption: str | None = None,
+    *,
+    cards: bool = False,
+    heading: bool = True,
+) -> Table:
+    """A table with a row per item: each column stands beside what makes its cell."""
+    rows = [[cell_of(item) for _, cell_of in columns] for item in items]
+    return Table(identifier, title, [column for column, _ in columns], rows, caption, cards, heading)
 
 
 # Rows from which on a table of cases stands behind a line of its own.

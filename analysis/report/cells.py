@@ -30,6 +30,11 @@ def missing(text: str = EMPTY) -> Cell:
     return Cell(text, tone="muted")
 
 
+def number_cell(value: float | None, form: str, factor: float = 1.0) -> Cell:
+    """A number in this format; what is not known is missing."""
+    return missing() if value is None else Cell(f"{value * factor:{form}}")
+
+
 def case_anchor(case: str) -> str:
     """The page's anchor of the list of a case's runs."""
     return f"#runs-{case}"

@@ -19,6 +19,7 @@ from analysis.report.cells import (
 )
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, as_printed, significant
+from analysis.report.words import words
 from analysis.study.cases import CaseSummary
 
 # The article measured this mode alone; cases of the others have their place among the modes compared.
@@ -47,15 +48,7 @@ def section(context: Context) -> Section | None:
     if not blocks:
         return None
     if published:
-        blocks.insert(
-            0,
-            Text(
-                f"Published: {published.title}, {published.authors}, {published.year}. Measured values are "
-                "medians over the completed, valid runs with intact guests; below each its 95 % "
-                "interval, or the range where there are too few runs for one. Each row leads to the "
-                "directories of its runs."
-            ),
-        )
+        blocks.insert(0, Text(words("article.about", published=published)))
     return Section(
         "article", "Published and measured: tables 2 to 4, figures 1 to 6", "Published/measured", blocks
     )
@@ -88,15 +81,14 @@ def _unloaded(context: Context) -> Iterator[Block]:
             context.picture(
                 "figure-1",
                 "Figure 1: migration time and outage of unloaded guests",
-                "Bars by flavor, the article's grey beside the measured medians; dots are runs. The "
-                "article's outage is counted in lost pings.",
+                words("article.unloaded_time"),
                 plots.unloaded_time(analysis.published, cases),
                 runs,
             ),
             context.picture(
                 "figure-2",
                 "Figure 2: data transferred by unloaded guests",
-                "Bars by flavor, the article's grey beside the measured medians; dots are runs.",
+                words("article.unloaded_data"),
                 plots.unloaded_data(analysis.published, cases),
                 runs,
             ),
@@ -117,14 +109,14 @@ def _stressed(context: Context, number: int, name: str, step: int) -> Iterator[B
             context.picture(
                 f"figure-{number}",
                 f"Figure {number}: migration time, steps of {step} MiB",
-                "Over stressed memory; squares are published, dots are runs, lines are least squares.",
+                words("article.stressed"),
                 plots.stressed_time(name, published, series),
                 runs,
             ),
             context.picture(
                 f"figure-{number + 1}",
                 f"Figure {number + 1}: data transferred, steps of {step} MiB",
-                "Over stressed memory; squares are published, dots are runs, lines are least squares.",
+                words("article.stressed"),
                 plots.stressed_data(name, published, series),
                 runs,
             ),
@@ -157,7 +149,7 @@ def _table_2(context: Context) -> Table:
         "Table 2: unloaded guests, hybrid",
         (label("flavor"), *_TIME, *_DATA, Column("outage, article", "s"), *_OUTAGE),
         rows,
-        "The article's downtime is counted in lost pings: it stands beside the measured ping outage.",
+        words("article.table_2"),
     )
 
 
@@ -185,8 +177,7 @@ def _stressed_table(context: Context, table: str) -> Table:
         f"Table {number}: stressed guests, hybrid",
         (Column("stressed memory", "MiB", figures=False), *_TIME, *_DATA, *_OUTAGE),
         rows,
-        "The article measured flavor xl (16 GB). Its stressed MB are MiB (the stress tool counts so); its "
-        "transferred MB may be 10⁶ or 2²⁰ bytes, so compare with both measured columns.",
+        words("article.stressed_table"),
     )
 
 

@@ -23,6 +23,7 @@ from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measure
 from analysis.report.context import Context
 from analysis.report.formats import estimate_text, interval_text, significant
 from analysis.report.sections.cases import typical_run
+from analysis.report.words import words
 from analysis.run.attribution import LostPing, StreamAttribution
 from analysis.run.causes import Cause
 from analysis.study.cases import CaseSummary
@@ -58,17 +59,7 @@ def section(context: Context) -> Section | None:
     blocks: list[Block] = []
     if verdicts:
         blocks.append(Lead([line for verdict in verdicts for line in _sentences(verdict)]))
-    blocks.append(
-        Text(
-            "Each lost ping is followed through the captures at the prober's interface, at both hosts' "
-            "interfaces to the guest network and at the guest's tap on both: where its request was seen "
-            "last, whether the guest ran there at that moment, and whether an answer left. Moments of two "
-            "nodes are ordered as far as their clocks allow; what a missing capture or the clocks leave "
-            "open is unknown, with the reason. attribution.csv has every lost ping with the packets that "
-            "show it."
-        )
-    )
-    blocks.append(folded_if_long(causes_table(context)))
+    blocks += [Text(words("attribution.about")), folded_if_long(causes_table(context))]
     if verdicts:
         blocks.append(network_table(context, verdicts))
     folds = list(_folds(context))
@@ -137,12 +128,7 @@ def causes_table(context: Context) -> Table:
         Column("time in a run", "s, median"),
         RUNS_COLUMN,
     )
-    caption = (
-        "Lost since the migration was asked for, over all runs of the case that have captures. The time is "
-        "by the finer ping: n in a row last n - 1 to n + 1 of its periods; a run without the cause counts "
-        "with 0. Late pings were answered after more than their period, and count as no loss."
-    )
-    return Table("causes", "Lost pings by cause", columns, rows, caption)
+    return Table("causes", "Lost pings by cause", columns, rows, words("attribution.causes"))
 
 
 def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
@@ -172,11 +158,7 @@ def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
         Column("announced", "ms after the resume"),
         RUNS_COLUMN,
     )
-    caption = (
-        "Supported: more than half of the pings lost once the guest ran on the destination, and a tenth of "
-        "all lost pings, had been sent to the source, whatever became of the unknown ones. Where the network "
-        "was made to fail, the verdict shows that the attribution names the cause."
-    )
+    caption = words("attribution.suspicion")
     return Table("suspicion", "The article's suspicion: switches' tables", columns, rows, caption)
 
 
@@ -202,8 +184,7 @@ def _folds(context: Context) -> Iterator[Fold]:
         picture = context.picture(
             f"attribution-{case.case}",
             f"Pings lost by {case.case}, run {run.path.rsplit('/', 1)[-1]}",
-            "Each stroke is a ping without an answer, at the moment it was sent, in the colour of its cause; "
-            "shaded: the phases of the migration.",
+            words("attribution.picture"),
             drawn,
             [run],
             wide=True,

@@ -22,6 +22,7 @@ from analysis.report.blocks import (
 )
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell, outcomes_text
 from analysis.report.context import Context
+from analysis.report.words import words
 from analysis.run.timeline import REQUESTED, Timeline
 from analysis.study.cases import CaseSummary
 from analysis.study.results import RunResult, load_measured
@@ -43,15 +44,7 @@ def section(context: Context) -> Section | None:
     folds = list(_timelines(context))
     blocks: list[Block] = [
         folded_if_long(table),
-        Text(
-            "Below, each case's run with the middle migration time, all on one scale; open a line for "
-            "its timeline. Above: bytes that the source sends on the migration link (dashed: the link's "
-            "rate). Below it what the destination sends back: all bytes, mostly acknowledgements, and "
-            "the payload beyond them, which in post-copy is page requests (dashed: where post-copy "
-            "begins judged by this traffic alone). Then the memory that a program inside "
-            "the guest writes in each second, by the guest's clock. At the bottom each ping's round trip, "
-            "with red ticks for those lost."
-        ),
+        Text(words("cases.about")),
         Key(
             [
                 ("setup", "setup"),

@@ -9,6 +9,7 @@ from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, labe
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
 from analysis.report.overview import other_release, verdict_counts
+from analysis.report.words import words
 
 _SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad")}
 
@@ -34,10 +35,7 @@ def _numbers_fold(context: Context) -> Fold:
         "claims-numbers",
         "Every number of tables 2 to 4, as a shape",
         [
-            Text(
-                "Seconds and MB of other machines cannot be reproduced. Whether a column rises, how steeply "
-                "and from where, and how each of its numbers stands to a reference row, can."
-            ),
+            Text(words("claims.numbers")),
             _verdicts_table(context, "claims-shapes", "Columns", shapes),
             _verdicts_table(context, "claims-rows", "Numbers", numbers),
         ],

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 
 from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, measured_runs, missing
+from analysis.report.cells import RUNS_COLUMN, case_cell, measured_runs, missing, number_cell
 from analysis.report.context import Context
 from analysis.report.formats import estimate_note
+from analysis.report.words import words
 from analysis.run.findings import Findings
 from analysis.run.timeline import MOMENTS, REQUESTED
 from analysis.stats.intervals import MedianEstimate, median_estimate
@@ -21,18 +22,7 @@ def section(context: Context) -> Section | None:
     if not moments.rows:
         return None
     measured = [found for _, found in _found(context.analysis.results.runs) if found.clocks.exchanged]
-    how = (
-        f"In {len(measured)} runs the prober exchanged time stamps with both hosts once a second (as NTP "
-        "does, RFC 5905): the exchange that waited least before, during and after each migration gives the "
-        "offset, half its round trip the uncertainty. "
-        if measured
-        else "These runs compared no clocks: the offsets are those that the lab had when it was made. "
-    )
-    text = Text(
-        f"{how}Everything below is told on the prober's clock. A moment is as sure as its node's clock; the "
-        "order of two moments on one node needs no clock but its own. clock.csv has every offset."
-    )
-    blocks: list[Block] = [text, folded_if_long(moments)]
+    blocks: list[Block] = [Text(words("clocks.about", exchanged=len(measured))), folded_if_long(moments)]
     for table in (borders_table(context), offsets_table(context)):
         if table.rows:
             blocks.append(Fold(f"fold-{table.identifier}", table.title, [table], f"{len(table.rows)} rows"))
@@ -75,11 +65,7 @@ def moments_table(context: Context) -> Table:
         Column("clocks known to", "± ms, worst"),
         RUNS_COLUMN,
     )
-    caption = (
-        "Seconds since the migration was asked for, medians over the case's runs. First bytes and last page "
-        "are seen in counters and as exact as those are renewed and sampled (0.05 and 0.1 s, or more where a "
-        "warning says so), all else as the clocks."
-    )
+    caption = words("clocks.moments")
     return Table("moments-table", "Moments of the migrations", columns, rows, caption, heading=False)
 
 
@@ -91,16 +77,14 @@ def borders_table(context: Context) -> Table:
             figures = run.figures
             if figures is None or figures.border_by_events_seconds is None:
                 continue
-            difference = found.border_disagreement_seconds
             agree = {True: ("agree", "good"), False: ("differ", "bad"), None: ("not seen", "muted")}
             text, tone = agree[found.borders_agree]
-            by_traffic = figures.border_by_traffic_seconds
             rows.append(
                 [
                     case_cell(case),
                     Cell(f"{figures.border_by_events_seconds:.3f}"),
-                    missing() if by_traffic is None else Cell(f"{by_traffic:.3f}"),
-                    missing() if difference is None else Cell(f"{difference:+.3f}"),
+                    number_cell(figures.border_by_traffic_seconds, ".3f"),
+                    number_cell(found.border_disagreement_seconds, "+.3f"),
                     Cell(text, tone=tone),
                     context.runs_cell([run]),
                 ]
@@ -126,7 +110,6 @@ def offsets_table(context: Context) -> Table:
             continue
         for clock in found.clocks.nodes.values():
             offsets = " / ".join(f"{anchor.offset_seconds * 1000:+.3f}" for anchor in clock.anchors)
-            drift = clock.drift_ppm
             jumped = f"jumped {len(clock.jumps)} times" if clock.jumps else None
             rows.append(
                 [
@@ -134,7 +117,7 @@ def offsets_table(context: Context) -> Table:
                     Cell(clock.node, jumped, tone="bad" if clock.jumps else None),
                     Cell(offsets),
                     Cell(f"{clock.uncertainty_seconds * 1000:.3f}"),
-                    missing() if drift is None else Cell(f"{drift:+.1f}"),
+                    number_cell(clock.drift_ppm, "+.1f"),
                     Cell(str(clock.exchanges)),
                     context.runs_cell([run]),
                 ]

@@ -13,6 +13,7 @@ from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, la
 from analysis.report.cells import missing
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, bit_rate
+from analysis.report.words import words
 from analysis.study.provenance import made_with
 
 # Of every package and every interface.
@@ -21,14 +22,8 @@ _NOT_SHOWN = ("packages", "mtu_bytes")
 
 def section(context: Context) -> Section:
     """Always there: lab.json is."""
-    results = context.analysis.results
-    text = "What really ran, as found when the study started."
-    if len(results.labs) > 1:
-        text = (
-            f"The study went on in {len(results.labs)} sessions with different descriptions of the lab. Each "
-            "run is measured by its own; below the first table is what the last session found."
-        )
-    blocks: list[Block] = [Text(text)]
+    sessions = len(context.analysis.results.labs)
+    blocks: list[Block] = [Text(words("environment.about", sessions=sessions))]
     blocks += [table for table in environment_tables(context.analysis) if table.rows]
     return Section("environment", "Environment and deviations", "Environment", blocks)
 

@@ -11,6 +11,7 @@ from analysis.report.blocks import Block, Cell, Column, Section, Table, folded_i
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import EMPTY, bounds_text, significant
+from analysis.report.words import words
 from analysis.stats.regression import LineFit
 from analysis.study.cases import Series
 
@@ -24,9 +25,7 @@ def section(context: Context) -> Section | None:
     picture = context.picture(
         "bound-picture",
         "Every run against the link",
-        "Migration time over transferred data: on the dashed line a run did nothing but fill the link. A "
-        "hybrid run may not lie beyond the diamond of its guest, which is the line's point 2 x RAM, 2 x "
-        "RAM / throughput; the grey squares are the article's.",
+        words("lines.picture"),
         plots.bound_picture(context.analysis.published, runs),
         runs,
     )
@@ -64,11 +63,7 @@ def fits_table(context: Context) -> Table:
             RUNS_COLUMN,
         ),
         rows,
-        "Least squares; below each value its 95 % confidence interval (Student). The marginal rate is the "
-        "slope of data over the slope of time: how fast each further byte moved. The bend is by how much the "
-        "slope changes from the first step to the last, as a share of it, by a parabola through the same "
-        "runs: 0 of a straight line. With the article's MB read as MiB on both sides its data slope is the "
-        "ratio as printed; with transferred MB as 10⁶ bytes it is 4.6 % less.",
+        words("lines.fits"),
     )
 
 
@@ -104,9 +99,7 @@ def bound_table(context: Context) -> Table:
             RUNS_COLUMN,
         ),
         rows,
-        "A hybrid migration sends each page at most twice, so it transfers at most 2 x RAM and takes at most "
-        "2 x RAM / throughput (measured link rate; for the article its nominal 1 Gbit/s). Pre-copy has no "
-        "such bound: where it did not converge it was aborted at its limit.",
+        words("lines.bound"),
     )
 
 

@@ -6,6 +6,7 @@ from analysis import plots
 from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
+from analysis.report.words import words
 
 
 def section(context: Context) -> Section | None:
@@ -17,9 +18,7 @@ def section(context: Context) -> Section | None:
     picture = context.picture(
         "modes-picture",
         "Same guest, same load, same link: the modes beside each other",
-        "Each dot is a run. The longest wait of a ping is its round trip, or the longest gap of lost ones; "
-        "downtime is the hypervisors' own, from the source's stop to the destination's start. Both are "
-        "on logarithmic axes.",
+        words("variants.modes"),
         plots.modes_picture(groups),
         runs,
         wide=True,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell
+from collections.abc import Callable
+
+from analysis.report.blocks import Cell, Column, Section, Table, Text, folded_if_long, label, table_of
+from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing, outage_cell
 from analysis.report.context import Context
+from analysis.report.words import words
 from analysis.study.cases import CaseSummary
 
 
@@ -13,73 +16,47 @@ def section(context: Context) -> Section | None:
     table = outages_table(context)
     if not table.rows:
         return None
-    blocks: list[Block] = [
-        Text(
-            "Downtime is the hypervisors' own: from the source's stop to the destination's start. A ping "
-            "outage is what somebody outside sees, and the article's only measure: n pings lost in a row "
-            "at a period of p seconds are an outage of (n - 1) p to (n + 1) p seconds, and a guest that "
-            "answers late loses none."
-        ),
-        folded_if_long(table),
-    ]
+    blocks = [Text(words("outages.about")), folded_if_long(table)]
     return Section("outages", "Downtime and ping outage", "Outages", blocks)
 
 
 def outages_table(context: Context) -> Table:
     """Per case: downtime, ping outage, and in which phase the lost pings were sent."""
-    rows = []
-    for case in context.analysis.cases:
-        runs = [run for run in (*case.counted, *case.not_converged) if run.figures]
-        if not runs:
-            continue
-        converged = bool(case.counted)
-        estimate = case.estimate if converged else case.not_converged_estimate
-        rows.append(
-            [
-                case_cell(case),
-                estimate_cell(case.estimate("downtime_seconds"), 1000),
-                outage_cell(case),
-                estimate_cell(estimate("ping_longest_round_trip_seconds"), 1000),
-                *_lost(case),
-                context.runs_cell(runs),
-            ]
-        )
-    columns = (
-        label("case"),
-        Column("downtime (hypervisor)", "ms"),
-        Column("ping outage", "s"),
-        Column("longest round trip", "ms"),
-        Column("lost in pre-copy", "pings"),
-        Column("in the switch", "pings"),
-        Column("in post-copy", "pings"),
-        Column("after it", "pings"),
-        Column("phase unknown", "pings"),
-        RUNS_COLUMN,
-    )
-    return Table(
+    return table_of(
         "outages-table",
         "Downtime and ping outage by case",
-        columns,
-        rows,
-        "Medians over runs; lost pings are counted over all runs of the case, each in the phase that took "
-        "it: what left too shortly before the switch to be answered is lost in the switch. A ping that is "
-        "answered late is not lost: where none was, the longest round trip says how long the guest kept the "
-        "network waiting.",
+        [case for case in context.analysis.cases if measured_runs(case)],
+        [
+            (label("case"), case_cell),
+            (
+                Column("downtime (hypervisor)", "ms"),
+                lambda case: estimate_cell(case.estimate("downtime_seconds"), 1000),
+            ),
+            (Column("ping outage", "s"), outage_cell),
+            (Column("longest round trip", "ms"), _longest_round_trip),
+            (Column("lost in pre-copy", "pings"), _lost("ping_lost_precopy")),
+            (Column("in the switch", "pings"), _lost("ping_lost_switch")),
+            (Column("in post-copy", "pings"), _lost("ping_lost_postcopy")),
+            (Column("after it", "pings"), _lost("ping_lost_after")),
+            (Column("phase unknown", "pings"), _lost("ping_lost_unknown")),
+            (RUNS_COLUMN, lambda case: context.runs_cell(measured_runs(case))),
+        ],
+        words("outages.caption"),
         heading=False,
     )
 
 
-def _lost(case: CaseSummary) -> list[Cell]:
-    runs = [run.figures for run in (*case.counted, *case.not_converged) if run.figures]
-    unknown = sum(item.ping_lost_unknown for item in runs)
-    figures = [item for item in runs if item.ping_lost_precopy is not None]
-    if not figures:
-        return [*(missing() for _ in range(4)), Cell(str(unknown))]
-    counts = [
-        sum(item.ping_lost_precopy or 0 for item in figures),
-        sum(item.ping_lost_switch or 0 for item in figures),
-        sum(item.ping_lost_postcopy or 0 for item in figures),
-        sum(item.ping_lost_after or 0 for item in figures),
-        unknown,
-    ]
-    return [Cell(str(count), tone=None if count else "muted") for count in counts]
+def _longest_round_trip(case: CaseSummary) -> Cell:
+    estimate = case.estimate if case.counted else case.not_converged_estimate
+    return estimate_cell(estimate("ping_longest_round_trip_seconds"), 1000)
+
+
+def _lost(figure: str) -> Callable[[CaseSummary], Cell]:
+    """The cell of the pings lost in one phase, over all runs in which it is known."""
+
+    def cell(case: CaseSummary) -> Cell:
+        counts = [getattr(run.figures, figure) for run in measured_runs(case)]
+        known = [count for count in counts if count is not None]
+        return Cell(str(sum(known)), tone=None if sum(known) else "muted") if known else missing()
+
+    return cell

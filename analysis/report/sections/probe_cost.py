@@ -7,6 +7,7 @@ from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import interval_text
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
+from analysis.report.words import words
 from analysis.stats.tests import Comparison, IntervalComparison
 from analysis.study.overhead import probe_costs
 
@@ -16,14 +17,10 @@ def section(context: Context) -> Section | None:
     groups = groups_that_differ_in("probes", context.analysis.cases)
     if not groups:
         return None
-    text = Text(
-        "The same case measured twice, its runs mixed: with every probe (captures, the 10 ms ping, clocks), "
-        "and with the 100 ms ping and the counters only. A ratio above 1 is what the other probes add."
-    )
     table = variants_table(
         context, "probes-table", "Probes compared", groups, lambda case: case.spec.probes == "basic"
     )
-    blocks: list[Block] = [text, table, cost_table(context)]
+    blocks: list[Block] = [Text(words("variants.probes")), table, cost_table(context)]
     return Section("probe-cost", "What the probes themselves cost", "Probe cost", blocks)
 
 
@@ -49,9 +46,7 @@ def cost_table(context: Context) -> Table:
         Column("ping outage, with and without", "s"),
         RUNS_COLUMN,
     )
-    caption = (
-        "All probes over the basic ones: ratio of medians with its interval, and the exact test's verdict."
-    )
+    caption = words("variants.probe_cost")
     return Table("probe-cost-table", "All probes against the basic ones", columns, rows, caption)
 
 

@@ -6,6 +6,7 @@ from analysis import plots
 from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
+from analysis.report.words import words
 
 
 def section(context: Context) -> Section | None:
@@ -16,8 +17,7 @@ def section(context: Context) -> Section | None:
     picture = context.picture(
         "rates-picture",
         "Migration time over the link's rate",
-        "Each dot is a run, each line joins the medians of one guest and load; both axes are logarithmic. A "
-        "line falls as steeply as the dotted ones, time = data / rate, as long as the link is what limits.",
+        words("variants.rates"),
         plots.rates_picture(groups),
         [run for _, cases in groups for case in cases for run in case.counted],
     )

@@ -12,6 +12,7 @@ from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, fo
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
+from analysis.report.words import words
 from analysis.run.slowdown import STANDSTILL_SECONDS, Slowdown
 from analysis.stats.intervals import median_estimate
 from analysis.study.cases import CaseSummary
@@ -25,20 +26,13 @@ def section(context: Context) -> Section | None:
     table = slowdown_table(context)
     if not table.rows:
         return None
-    text = Text(
-        "A program inside the guest writes memory at a fixed pace, as far as the guest lets it, and says ten "
-        "times a second how far it is; as in QEMU's guestperf, the time it takes to write 1 MiB, second by "
-        "second, is held against the time before the migration. Where no sample was written at all, the "
-        "guest stood still. slowdown.csv has every second."
-    )
-    blocks: list[Block] = [text]
+    blocks: list[Block] = [Text(words("slowdown.about"))]
     watched = [case for case in context.analysis.cases if any(_speeds(run) for run in measured_runs(case))]
     if watched:
         picture = context.picture(
             "slowdown-picture",
             "How fast the guest wrote its memory while it was migrated",
-            "Each dot is a run: the guest's pace in pre-copy and in post-copy, in the middle second of the "
-            "phase, against before the migration. At 0 the guest stood still for most of the phase.",
+            words("slowdown.picture"),
             plots.slowdown_picture(watched),
             [run for case in watched for run in measured_runs(case) if _speeds(run)],
             wide=True,
@@ -79,13 +73,7 @@ def slowdown_table(context: Context) -> Table:
         Column("page requests"),
         RUNS_COLUMN,
     )
-    caption = (
-        "Per phase the median over its seconds, then over runs. The guest's clock is known to some tenths of "
-        "a second only: a phase too short for that has no second of its own. A standstill is more than "
-        f"{STANDSTILL_SECONDS} s without one of the ten samples a second; where vCPUs are emulated on a busy "
-        "machine there are some before the migration, too. Blocked is QEMU's postcopy-blocktime: all vCPUs "
-        "waiting for pages at once."
-    )
+    caption = words("slowdown.caption", standstill_seconds=STANDSTILL_SECONDS)
     return Table("slowdown-table", "Slowdown by phase", columns, rows, caption, heading=False)
 
 

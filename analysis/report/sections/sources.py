@@ -7,15 +7,10 @@ from analysis.report.analysis import Analysis
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell
 from analysis.report.context import Context
+from analysis.report.words import words
 from analysis.run.metrics import readings
 from analysis.stats.intervals import median_estimate
 
-_CAPTIONS = {
-    "ping outage, at least": (
-        "An outage that takes n pings in a row lasts n - 1 to n + 1 periods, where the article counts n. A "
-        "single lost ping of 0.1 s can be a gap of a few milliseconds: the finer ping tells."
-    ),
-}
 # Unit of a reading -> what the page shows it in, and the factor.
 _SHOWN = {"bytes": ("MB = 10⁶ B", 1 / MB), "bit/s": ("Mbit/s", 1e-6), "s": ("s", 1.0)}
 
@@ -34,11 +29,7 @@ def section(context: Context) -> Section | None:
         )
         for table in tables
     ]
-    text = Text(
-        "Medians per case. Where sources should agree and do not, the difference is a finding about the "
-        "sources. QEMU's and libvirt's own downtime after a post-copy migration is known to be no "
-        "measure of the guest's pause; it is shown to be held against the events, and used for nothing."
-    )
+    text = Text(words("sources.about"))
     return Section("sources", "The same quantity from different sources", "Sources", [text, *folds])
 
 
@@ -70,18 +61,19 @@ def source_tables(context: Context) -> list[Table]:
         ]
         columns = (label("case"), *(Column(source, unit) for source in sources), RUNS_COLUMN)
         identifier = "sources-" + "".join(char if char.isalnum() else "-" for char in quantity)
-        caption = _agreement(analysis) if quantity == "start of post-copy" else _CAPTIONS.get(quantity)
+        caption = _caption(analysis, quantity)
         tables.append(Table(identifier, quantity.capitalize(), columns, rows, caption, heading=False))
     return tables
 
 
-def _agreement(analysis: Analysis) -> str:
-    """How often reverse traffic and events put the start of post-copy at the same moment."""
+def _caption(analysis: Analysis, quantity: str) -> str | None:
+    """Of the start of post-copy: how often reverse traffic and events put it at the same moment."""
+    if quantity == "ping outage, at least":
+        return words("sources.least_outage")
+    if quantity != "start of post-copy":
+        return None
     hybrid = [
         run.figures for run in analysis.results.runs if run.figures and run.record.spec.mode == "hybrid"
     ]
     seen = [figures.borders_agree for figures in hybrid if figures.borders_agree is not None]
-    return (
-        f"The reverse traffic shows it in {len(seen)} of {len(hybrid)} hybrid runs and agrees with the "
-        f"events in {sum(seen)}. A post-copy of a fraction of a second, or without requests, leaves no trace."
-    )
+    return words("sources.borders", seen=len(seen), hybrid=len(hybrid), agree=sum(seen))

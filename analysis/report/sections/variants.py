@@ -8,6 +8,7 @@ from analysis.evidence.units import MB, MIB
 from analysis.report.blocks import Cell, Column, Table, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell, outcomes_text
 from analysis.report.context import Context
+from analysis.report.words import words
 from analysis.stats.intervals import RANGE
 from analysis.stats.tests import compare_intervals, compare_rounds
 from analysis.study.cases import CaseSummary
@@ -83,10 +84,7 @@ def variants_table(
             RUNS_COLUMN,
         ),
         rows,
-        "A comparison needs so many repetitions that its exact rank test could show a difference at all: "
-        "with n and m runs the smallest p is 2 / C(n + m, n), with n pairs of runs of one round 2^(1 - n). "
-        "Pairs are compared from six on: they are free of the machine's drift. Ping outages are compared as "
-        "the intervals that they are: where these overlap, nobody can tell which outage is longer.",
+        words("variants.caption"),
         heading=False,
     )
 

@@ -8,6 +8,7 @@ from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Te
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import significant
+from analysis.report.words import words
 from analysis.stats.intervals import median_estimate
 from analysis.study.wall_time import RunTime, WallTime, run_times, wall_time
 
@@ -20,15 +21,7 @@ def section(context: Context) -> Section | None:
     floors = floor_table(context)
     if not floors.rows:
         return None
-    blocks: list[Block] = [
-        Text(
-            "The floor is what no kit can beat: each run's bytes over the link's measured rate, plus the "
-            "guest's boot and its stressor's fill. A run is charged with the time from its own start to "
-            "the next one's on the same pair of hosts, since the next guest boots while this run is "
-            "still being recorded."
-        ),
-        floors,
-    ]
+    blocks: list[Block] = [Text(words("wall_time.about")), floors]
     steps = steps_table(context)
     if steps.rows:
         blocks.append(Fold("fold-steps", steps.title, [steps], f"{len(steps.rows)} cases"))
@@ -111,10 +104,4 @@ def _first_of_each(times: list[RunTime]) -> Iterator[RunTime]:
 
 def _gaps(times: tuple[RunTime, ...]) -> str:
     gaps = [time.left_out_seconds for time in times if time.left_out_seconds]
-    if not gaps:
-        return "The study ran without a gap longer than a run's own steps."
-    count = "1 gap" if len(gaps) == 1 else f"{len(gaps)} gaps"
-    return (
-        f"Left out: {count} between runs, {significant(sum(gaps))} s together, longer than all steps of "
-        "the run before: there the study was interrupted, or other runs were made."
-    )
+    return words("wall_time.gaps", count=len(gaps), seconds=significant(sum(gaps)))

@@ -1,0 +1,32 @@
+"""The report's sentences: templates/words/SECTION.j2, a macro for each text."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+_FOLDER = Path(__file__).parent / "templates" / "words"
+
+
+def words(name: str, **values: object) -> str:
+    """The text SECTION.MACRO with these values, on one line and not escaped: who prints it does that.
+
+    Raises:
+        jinja2.TemplateNotFound, AttributeError: there is no such section or text.
+    """
+    section, _, macro = name.partition(".")
+    text = getattr(_environment().get_template(f"{section}.j2").module, macro)(**values)
+    return " ".join(text.split())
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
