@@ -333,7 +333,7 @@ class Migration:
             return "migrated"
         if self.result["aborted"] and not self.began:
             # Nothing was sent: that says nothing about whether the guest's memory converges.
-            self.error = self.not_begun()
+            self.error = "%s (%s)" % (self.not_begun(), self.error)
             return "failed"
         return "aborted" if self.result["aborted"] else "failed"
 
