@@ -38,8 +38,8 @@ lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
 	@tests/lint
 
 format: test-tools ## Let ruff put Python files in order
-	ruff format postcopy_lab analysis tests tools collection
-	ruff check --fix postcopy_lab analysis tests tools collection
+	ruff format postcopy_lab analysis contract tests tools collection
+	ruff check --fix postcopy_lab analysis contract tests tools collection
 
 docs: tools ## Generate docs/ from argument specs and module documentation
 	$(BIN)/python tools/role_docs.py

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contract.modes import Mode
 from postcopy_lab.studies import Spec
 
 # What a run costs whatever its load: boot, probes, quiet seconds, checks, fetch. First guess only.
@@ -25,7 +26,7 @@ def run_seconds(spec: Spec) -> float:
     stressed = float(spec["stressed_bytes"])
     rate_bytes = float(spec["link_rate_bits_per_second"]) / 8
     migrate = (2 * stressed + IDLE_BYTES) / rate_bytes
-    if spec["mode"] == "precopy" and stressed:
+    if not Mode.named(spec["mode"]).has_postcopy and stressed:
         migrate = float(spec["limit_seconds"])
     return FIXED_SECONDS + stressed / FILL_BYTES_PER_SECOND + min(migrate, float(spec["limit_seconds"]))
 

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.nodes import LEAST_HOSTS
 from postcopy_lab.errors import InputError, count, one_line
 from postcopy_lab.project import Project
 
-MINIMUM_HOSTS = {"controller": 1, "compute": 2, "prober": 1}
 DEFAULT_SSH_PORT = 22
 # As the role prechecks has it: names of containers and networks are made of it.
 LAB_NAME = re.compile("^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$")
@@ -199,7 +199,7 @@ def collection_code(project: Project, name: str) -> Any:
 
 
 def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:
-    for name, minimum in MINIMUM_HOSTS.items():
+    for name, minimum in LEAST_HOSTS.items():
         found = len(groups[name].get_hosts()) if name in groups else 0
         if found < minimum:
             raise InputError(f"{shown}: group '{name}' has {count(found, 'host')}, needs {minimum} or more")

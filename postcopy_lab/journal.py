@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.evidence import RUN_FILE
+from contract.outcomes import GOOD_OUTCOMES
 from postcopy_lab.errors import one_line
 from postcopy_lab.studies import RunKey
-
-RUN_FILE = "run.json"
-GOOD_OUTCOMES = ("completed", "not_converged")
 
 
 @dataclass(frozen=True)

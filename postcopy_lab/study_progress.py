@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from contract.outcomes import GOOD_OUTCOMES
 from postcopy_lab.board import Board
 from postcopy_lab.errors import count, one_line
 from postcopy_lab.estimate import Forecast, run_seconds
@@ -93,7 +94,7 @@ class StudyProgress:
         seconds = event_time(event) - self._run_started_at
         self.made.append(self._run)
         record = read_run(Path(str(result.get("path"))))
-        good = record.good if record else result.get("outcome") in ("completed", "not_converged")
+        good = record.good if record else result.get("outcome") in GOOD_OUTCOMES
         where = f"run {match['number']}/{match['total']}  {self._run[0]}  {self._run[1]:02d}"
         self._board.line(
             "ok" if good else "failed", where, seconds, one_line(str(result.get("summary") or ""))

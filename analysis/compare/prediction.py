@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from analysis.evidence.errors import InputError
-from analysis.evidence.records import MODES, NETWORKS
 from analysis.evidence.units import GIB, MIB
 from analysis.stats.intervals import LEVEL
 from analysis.stats.regression import LeastSquares, least_squares
 from analysis.study.results import FULL_LINK, Results, RunResult
+from contract.choices import Network
+from contract.modes import Mode
+from contract.outcomes import RunOutcome
 
 SCHEMA = 1
 _LEAST_LOADS = 3
@@ -155,9 +157,9 @@ def predict(results: Results, request: Request, mode: str | None = None) -> Pred
             f"stressed memory {_gib(request.stressed_bytes)} does not fit into RAM {_gib(request.ram_bytes)} "
             "(allowed: less than the RAM)"
         )
-    if mode is not None and mode not in MODES:
-        raise InputError(f"mode '{mode}' is not allowed (allowed: {', '.join(MODES)})")
-    asked = (mode,) if mode else MODES
+    if mode is not None and mode not in tuple(Mode):
+        raise InputError(f"mode '{mode}' is not allowed (allowed: {', '.join(Mode)})")
+    asked = (Mode.named(mode),) if mode else tuple(Mode)
     found = [prediction for name in asked if (prediction := _predict_mode(results, request, name))]
     if not found:
         raise InputError(
@@ -208,8 +210,8 @@ def fit_model(results: Results, mode: str) -> Model | None:
     )
 
 
-def _predict_mode(results: Results, request: Request, mode: str) -> Prediction | None:
-    endless = _endless(results, request) if mode == "precopy" else None
+def _predict_mode(results: Results, request: Request, mode: Mode) -> Prediction | None:
+    endless = _endless(results, request) if not mode.has_postcopy else None
     if endless is not None:
         return Prediction(mode, None, None, None, (), (endless,))
     model = fit_model(results, mode)
@@ -225,7 +227,7 @@ def _predict_mode(results: Results, request: Request, mode: str) -> Prediction |
             f"{model.slowed} of {len(model.runs)} runs did not fill their link: "
             "the model holds what slowed them"
         )
-    if mode != "precopy" and data.high > request.bound_bytes:
+    if mode.has_postcopy and data.high > request.bound_bytes:
         notes.append("the interval reaches over 2 x RAM, which no migration of this mode can send")
     return Prediction(mode, model, seconds, data, model.extrapolations(request), tuple(notes))
 
@@ -243,7 +245,7 @@ def _of_mode(results: Results, mode: str) -> list[RunResult]:
     return [
         run
         for run in results.runs
-        if run.counted and run.record.spec.mode == mode and run.record.spec.network == NETWORKS[0]
+        if run.counted and run.record.spec.mode == mode and run.record.spec.network == Network.PLAIN
     ]
 
 
@@ -264,8 +266,8 @@ def _not_converged(results: Results, request: Request) -> list[RunResult]:
     return [
         run
         for run in results.runs
-        if run.record.spec.mode == "precopy"
-        and run.record.outcome == "not_converged"
+        if not run.record.spec.mode.has_postcopy
+        and run.record.outcome == RunOutcome.NOT_CONVERGED
         and run.excluded_because is None
         # Aborted in its first pass it only says that its limit was too short.
         and run.figures is not None
@@ -284,7 +286,7 @@ def _choice(results: Results, request: Request) -> str:
         )
     heavier = [
         run
-        for run in _counted(results, "precopy")
+        for run in _counted(results, Mode.PRECOPY)
         if run.record.spec.stressed_bytes >= request.stressed_bytes
         and run.record.spec.link_rate_bits_per_second <= request.rate_bits_per_second
     ]

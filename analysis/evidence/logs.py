@@ -18,17 +18,26 @@ from analysis.evidence.pcap import Capture, CutCaptureError, parse_pcap
 from analysis.evidence.ping import PingLog, parse_ping
 from analysis.evidence.progress import ProgressLog, parse_progress
 from analysis.evidence.qemu_migrate import BlockTime, parse_qemu_migrate
+from contract.evidence import (
+    CAPTURES,
+    CLOCK,
+    DESTINATION_BLOCK_TIME,
+    DESTINATION_EVENTS,
+    DESTINATION_NIC,
+    DESTINATION_NOVA_LOG,
+    GUEST_PROGRESS,
+    PING,
+    PING_FINE,
+    SOURCE_EVENTS,
+    SOURCE_JOB,
+    SOURCE_NIC,
+    SOURCE_NOVA_LOG,
+)
 
 T = TypeVar("T")
 
 # Where packets to and from the guest were captured, in the order in which a request passes.
-CAPTURE_FILES: Mapping[str, str] = {
-    "prober": "prober/icmp.pcap",
-    "source uplink": "source/icmp_uplink.pcap",
-    "source tap": "source/icmp.pcap",
-    "destination uplink": "destination/icmp_uplink.pcap",
-    "destination tap": "destination/icmp.pcap",
-}
+CAPTURE_FILES: Mapping[str, str] = {place: file.path for place, file in CAPTURES.items()}
 
 
 @dataclass(frozen=True)
@@ -62,20 +71,20 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
     files = verified_files(run_dir)
     captures, doubts = _captures(files)
     return Evidence(
-        source_job=_parse(files, "source/job.jsonl", parse_job),
-        source_events=_parse(files, "source/events.jsonl", parse_events),
-        source_nic=_parse(files, "source/nic.jsonl", parse_nic),
-        destination_events=_parse(files, "destination/events.jsonl", parse_events),
-        destination_nic=_parse(files, "destination/nic.jsonl", parse_nic),
-        ping=_parse(files, "prober/ping.log", parse_ping),
-        ping_fine=_parse_if_there(files, "prober/ping_fine.log", parse_ping),
-        progress=_parse_if_there(files, "guest/progress.jsonl", parse_progress),
-        source_nova=_nova_log(files, "source/nova-compute.log", log_patterns, instance),
-        destination_nova=_nova_log(files, "destination/nova-compute.log", log_patterns, instance),
-        exchanges=_parse_if_there(files, "prober/clock.jsonl", parse_clock),
+        source_job=_parse(files, SOURCE_JOB.path, parse_job),
+        source_events=_parse(files, SOURCE_EVENTS.path, parse_events),
+        source_nic=_parse(files, SOURCE_NIC.path, parse_nic),
+        destination_events=_parse(files, DESTINATION_EVENTS.path, parse_events),
+        destination_nic=_parse(files, DESTINATION_NIC.path, parse_nic),
+        ping=_parse(files, PING.path, parse_ping),
+        ping_fine=_parse_if_there(files, PING_FINE.path, parse_ping),
+        progress=_parse_if_there(files, GUEST_PROGRESS.path, parse_progress),
+        source_nova=_nova_log(files, SOURCE_NOVA_LOG.path, log_patterns, instance),
+        destination_nova=_nova_log(files, DESTINATION_NOVA_LOG.path, log_patterns, instance),
+        exchanges=_parse_if_there(files, CLOCK.path, parse_clock),
         captures=captures,
         doubts=doubts,
-        block_time=_parse_if_there(files, "destination/qemu_migrate.json", parse_qemu_migrate),
+        block_time=_parse_if_there(files, DESTINATION_BLOCK_TIME.path, parse_qemu_migrate),
     )
 
 

@@ -10,20 +10,19 @@ from typing import Any
 
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.fields import Fields, read_document
+from contract.choices import Network, Probes
+from contract.modes import Mode
+from contract.outcomes import GOOD_OUTCOMES, RunOutcome
 
-MODES = ("precopy", "hybrid", "postcopy")
-NETWORKS = ("plain", "held_entry", "late_announcement")
-PROBES = ("all", "basic")
 # Ethernet's (RFC 894), and what every IPv4 host must take (RFC 791).
 USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
-OUTCOMES = ("completed", "not_converged", "failed", "aborted")
 
 
 @dataclass(frozen=True, slots=True)
 class Spec:
     """What one case asks for. Sizes in bytes, rate in bits per second."""
 
-    mode: str
+    mode: Mode
     flavor: str
     vcpus: int
     ram_bytes: int
@@ -206,12 +205,12 @@ class LabRecord:
 def read_run(path: Path, file: str = "run.json") -> RunRecord:
     """Read run.json; EvidenceError names what is wrong."""
     run = read_document(path, file)
-    outcome = run.text("outcome", OUTCOMES)
+    outcome = run.text("outcome", tuple(RunOutcome))
     nodes = run.child_or_none("nodes")
     guest = run.child_or_none("guest")
     driver = _driver(run.child_or_none("driver"))
     nova = run.child_or_none("nova")
-    if driver is None and outcome in ("completed", "not_converged"):
+    if driver is None and outcome in GOOD_OUTCOMES:
         raise EvidenceError(file, None, f'"driver.requested_at" missing although the run is {outcome}')
     return RunRecord(
         session=run.integer_or_none("session"),
@@ -347,7 +346,7 @@ def lab_of(run: RunRecord, labs: Sequence[LabRecord]) -> LabRecord:
 
 def _spec(spec: Fields) -> Spec:
     return Spec(
-        mode=spec.text("mode", MODES),
+        mode=Mode.named(spec.text("mode", tuple(Mode))),
         flavor=spec.text("flavor"),
         vcpus=spec.integer("vcpus"),
         ram_bytes=spec.integer("ram_bytes"),
@@ -362,8 +361,8 @@ def _spec(spec: Fields) -> Spec:
         backend=spec.text("backend"),
         table=spec.text_or_none("table"),
         # Runs of before these were asked for had the plain network and every probe of their time.
-        network=spec.text("network", NETWORKS) if "network" in spec.values else NETWORKS[0],
-        probes=spec.text("probes", PROBES) if "probes" in spec.values else PROBES[0],
+        network=spec.text("network", tuple(Network)) if "network" in spec.values else Network.PLAIN,
+        probes=spec.text("probes", tuple(Probes)) if "probes" in spec.values else Probes.ALL,
     )
 
 

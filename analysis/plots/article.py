@@ -9,7 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.evidence.records import MODES
 from analysis.evidence.units import MB, MIB
 from analysis.plots.bound import published_bound
 from analysis.plots.style import COLOURS, FIGURE_INCHES, legend
@@ -17,6 +16,7 @@ from analysis.reference.fits import published_fits
 from analysis.reference.published import Published, Stressed
 from analysis.stats.regression import LineFit
 from analysis.study.cases import CaseSummary, Series
+from contract.modes import Mode
 
 
 def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
@@ -123,7 +123,7 @@ class Slots:
     def __init__(self, published: Published | None, cases: Sequence[CaseSummary]) -> None:
         names = [row.flavor for row in published.unloaded] if published else []
         self.flavors = list(dict.fromkeys([*names, *(case.spec.flavor for case in cases)]))
-        self.modes = [mode for mode in MODES if any(case.spec.mode == mode for case in cases)]
+        self.modes = [mode for mode in Mode if any(case.spec.mode == mode for case in cases)]
         self.cases = cases
         self.width = 0.8 / (1 + max(1, len(self.modes)))
 

@@ -12,6 +12,7 @@ from analysis.evidence.units import GB, GIB, MB
 from analysis.plots.style import COLOURS, legend, logarithmic
 from analysis.reference.published import Published
 from analysis.study.results import RunResult
+from contract.modes import Mode
 
 _INCHES = (7.2, 4.6)
 
@@ -24,7 +25,7 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
     axes.set_yscale("log")
     if published:
         _published_points(axes, published)
-    for mode in ("hybrid", "postcopy", "precopy"):
+    for mode in Mode:
         for converged, marker, words in ((True, "o", ""), (False, ">", ", aborted")):
             found = [
                 run.figures

@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from analysis.evidence.records import MODES
 from analysis.evidence.units import GB
 from analysis.plots.style import COLOURS, legend, logarithmic
 from analysis.run.metrics import RunFigures
 from analysis.study.cases import CaseSummary
+from contract.modes import Mode
 
 _WIDTH_INCHES, _ROW_INCHES, _REST_INCHES = 9.6, 0.55, 1.1
 # How far a mode's dots stand from the middle of their group, in rows.
-_OFFSETS = dict(zip(MODES, (-0.22, 0.0, 0.22), strict=True))
+_OFFSETS = {mode: 0.22 * (place - (len(Mode) - 1) / 2) for place, mode in enumerate(Mode)}
 # Drawn where a logarithmic axis has no place for nothing at all.
 _LEAST_MILLISECONDS = 1.0
 
@@ -36,7 +36,7 @@ def modes_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure
         logarithmic(axes.xaxis)
     panels[0].set_yticks(range(len(groups)), [name for name, _ in groups])
     panels[0].set_ylim(len(groups) - 0.5, -0.5)
-    modes = [mode for mode in MODES if any(case.spec.mode == mode for _, cases in groups for case in cases)]
+    modes = [mode for mode in Mode if any(case.spec.mode == mode for _, cases in groups for case in cases)]
     handles = [Line2D([], [], marker="o", ls="", color=COLOURS[mode], label=mode) for mode in modes]
     handles.append(
         Line2D([], [], marker=">", ls="", color=COLOURS["ink"], mfc="none", label="aborted at its limit")

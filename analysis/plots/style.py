@@ -16,6 +16,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from contract.modes import Mode
+
 # Drawn in these colours; in the page each becomes a CSS variable of this name, so that it follows the theme.
 COLOURS = {
     "page": "#fefefe",
@@ -23,9 +25,7 @@ COLOURS = {
     "muted": "#55606b",
     "grid": "#dde2e8",
     "published": "#8b8f98",
-    "hybrid": "#0a63c4",
-    "precopy": "#c4470c",
-    "postcopy": "#178240",
+    **{mode.value: mode.colour for mode in Mode},
     "lost": "#d11f2d",
     "late": "#b37d10",
     "phase-setup": "#eceef1",

@@ -41,6 +41,7 @@ from analysis.reference.verdicts import (
     left_out,
 )
 from analysis.study.cases import CaseSummary
+from contract.modes import ARTICLE_MODE
 
 __all__ = [
     "NOT_REPRODUCED",
@@ -138,7 +139,7 @@ def _is_timed(claim: Mapping[str, Any]) -> bool:
 def _concerns(claim: Mapping[str, Any], case: CaseSummary) -> bool:
     spec = case.spec
     return (
-        spec.mode == claim.get("mode", "hybrid")
+        spec.mode == claim.get("mode", ARTICLE_MODE)
         and claim.get("table") in (None, spec.table)
         and ("row" not in claim or row_key(claim["table"], case) == claim["row"].key)
     )

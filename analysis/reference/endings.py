@@ -20,6 +20,7 @@ from analysis.run.metrics import RunFigures
 from analysis.stats.intervals import LEVEL, share_bounds
 from analysis.study.results import RunResult
 from analysis.study.stability import too_slow_to_outrun
+from contract.outcomes import RunOutcome
 
 # Passes over all memory that a pre-copy must have had before one may say that it does not converge.
 _LEAST_PASSES = 2
@@ -31,11 +32,11 @@ def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -
 
     A run that was aborted in its first pass says nothing: its limit was too short for this machine.
     """
-    every = [run for run in measurements.runs(claim["mode"]) if run.record.outcome != "aborted"]
+    every = [run for run in measurements.runs(claim["mode"]) if run.record.outcome != RunOutcome.ABORTED]
     runs = [run for run in every if not _cut_short(run)]
     if not runs:
         return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
-    completed = sum(run.record.outcome == "completed" for run in runs)
+    completed = sum(run.record.outcome == RunOutcome.COMPLETED for run in runs)
     not_intact = sum(run.not_intact for run in runs)
     whole = completed == len(runs)
     bounds = share_bounds(completed, len(runs))
@@ -172,7 +173,7 @@ def _said_nothing(runs: Sequence[RunResult], tried: Sequence[RunResult]) -> str:
 
 def _cut_short(run: RunResult) -> bool:
     """Aborted at the limit before every page had been sent once: neither endless nor a failure."""
-    if run.record.outcome != "not_converged" or run.figures is None:
+    if run.record.outcome != RunOutcome.NOT_CONVERGED or run.figures is None:
         return False
     return run.figures.first_pass_seconds is None
 

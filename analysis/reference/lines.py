@@ -29,6 +29,7 @@ from analysis.stats.regression import LineFit, fit_line
 from analysis.stats.trend import rank_correlation
 from analysis.study.cases import CaseSummary, Series
 from analysis.study.results import RunResult
+from contract.modes import ARTICLE_MODE
 
 STUDENT = f"{LEVEL:.0%} interval"
 SCATTER = f"{LEVEL:.0%} interval from the scatter around the table's line"
@@ -285,7 +286,7 @@ def rows_of(table: str, measurements: Measurements) -> Mapping[str, CaseSummary]
     found: dict[str, CaseSummary] = {}
     for case in measurements.cases:
         spec = case.spec
-        if spec.table != table or spec.mode != "hybrid" or not case.counted:
+        if spec.table != table or spec.mode != ARTICLE_MODE or not case.counted:
             continue
         key = row_key(table, case)
         if key not in found or spec.link_rate_bits_per_second == nominal:
@@ -330,7 +331,7 @@ def _series_of(claim: Mapping[str, Any], measurements: Measurements) -> tuple[Se
     found = [
         (series, fit)
         for series in measurements.series
-        if series.mode == "hybrid"
+        if series.mode == ARTICLE_MODE
         and series.table == claim["table"]
         and (fit := getattr(series, name)) is not None
     ]

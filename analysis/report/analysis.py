@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from analysis.evidence.records import NETWORKS
 from analysis.reference.claims import Measurements, Verdict, judge_numbers, judge_statements
 from analysis.reference.published import Published, load_published
 from analysis.study.cases import CaseSummary, Series, measured_series, outcome_words, summarise_cases
 from analysis.study.results import Results, load_results
 from analysis.study.stability import Check, stability_checks, stability_notices
+from contract.choices import Network
 
 
 @dataclass(frozen=True)
@@ -88,5 +88,5 @@ def article_conditions(
     results: Results, cases: tuple[CaseSummary, ...], published: Published
 ) -> Measurements:
     """What claims may be held against: a network that was made to fail tests something else."""
-    plain = tuple(case for case in cases if case.spec.network == NETWORKS[0])
+    plain = tuple(case for case in cases if case.spec.network == Network.PLAIN)
     return Measurements(plain, measured_series(plain), results.lab.links, published)

@@ -14,6 +14,8 @@ from analysis.stats.intervals import Interval, MedianEstimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary
 from analysis.study.outage_causes import suspicion
 from analysis.study.results import EXCLUDED, Notice
+from contract.choices import Network
+from contract.modes import ARTICLE_MODE
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def summarise(analysis: Analysis) -> Summary:
 
 def open_question_line(analysis: Analysis) -> str | None:
     """What the article left open: why pings are lost in post-copy. None without captures."""
-    found = suspicion("plain", analysis.results.runs)
+    found = suspicion(Network.PLAIN, analysis.results.runs)
     if found is None:
         return None
     return (
@@ -122,7 +124,7 @@ def case_line(analysis: Analysis, case: CaseSummary) -> CaseLine:
 def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, float] | None:
     """Migration time (s) and data (MB as printed) of the table that the case answers, None if it has none."""
     published, spec = analysis.published, case.spec
-    if published is None or spec.mode != "hybrid":
+    if published is None or spec.mode != ARTICLE_MODE:
         return None
     if spec.table == "table2":
         for flavor in published.unloaded:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from analysis.evidence.console import printable
 from analysis.report.analysis import Analysis
 from analysis.report.blocks import Section
+from contract.modes import Mode
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -31,6 +32,7 @@ def render_page(analysis: Analysis, sections: Sequence[Section]) -> str:
         study=analysis.results.study,
         lab=analysis.results.lab,
         sections=sections,
+        modes=tuple(Mode),
         written_at=written_at(),
     )
 

@@ -15,6 +15,8 @@ from analysis.evidence.records import RunRecord
 from analysis.run.clock import CLOCK_FILE, ClockModel
 from analysis.run.timeline import Timeline
 from analysis.run.traffic import ENOUGH_BYTES, Wire
+from contract.choices import Backend
+from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, TELLS_JOB_END_SINCE, tells
 
 # The driver writes its mark when it asks; both are of one clock.
 _MARK_SECONDS = 1.0
@@ -26,8 +28,6 @@ _DISORDER_SECONDS = 1.0
 CAPTURE_SECONDS = 1.0
 # libvirt answers for its job's statistics 20 times a second, on a busy machine less often.
 _JOB_SECONDS = 5.0
-# libvirt's first versions with these events (libvirt-domain.h).
-_ITERATION_EVENTS, _JOB_EVENTS = (1, 3, 2), (1, 3, 3)
 
 
 def check_consistency(
@@ -66,7 +66,7 @@ def check_driver(run: RunRecord, evidence: Evidence) -> None:
         event.time for event in evidence.source_events if event.kind == "driver" and event.name == "requested"
     ]
     # With nova there is no driver on the source.
-    if (marks or run.spec.backend == "libvirt") and not any(
+    if (marks or run.spec.backend == Backend.LIBVIRT) and not any(
         abs(mark - requested) <= _MARK_SECONDS for mark in marks
     ):
         raise EvidenceError("source/events.jsonl", None, "mixed up: the request in run.json is not in it")
@@ -95,12 +95,12 @@ def event_doubts(
     if timeline.source_stopped is None:
         lost.append("SUSPENDED event: when the guest stopped is not known, nor the downtime")
     if (
-        run.spec.mode == "hybrid"
+        run.spec.mode.whole_passes
         and timeline.first_pass_done is None
-        and (passes or _since(run, _ITERATION_EVENTS))
+        and (passes or tells(run.libvirt_version, TELLS_ITERATIONS_SINCE))
     ):
         lost.append("event of a second pass: when the first one ended is not known")
-    if "job-completed" not in kinds and (passes or _since(run, _JOB_EVENTS)):
+    if "job-completed" not in kinds and (passes or tells(run.libvirt_version, TELLS_JOB_END_SINCE)):
         lost.append(
             "job-completed event: the end is the one in run.json, libvirt's figures its last sample's"
         )
@@ -123,7 +123,7 @@ def log_doubts(run: RunRecord, evidence: Evidence, timeline: Timeline) -> Iterat
             "the end of the run",
         )
     job = evidence.source_job.time
-    if not len(job) and _since(run, _JOB_EVENTS):
+    if not len(job) and tells(run.libvirt_version, TELLS_JOB_END_SINCE):
         yield "source/job.jsonl", "empty: the dirty rate is not known"
     elif not timeline.converged and len(job):
         # Both are of the source's clock.
@@ -177,12 +177,6 @@ def capture_doubts(
             yield file, f"begins {first - times[0]:.1f} s after the first answered ping that passed there"
         if times[-1] - last > across:
             yield file, f"ends {times[-1] - last:.1f} s before the last answered ping that passed there"
-
-
-def _since(run: RunRecord, version: tuple[int, ...]) -> bool:
-    """Whether this run's libvirt is at least so new; one that nobody recorded is none."""
-    parts = (run.libvirt_version or "").split(".")
-    return all(part.isdigit() for part in parts) and tuple(int(part) for part in parts) >= version
 
 
 def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline) -> None:

@@ -312,7 +312,7 @@ def _figures(
         postcopy_seconds=timeline.seconds_of("postcopy"),
         first_pass_seconds=_since(timeline.first_pass_done, timeline.requested),
         border_by_events_seconds=_since(timeline.destination_resumed, timeline.requested)
-        if spec.mode == "hybrid"
+        if spec.mode.whole_passes
         else None,
         border_by_traffic_seconds=_since(timeline.border_by_traffic, timeline.requested),
         borders_agree=timeline.borders_agree,
@@ -421,7 +421,7 @@ def _counter_doubts(run: RunRecord, wire: Wire) -> Iterator[tuple[str, str]]:
             f"counters are renewed only once in {max(coarse.values()):.1f} s{both}: totals are read once "
             f"they stand still; {', '.join(unknown)} are unknown",
         )
-    elif wire.header_bytes is None and run.spec.mode != "precopy":
+    elif wire.header_bytes is None and run.spec.mode.has_postcopy:
         yield (
             "destination/nic.jsonl",
             "does not show the size of a bare acknowledgement (54 to 118 bytes): the border by reverse "

@@ -11,6 +11,8 @@ from analysis.evidence.logs import Evidence
 from analysis.evidence.nic import NicLog
 from analysis.evidence.nova_log import NovaLog, patterns_of
 from analysis.evidence.records import LabRecord, RunRecord
+from contract.choices import Backend
+from contract.outcomes import RunOutcome
 
 # nova writes its node's local time; the zones in use are whole quarters of an hour from UTC, within 14 hours.
 _ZONE_STEP_SECONDS = 900.0
@@ -33,7 +35,7 @@ def trusted_nova_logs(
     is off by anything else has no marks afterwards.
     """
     patterns = patterns_of(lab.log_patterns)
-    if run.spec.backend != "nova" or patterns is None:
+    if run.spec.backend != Backend.NOVA or patterns is None:
         return evidence, ()
     doubts: list[tuple[str, str]] = []
     logs: dict[str, NovaLog | None] = {}
@@ -51,7 +53,7 @@ def trusted_nova_logs(
         if shifted:
             doubts.append((file, shifted))
         mark, meaning = _MARKS[role]
-        if log.read and mark not in log.marks and run.outcome == "completed":
+        if log.read and mark not in log.marks and run.outcome == RunOutcome.COMPLETED:
             what = f"no line of it says {meaning} (looked for: {patterns[mark].pattern})"
             doubts.append((file, what))
     return replace(evidence, source_nova=logs["source"], destination_nova=logs["destination"]), tuple(doubts)

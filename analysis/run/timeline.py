@@ -15,6 +15,8 @@ from analysis.evidence.records import RunRecord
 from analysis.run.announcement import first_announcement, guest_mac
 from analysis.run.clock import ClockModel
 from analysis.run.traffic import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
+from contract.modes import Mode
+from contract.outcomes import RunOutcome
 
 REQUESTED, STARTED, FIRST_PASS_DONE = "requested", "started: first bytes", "first pass done"
 SOURCE_STOPPED, DESTINATION_RESUMED = "source stopped", "destination resumed"
@@ -141,7 +143,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     known = clocks.known(run.source, run.destination)
     # A run fails after the migration too (its guest was not intact): only the events say how that ended.
     came = next(_lifecycle(destination, "RESUMED", requested if known else -math.inf), None)
-    converged = run.outcome == "completed" or (run.outcome == "failed" and came is not None)
+    converged = run.outcome == RunOutcome.COMPLETED or (run.outcome == RunOutcome.FAILED and came is not None)
     finished = driver.finished_at if driver.finished_at is not None else run.finished_at
     completed, completed_by = _completed(
         source if converged else [], requested, clocks.on_prober(run.source, finished)
@@ -162,7 +164,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         None,
     )
     passes_by = "source/events.jsonl"
-    if run.spec.mode == "postcopy":
+    if run.spec.mode.has_postcopy and not run.spec.mode.whole_passes:
         # QEMU begins its second pass at the switch, without a first one.
         first_pass = None
     elif first_pass is None and driver.first_pass_at is not None:
@@ -176,7 +178,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     begun = requested if wire.source_sent.coarse else started
     phases = tuple(_phases(run.spec.mode, requested, begun, stopped, left, resumed, completed))
     last_request = None
-    if resumed is not None and run.spec.mode != "precopy":
+    if resumed is not None and run.spec.mode.has_postcopy:
         last_request = last_page_request(wire, resumed, completed)
     resolution = {STARTED: wire.source_sent.resolution_seconds, LAST_PAGE: BORDER_BIN_SECONDS}
     moments = [
@@ -199,7 +201,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         destination_resumed=resumed,
         completed=completed,
         border_by_traffic=traffic_border(wire, started or requested, completed)
-        if run.spec.mode == "hybrid" and converged and known
+        if run.spec.mode.whole_passes and converged and known
         else None,
         last_page_requested=last_request,
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
@@ -243,7 +245,7 @@ def _ended_by_nova(
 
 
 def _phases(
-    mode: str,
+    mode: Mode,
     requested: float,
     started: float | None,
     stopped: float | None,
@@ -272,7 +274,7 @@ def _phases(
         return
     if completed > resumed:
         # Pre-copy has nothing left to send once the destination runs; what follows is cleaning up.
-        yield Phase("completion" if mode == "precopy" else "postcopy", resumed, completed)
+        yield Phase("postcopy" if mode.has_postcopy else "completion", resumed, completed)
 
 
 def _completed(source: list[Event], requested: float, finished: float) -> tuple[float, str]:
@@ -284,7 +286,7 @@ def _completed(source: list[Event], requested: float, finished: float) -> tuple[
 
 
 def _resumed(
-    mode: str, destination: list[Event], stopped: float, uncertainty: float, wire: Wire
+    mode: Mode, destination: list[Event], stopped: float, uncertainty: float, wire: Wire
 ) -> float | None:
     """The destination's first RESUMED event; None where it has none, or where only a later one is there.
 
@@ -295,17 +297,17 @@ def _resumed(
     first = next((event for event in resumes if event.time >= stopped - uncertainty), None)
     if first is None:
         return None
-    at_end = mode != "precopy" and first.detail == "MIGRATED"
+    at_end = mode.has_postcopy and first.detail == "MIGRATED"
     return None if at_end and last_page_request(wire, stopped, first.time) else first.time
 
 
-def _last_seen_at_source(mode: str, source: list[Event], asked: float | None, until: float) -> float | None:
+def _last_seen_at_source(mode: Mode, source: list[Event], asked: float | None, until: float) -> float | None:
     """The last thing before `until` that shows the guest on the source: asking for the switch, or a pass.
 
     A pass that QEMU counts at the switch itself is none of these: the third in hybrid mode, the second in
     post-copy.
     """
-    passes = {"precopy": math.inf, "hybrid": 2, "postcopy": 1}[mode]
+    passes = mode.switchover_iteration or math.inf
     seen = [
         event.time
         for event in source

@@ -10,6 +10,7 @@ from analysis.evidence.records import Spec
 from analysis.stats.intervals import Interval, MedianEstimate, interval_median, median_estimate
 from analysis.stats.regression import LineFit, fit_line
 from analysis.study.results import Results, RunResult
+from contract.outcomes import RunOutcome
 
 # The tables whose cases form lines over stressed memory.
 STRESSED_TABLES = ("table3", "table4")
@@ -98,9 +99,9 @@ class Series:
 def outcome_words(run: RunResult) -> str:
     """One or two words for how a run ended."""
     record = run.record
-    if record.outcome == "completed":
+    if record.outcome == RunOutcome.COMPLETED:
         return "completed" if run.counted else "excluded"
-    if record.outcome == "not_converged":
+    if record.outcome == RunOutcome.NOT_CONVERGED:
         return "not converged"
     return (record.cause or record.outcome).replace("_", " ")
 
@@ -119,7 +120,9 @@ def summarise_cases(results: Results) -> tuple[CaseSummary, ...]:
             runs=tuple(runs),
             counted=tuple(run for run in runs if run.counted),
             not_converged=tuple(
-                run for run in runs if run.record.outcome == "not_converged" and run.excluded_because is None
+                run
+                for run in runs
+                if run.record.outcome == RunOutcome.NOT_CONVERGED and run.excluded_because is None
             ),
         )
         for case, runs in by_case.items()

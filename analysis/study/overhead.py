@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from analysis.stats.tests import Comparison, IntervalComparison, compare_intervals, compare_rounds
 from analysis.study.cases import CaseSummary
+from contract.choices import Probes
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,12 @@ class ProbeCost:
 
 def probe_costs(cases: Sequence[CaseSummary]) -> Iterator[ProbeCost]:
     """One for each pair of cases whose specifications differ in `probes` alone."""
-    basic = {replace(case.spec, probes="all"): case for case in cases if case.spec.probes == "basic"}
+    basic = {
+        replace(case.spec, probes=Probes.ALL): case for case in cases if case.spec.probes == Probes.BASIC
+    }
     for case in cases:
         other = basic.get(case.spec)
-        if other is not None and case.spec.probes == "all" and case.counted and other.counted:
+        if other is not None and case.spec.probes == Probes.ALL and case.counted and other.counted:
             yield ProbeCost(
                 basic=other,
                 all_probes=case,

@@ -25,6 +25,8 @@ from analysis.run.findings import Findings, doubts, findings_of
 from analysis.run.metrics import Measured, RunFigures, measure_run
 from analysis.run.pinger import log_doubts, pinger_doubts
 from analysis.study.provenance import provenance_doubts
+from contract.choices import Backend
+from contract.outcomes import GOOD_OUTCOMES, NOT_INTACT_CAUSES, RunOutcome
 
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
@@ -33,15 +35,6 @@ _LEAST_OF_QEMUS = 0.95
 # A migration of this size or more should fill the link; below this share its time is not the link's.
 ENOUGH_BYTES = 500e6
 FULL_LINK = 0.9
-# Failed only in that the guest was not shown intact afterwards: these runs did migrate (or were aborted at
-# their limit), so what they transferred is measured and shown, but never counted.
-NOT_INTACT_CAUSES = (
-    "guest_corrupted",
-    "guest_lost",
-    "guest_left_behind",
-    "guest_unreachable",
-    "guest_unchecked",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +60,7 @@ class RunResult:
     @property
     def counted(self) -> bool:
         """Whether the figures enter medians and fits: a completed, valid run with whole evidence."""
-        return self.record.outcome == "completed" and self.excluded_because is None
+        return self.record.outcome == RunOutcome.COMPLETED and self.excluded_because is None
 
     @property
     def boot_seconds(self) -> float | None:
@@ -76,7 +69,7 @@ class RunResult:
         libvirt's guest is started by the source's clock and answers by the prober's, run.json has both.
         """
         record, findings = self.record, self.findings
-        if record.boot_seconds is None or findings is None or record.spec.backend != "libvirt":
+        if record.boot_seconds is None or findings is None or record.spec.backend != Backend.LIBVIRT:
             return record.boot_seconds
         if not findings.clocks.known(record.source, record.prober):
             return None
@@ -86,12 +79,12 @@ class RunResult:
     @property
     def not_intact(self) -> bool:
         """The migration ended, but its guest was not shown intact afterwards."""
-        return self.record.outcome == "failed" and self.record.cause in NOT_INTACT_CAUSES
+        return self.record.outcome == RunOutcome.FAILED and self.record.cause in NOT_INTACT_CAUSES
 
     @property
     def ended(self) -> bool:
         """Whether the migration completed or was aborted at its limit, whatever the guest's fate."""
-        return self.record.outcome in ("completed", "not_converged") or self.not_intact
+        return self.record.outcome in GOOD_OUTCOMES or self.not_intact
 
 
 @dataclass(frozen=True)
@@ -178,7 +171,7 @@ def _analyse_run(
     run_dir: Path, path: str, record: RunRecord, lab: LabRecord
 ) -> tuple[RunResult, list[Notice]]:
     notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
-    failure = _failure(record) if record.outcome in ("aborted", "failed") else None
+    failure = _failure(record) if record.outcome not in GOOD_OUTCOMES else None
     if failure is not None and not RunResult(path, record, None, failure).not_intact:
         return RunResult(path, record, None, failure), notices
     try:
@@ -244,7 +237,7 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
 def _lab_notices(lab: LabRecord) -> Iterator[Notice]:
     if not lab.links:
         yield Notice("lab.json", None, "no measured link rate: the configured one is used", NOTED)
-    if lab.backend == "nova" and patterns_of(lab.log_patterns) is None:
+    if lab.backend == Backend.NOVA and patterns_of(lab.log_patterns) is None:
         what = f'there are no patterns "{lab.log_patterns}" for nova\'s logs: they are not read'
         yield Notice("lab.json", None, what, NOTED)
 

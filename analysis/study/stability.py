@@ -163,7 +163,7 @@ def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
 def _stressors(cases: Sequence[CaseSummary]) -> Iterator[Check]:
     """Pre-copy under load: can the guest dirty memory as fast as the link carries it away?"""
     for case in cases:
-        if case.spec.mode != "precopy" or not case.spec.stressed_bytes:
+        if case.spec.mode.has_postcopy or not case.spec.stressed_bytes:
             continue
         known = [
             run.figures

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from analysis import plots
-from analysis.evidence.records import NETWORKS
 from analysis.report.blocks import (
     Block,
     Cell,
@@ -37,12 +36,13 @@ from analysis.study.outage_causes import (
     suspicion,
 )
 from analysis.study.results import load_measured
+from contract.choices import Network
 
 _TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
-_NETWORKS = {
-    "plain": "on the lab's network as it is",
-    "held_entry": "with the switch's entry held on the source's port",
-    "late_announcement": "with the announcements kept back",
+_NETWORKS: Mapping[str, str] = {
+    Network.PLAIN: "on the lab's network as it is",
+    Network.HELD_ENTRY: "with the switch's entry held on the source's port",
+    Network.LATE_ANNOUNCEMENT: "with the announcements kept back",
 }
 
 
@@ -53,7 +53,7 @@ def section(context: Context) -> Section | None:
         return None
     verdicts = [
         found
-        for network in NETWORKS
+        for network in Network
         if (found := suspicion(network, context.analysis.results.runs)) is not None
     ]
     blocks: list[Block] = []
@@ -136,7 +136,7 @@ def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
     rows = [
         [
             Cell(_NETWORKS[found.network]),
-            Cell(found.verdict, tone=_TONES[found.verdict] if found.network == "plain" else None),
+            Cell(found.verdict, tone=_TONES[found.verdict] if found.network == Network.PLAIN else None),
             Cell(str(found.lost_before)),
             Cell(str(found.lost)),
             Cell(str(found.stale)),

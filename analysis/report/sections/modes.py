@@ -7,6 +7,7 @@ from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
 from analysis.report.words import words
+from contract.modes import ARTICLE_MODE
 
 
 def section(context: Context) -> Section | None:
@@ -24,6 +25,6 @@ def section(context: Context) -> Section | None:
         wide=True,
     )
     table = variants_table(
-        context, "modes-table", "Modes compared", groups, lambda case: case.spec.mode == "hybrid"
+        context, "modes-table", "Modes compared", groups, lambda case: case.spec.mode == ARTICLE_MODE
     )
     return Section("modes", "Modes compared", "Modes", [picture, folded_if_long(table)])

@@ -10,6 +10,7 @@ from analysis.report.sections.variants import groups_that_differ_in, variants_ta
 from analysis.report.words import words
 from analysis.stats.tests import Comparison, IntervalComparison
 from analysis.study.overhead import probe_costs
+from contract.choices import Probes
 
 
 def section(context: Context) -> Section | None:
@@ -18,7 +19,7 @@ def section(context: Context) -> Section | None:
     if not groups:
         return None
     table = variants_table(
-        context, "probes-table", "Probes compared", groups, lambda case: case.spec.probes == "basic"
+        context, "probes-table", "Probes compared", groups, lambda case: case.spec.probes == Probes.BASIC
     )
     blocks: list[Block] = [Text(words("variants.probes")), table, cost_table(context)]
     return Section("probe-cost", "What the probes themselves cost", "Probe cost", blocks)

@@ -10,6 +10,7 @@ from analysis.report.context import Context
 from analysis.report.formats import EMPTY, significant
 from analysis.study.cases import CaseSummary, outcome_words
 from analysis.study.results import RunResult
+from contract.outcomes import RunOutcome
 
 _COLUMNS = (
     label("run"),
@@ -53,8 +54,8 @@ def section(context: Context) -> Section:
 
 def _row(context: Context, run: RunResult) -> list[Cell]:
     record, figures = run.record, run.figures
-    tone = "good" if run.counted else None if record.outcome == "not_converged" else "bad"
-    reason = record.cause_detail if record.outcome == "failed" else run.excluded_because
+    tone = "good" if run.counted else None if record.outcome == RunOutcome.NOT_CONVERGED else "bad"
+    reason = record.cause_detail if record.outcome == RunOutcome.FAILED else run.excluded_because
     head = [
         Cell(run.path.rsplit("/", 1)[-1], href=context.run_link(run).href),
         Cell(outcome_words(run), reason, tone=tone),

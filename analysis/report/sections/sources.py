@@ -73,7 +73,7 @@ def _caption(analysis: Analysis, quantity: str) -> str | None:
     if quantity != "start of post-copy":
         return None
     hybrid = [
-        run.figures for run in analysis.results.runs if run.figures and run.record.spec.mode == "hybrid"
+        run.figures for run in analysis.results.runs if run.figures and run.record.spec.mode.whole_passes
     ]
     seen = [figures.borders_agree for figures in hybrid if figures.borders_agree is not None]
     return words("sources.borders", seen=len(seen), hybrid=len(hybrid), agree=sum(seen))

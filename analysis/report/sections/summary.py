@@ -21,10 +21,10 @@ from analysis.report.overview import (
     outcome_line,
     verdict_counts,
 )
-from analysis.report.sections.article import ARTICLE_MODE
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
 from analysis.stats.intervals import median_estimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary, Series
+from contract.modes import ARTICLE_MODE
 
 _VERDICTS = ((REPRODUCED, "good"), (NOT_REPRODUCED, "bad"), (NOT_TESTABLE, "muted"))
 

@@ -11,6 +11,7 @@ from analysis.report.formats import significant
 from analysis.report.words import words
 from analysis.stats.intervals import median_estimate
 from analysis.study.wall_time import RunTime, WallTime, run_times, wall_time
+from contract.modes import ARTICLE_MODE
 
 # The project's own aim for the hybrid cases of one repetition.
 TARGET_RATIO = 1.3
@@ -90,7 +91,7 @@ def steps_table(context: Context) -> Table:
 
 
 def _hybrid(times: tuple[RunTime, ...]) -> list[RunTime]:
-    return [time for time in times if time.run.record.spec.mode == "hybrid"]
+    return [time for time in times if time.run.record.spec.mode == ARTICLE_MODE]
 
 
 def _first_of_each(times: list[RunTime]) -> Iterator[RunTime]:

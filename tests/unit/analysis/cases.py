@@ -16,6 +16,7 @@ from analysis.reference.claims import Measurements
 from analysis.reference.published import load_published
 from analysis.study.cases import CaseSummary, measured_series
 from analysis.study.results import RunResult, load_results
+from contract.modes import Mode
 
 RECORDED = Path(__file__).parents[2] / "data" / "results"
 PUBLISHED = load_published("icclab-2014")
@@ -47,7 +48,7 @@ def made_case(
     assert run.figures is not None
     spec = replace(
         run.record.spec,
-        mode=mode,
+        mode=Mode.named(mode),
         flavor=flavor,
         ram_bytes=GIB_OF[flavor] << 30,
         stressor="stress" if stressed_mib else None,
