@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from scipy import stats
 
 from analysis.evidence.errors import InputError
 from analysis.evidence.records import Spec
-from analysis.run.metrics import Direction, RunFigures, direction_of
+from analysis.run.formatter import YES_NO
+from analysis.run.metrics import METRICS, Direction, Metric
 from analysis.stats.intervals import LEVEL, OF_MEDIANS, Interval, derive
 from analysis.stats.tests import (
     CANNOT_TELL,
@@ -30,7 +31,7 @@ from analysis.study.results import Results, load_results
 
 DEFAULT_FIGURES = ("migration_seconds", "forward_bytes")
 DEFAULT_THRESHOLD = 1.10
-# Interval-valued: both bounds of RunFigures' ping outage.
+# Interval-valued: both bounds of a run's ping outage.
 OUTAGE = "ping_outage_seconds"
 COMPLETED = "completed runs"
 ALL_CASES = "all cases"
@@ -50,7 +51,6 @@ SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
     "network": lambda case: case.spec.network,
     "probes": lambda case: case.spec.probes,
 }
-_NUMBER_TYPES = ("int", "float", "int | None", "float | None")
 SCHEMA = 1
 
 
@@ -105,14 +105,18 @@ class LabComparison:
 
 
 def known_figures() -> tuple[str, ...]:
-    """Figures that can be compared: the numbers of RunFigures, and the ping outage as an interval.
+    """Metrics that can be compared: those that are numbers, and the ping outage as an interval.
 
     The usual ones first, so that a message that is cut has them.
     """
-    numbers = [field.name for field in fields(RunFigures) if field.type in _NUMBER_TYPES]
-    kept = [name for name in numbers if not name.startswith(("ping_outage_", "bound_"))]
+    kept = [name for name, metric in METRICS.items() if metric.compared and metric.unit is not YES_NO]
     usual = (*DEFAULT_FIGURES, "downtime_seconds", OUTAGE)
     return (*usual, *(name for name in kept if name not in usual))
+
+
+def metric_of(figure: str) -> Metric[Any]:
+    """The registry's entry for a row's figure; of the two that are no metric themselves the nearest."""
+    return METRICS[{COMPLETED: "converged", OUTAGE: "ping_outage_low_seconds"}.get(figure, figure)]
 
 
 def compare_results(
@@ -316,9 +320,7 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
 
 
 def _direction(figure: str) -> Direction:
-    if figure == COMPLETED:
-        return direction_of("converged")
-    return direction_of("ping_outage_low_seconds" if figure == OUTAGE else figure)
+    return metric_of(figure).direction
 
 
 def _beyond(figure: str, low: float | None, high: float | None, threshold: float) -> bool:

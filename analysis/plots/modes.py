@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from analysis.evidence.units import GB
 from analysis.plots.style import COLOURS, legend, logarithmic
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.study.cases import CaseSummary
 from contract.modes import Mode
 
@@ -51,7 +51,7 @@ def _panel(
     axes: Axes,
     groups: Sequence[tuple[str, Sequence[CaseSummary]]],
     title: str,
-    value: Callable[[RunFigures], float | None],
+    value: Callable[[RunMetrics], float | None],
 ) -> None:
     axes.set_title(title)
     axes.grid(axis="x")
@@ -64,12 +64,12 @@ def _panel(
                 axes.plot(found, [position] * len(found), marker, color=colour, mfc=fill, ms=5)
 
 
-def _downtime_milliseconds(figures: RunFigures) -> float | None:
+def _downtime_milliseconds(figures: RunMetrics) -> float | None:
     seconds = figures.downtime_seconds
     return None if seconds is None else max(seconds * 1000, _LEAST_MILLISECONDS)
 
 
-def _wait_milliseconds(figures: RunFigures) -> float:
+def _wait_milliseconds(figures: RunMetrics) -> float:
     """The longest that any ping waited: its round trip, or at most the longest gap of lost ones."""
     seconds = max(figures.ping_longest_round_trip_seconds, figures.ping_longest_high_seconds)
     return max(seconds * 1000, _LEAST_MILLISECONDS)

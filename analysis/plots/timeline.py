@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.evidence.ping import PingLog
 from analysis.plots.style import COLOURS
-from analysis.run.metrics import Measured
+from analysis.run.measure import Measured
 from analysis.run.slowdown import Slowdown
 from analysis.run.timeline import UNKNOWN_PHASE
 

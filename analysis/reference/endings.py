@@ -16,7 +16,7 @@ from analysis.reference.verdicts import (
     none_measured,
     paths,
 )
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.stats.intervals import LEVEL, share_bounds
 from analysis.study.results import RunResult
 from analysis.study.stability import too_slow_to_outrun
@@ -183,5 +183,5 @@ def _left_out(every: Sequence[RunResult], runs: Sequence[RunResult]) -> str:
     return f"; {left} aborted in their first pass left out, their limit was too short" if left else ""
 
 
-def _long_enough(figures: RunFigures) -> bool:
+def _long_enough(figures: RunMetrics) -> bool:
     return figures.converged or (figures.iterations or 0) > _LEAST_PASSES

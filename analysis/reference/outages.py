@@ -16,7 +16,7 @@ from analysis.reference.verdicts import (
     paths,
     slowed,
 )
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.stats.intervals import LEVEL, Interval, most_unseen
 from analysis.stats.trend import rank_correlation, smallest_trend_p
 
@@ -157,7 +157,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     )
 
 
-def postcopy_outage(figures: RunFigures) -> Interval:
+def postcopy_outage(figures: RunMetrics) -> Interval:
     """How much of the ping outage lay in post-copy; where that is not known, at most all of it."""
     low, high = figures.ping_postcopy_low_seconds, figures.ping_postcopy_high_seconds
     if low is None or high is None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Cell, label
-from analysis.report.formats import EMPTY, estimate_note, estimate_text, interval_text
+from analysis.report.blocks import Cell, Column, label
+from analysis.report.formats import estimate_note, estimate_text, interval_text
+from analysis.run.formatter import EMPTY
+from analysis.run.metrics import METRICS, RunMetrics
 from analysis.stats.intervals import MedianEstimate
 from analysis.study.cases import CaseSummary
 from analysis.study.results import RunResult
@@ -16,6 +18,23 @@ def estimate_cell(estimate: MedianEstimate | None, factor: float = 1.0, prefix: 
     if estimate is None:
         return missing()
     return Cell(prefix + estimate_text(estimate, factor), estimate_note(estimate, factor))
+
+
+def metric_column(name: str) -> Column:
+    """The head of a metric's column, as its registry entry has it."""
+    metric = METRICS[name]
+    return Column(metric.label, metric.shown.column_unit)
+
+
+def metric_cell(name: str, estimate: MedianEstimate | None, prefix: str = "") -> Cell:
+    """The median of a metric with its interval, in the unit of the metric's column."""
+    return estimate_cell(estimate, METRICS[name].shown.factor, prefix)
+
+
+def value_cell(name: str, metrics: RunMetrics) -> Cell:
+    """One run's value of a metric, as its column has it."""
+    value = getattr(metrics, name)
+    return missing() if value is None else Cell(METRICS[name].shown.text(value))
 
 
 def outage_cell(case: CaseSummary) -> Cell:

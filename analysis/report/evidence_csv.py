@@ -13,7 +13,7 @@ from analysis.evidence.records import LabRecord
 from analysis.report.analysis import Analysis
 from analysis.report.formats import csv_text
 from analysis.run.attribution import COARSE, FINE
-from analysis.run.metrics import Measured
+from analysis.run.measure import Measured
 from analysis.study.results import RunResult, load_measured
 
 Row = Mapping[str, Any]

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from analysis.evidence.console import printable
+from analysis.run.formatter import EMPTY, significant
 from analysis.stats.intervals import Bounds, Interval, MedianEstimate
 
-EMPTY = "-"
 # What begins markup anywhere in a line of GitHub-flavoured Markdown: https://github.github.com/gfm/
 _MARKUP = re.compile(r"([\\`*_\[\]<>|~$&])")
-
-
-def significant(value: float, digits: int = 3) -> str:
-    """Three significant digits, never fewer than the whole number, no exponent."""
-    if not math.isfinite(value):
-        return EMPTY
-    if value == 0:
-        return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{min(places, 4)}f}"
 
 
 def as_printed(value: float) -> str:

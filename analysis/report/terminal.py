@@ -6,9 +6,19 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from analysis.report.formats import EMPTY, as_printed, significant
+from analysis.report.formats import as_printed
 from analysis.report.overview import CaseLine, Summary
+from analysis.run.formatter import EMPTY, significant
+from analysis.run.metrics import METRICS
 from analysis.stats.intervals import Interval, MedianEstimate
+
+# Metrics of a case, each with a word that leaves room in 80 columns.
+_HEADS = {
+    "migration_seconds": "time",
+    "forward_bytes": "data",
+    "downtime_seconds": "down",
+    "ping_outage_low_seconds": "outage",
+}
 
 
 def summary_table(summary: Summary) -> Table:
@@ -27,7 +37,7 @@ def summary_table(summary: Summary) -> Table:
     )
     table.add_column("case", overflow="fold")
     table.add_column("runs", justify="right", no_wrap=True)
-    for head in ("time\ns", "data\nMB", "down\nms", "outage\ns", "link\nuse"):
+    for head in (*(f"{word}\n{METRICS[name].shown.unit}" for name, word in _HEADS.items()), "link\nuse"):
         table.add_column(head, justify="right", no_wrap=True)
     for case in summary.cases:
         table.add_row(*_row(case), style=None if _good(case) else "yellow")
@@ -44,16 +54,16 @@ def _row(case: CaseLine) -> list[str | Text]:
     return [
         Text.assemble(f"{case.case}\n  ", (outcomes, "dim")),
         f"{case.done}/{case.planned}",
-        _with_article(case.migration_seconds, 1, prefix, case.published_seconds),
-        _with_article(case.forward_bytes, 1e-6, prefix, case.published_mb),
-        _with_article(case.downtime_seconds, 1e3, "", None),
+        _with_article("migration_seconds", case.migration_seconds, prefix, case.published_seconds),
+        _with_article("forward_bytes", case.forward_bytes, prefix, case.published_mb),
+        _with_article("downtime_seconds", case.downtime_seconds, "", None),
         _outage(case.ping_outage),
         f"{case.link_use.median:.2f}" if case.link_use else EMPTY,
     ]
 
 
-def _with_article(estimate: MedianEstimate | None, factor: float, prefix: str, article: float | None) -> Text:
-    text = EMPTY if estimate is None else prefix + significant(estimate.median * factor)
+def _with_article(name: str, estimate: MedianEstimate | None, prefix: str, article: float | None) -> Text:
+    text = EMPTY if estimate is None else prefix + significant(estimate.median * METRICS[name].shown.factor)
     return Text(text) if article is None else Text.assemble(f"{text}\n", (f"({as_printed(article)})", "dim"))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from analysis.run.attribution import Attribution
 from analysis.run.clock import CLOCK_FILE, SPANS, ClockModel
-from analysis.run.metrics import Measured
+from analysis.run.measure import Measured
 from analysis.run.slowdown import Slowdown
 from analysis.run.timeline import Moment
 

@@ -33,11 +33,11 @@ class CaseSummary:
         return Counter(outcome_words(run) for run in self.runs)
 
     def estimate(self, figure: str) -> MedianEstimate | None:
-        """Median of a field of RunFigures over the counted runs."""
+        """Median of a field of RunMetrics over the counted runs."""
         return self._estimate(self.counted, figure)
 
     def by_round(self, figure: str) -> Mapping[int, float]:
-        """A field of RunFigures of the counted runs by their round (repetition)."""
+        """A field of RunMetrics of the counted runs by their round (repetition)."""
         values = {
             run.record.repetition: getattr(run.figures, figure)
             for run in self.counted

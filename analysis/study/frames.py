@@ -14,7 +14,7 @@ from analysis.study.results import Results
 
 
 def runs_frame(results: Results) -> pd.DataFrame:
-    """One row per run: its directory, spec, outcome and every figure (units are in the columns' names)."""
+    """One row per run: its directory, spec, outcome and every metric (units are in the columns' names)."""
     rows = []
     for run in results.runs:
         record = run.record
@@ -36,7 +36,7 @@ def runs_frame(results: Results) -> pd.DataFrame:
                 "accelerator": record.accelerator,
                 "resident_bytes": record.resident_bytes,
                 "switch_ratio": record.switch_check.ratio if record.switch_check else None,
-                **(asdict(run.figures) if run.figures else {}),
+                **(run.figures.by_name() if run.figures else {}),
             }
         )
     return pd.DataFrame(rows)
@@ -45,7 +45,7 @@ def runs_frame(results: Results) -> pd.DataFrame:
 def readings_frame(results: Results) -> pd.DataFrame:
     """One row per run, quantity and source, to hold the sources against each other."""
     rows = [
-        (run.path, run.record.case, reading.quantity, reading.source, reading.value, reading.unit)
+        (run.path, run.record.case, reading.quantity, reading.source, reading.value, reading.unit.name)
         for run in results.runs
         if run.figures is not None
         for reading in readings(run.figures)

@@ -22,7 +22,8 @@ from analysis.evidence.records import (
     read_study,
 )
 from analysis.run.findings import Findings, doubts, findings_of
-from analysis.run.metrics import Measured, RunFigures, measure_run
+from analysis.run.measure import Measured, measure_run
+from analysis.run.metrics import RunMetrics
 from analysis.run.pinger import log_doubts, pinger_doubts
 from analysis.study.provenance import provenance_doubts
 from contract.choices import Backend
@@ -53,7 +54,7 @@ class RunResult:
 
     path: str
     record: RunRecord
-    figures: RunFigures | None
+    figures: RunMetrics | None
     excluded_because: str | None
     findings: Findings | None = None
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.run.attribution import COARSE, FINE
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.stats.trend import Drift, drift
 from analysis.study.cases import CaseSummary
 from analysis.study.results import EXCLUDED, FULL_LINK, NOTED, Notice, Results, RunResult
@@ -33,7 +33,7 @@ _WIDE_SPREAD = 0.10
 _RESOLUTION_SECONDS = 0.2
 
 # What the pings are asked for, seconds; a prober that sends so much less often sees less than it says.
-_PERIODS: Mapping[str, tuple[str, Callable[[RunFigures], float | None], float]] = {
+_PERIODS: Mapping[str, tuple[str, Callable[[RunMetrics], float | None], float]] = {
     COARSE: ("ping.log", lambda figures: figures.ping_period_seconds, 0.1),
     FINE: ("ping_fine.log", lambda figures: figures.fine_period_seconds, 0.01),
 }
@@ -187,7 +187,7 @@ def _stressors(cases: Sequence[CaseSummary]) -> Iterator[Check]:
         yield Check("stressor", _directory(case), UNSTEADY if slow else STEADY, words)
 
 
-def too_slow_to_outrun(figures: RunFigures) -> bool | None:
+def too_slow_to_outrun(figures: RunMetrics) -> bool | None:
     """Whether the guest dirtied memory clearly more slowly than it was carried away; None if unknown.
 
     Held against the rate that was sent at, not the link's: a stressor that rewrites all its memory in each
@@ -197,7 +197,7 @@ def too_slow_to_outrun(figures: RunFigures) -> bool | None:
     return None if dirtied is None else dirtied * 8 < FULL_LINK * _carried(figures)
 
 
-def _carried(figures: RunFigures) -> float:
+def _carried(figures: RunMetrics) -> float:
     """Bits per second while sending."""
     return figures.link_rate_bits_per_second * (1.0 if figures.link_use is None else figures.link_use)
 

@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 HEADS = ("figure", "A", "B", "B / A", "n", "p", "verdict")
 FIGURE_HEADS = frozenset({"A", "B", "B / A", "n", "p"})
-# What a figure's name ends with -> what it is shown in, and the factor.
-_UNITS = (
-    ("_bits_per_second", "Mbit/s", 1e-6),
-    ("_bytes_per_second", "MB/s", 1e-6),
-    ("_seconds", "s", 1.0),
-    ("_bytes", "MB", 1e-6),
-)
 
 
 def compare(
@@ -117,15 +110,12 @@ def _sides(found: LabComparison, project: Project) -> Iterator[str]:
 
 def _cells(row: Row, threshold: float) -> tuple[str, ...]:
     """One cell for each of HEADS."""
-    from analysis.report.formats import EMPTY
+    from analysis.run.formatter import EMPTY
 
-    unit, factor = _unit(row.figure)
-    name = row.figure
-    for end in ("_seconds", "_bytes", "_bits_per_second", "_bytes_per_second"):
-        name = name.removesuffix(end)
+    name, unit, factor = _shown(row.figure)
     p = EMPTY if row.smallest_p is None else f"≥ {row.smallest_p:.2g}" if row.p is None else f"{row.p:.3f}"
     return (
-        f"{name.replace('_', ' ')} {unit}".strip(),
+        f"{name} {unit}".strip(),
         _median(row.first, factor),
         _median(row.second, factor),
         _ratio(row),
@@ -135,16 +125,19 @@ def _cells(row: Row, threshold: float) -> tuple[str, ...]:
     )
 
 
-def _unit(figure: str) -> tuple[str, float]:
-    from analysis.compare.labs import COMPLETED
+def _shown(figure: str) -> tuple[str, str, float]:
+    """A figure's name in words, its unit, and the factor to that."""
+    from analysis.compare.labs import COMPLETED, metric_of
 
     if figure == COMPLETED:
-        return "%", 100.0
-    return next(((unit, factor) for end, unit, factor in _UNITS if figure.endswith(end)), ("", 1.0))
+        return figure, "%", 100.0
+    unit = metric_of(figure).unit
+    return unit.words(figure), unit.formatter.unit or "", unit.formatter.factor
 
 
 def _median(value: object, factor: float) -> str:
-    from analysis.report.formats import EMPTY, interval_text, significant
+    from analysis.report.formats import interval_text
+    from analysis.run.formatter import EMPTY, significant
     from analysis.stats.intervals import Interval
 
     if isinstance(value, Interval):
@@ -154,7 +147,7 @@ def _median(value: object, factor: float) -> str:
 
 def _ratio(row: Row) -> str:
     """The ratio with its interval; a range is called one, since it is no interval of 95 %."""
-    from analysis.report.formats import EMPTY
+    from analysis.run.formatter import EMPTY
     from analysis.stats.intervals import RANGE
 
     if row.low is None or row.high is None:

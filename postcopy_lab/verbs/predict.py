@@ -93,15 +93,16 @@ def _print(found: Predictions, project: Project) -> None:
 
 
 def _cells(prediction: Prediction, found: Predictions) -> tuple[str, ...]:
-    from analysis.report.formats import EMPTY, significant
+    from analysis.run.formatter import EMPTY, significant
+    from analysis.run.metrics import METRICS
 
-    def shown(value: object, unit: str, factor: float) -> str:
+    def shown(value: object, metric: str) -> str:
         from analysis.compare.prediction import Predicted
 
         if not isinstance(value, Predicted):
             return "no end expected"
-        low, high = significant(value.low * factor), significant(value.high * factor)
-        return f"{significant(value.value * factor)} {unit}\n{low} to {high}"
+        form = METRICS[metric].shown
+        return f"{form.text(value.value)} {form.unit}\n{form.text(value.low)} to {form.text(value.high)}"
 
     bound = EMPTY
     if prediction.mode in _BOUNDED_MODES:
@@ -109,14 +110,14 @@ def _cells(prediction: Prediction, found: Predictions) -> tuple[str, ...]:
         bound = f"{significant(request.bound_seconds)} s\n{significant(request.bound_bytes / 1e6)} MB"
     return (
         prediction.mode,
-        shown(prediction.seconds, "s", 1.0),
-        shown(prediction.data_bytes, "MB", 1e-6),
+        shown(prediction.seconds, "migration_seconds"),
+        shown(prediction.data_bytes, "forward_bytes"),
         bound,
     )
 
 
 def _model_lines(model: Model | None) -> Iterator[str]:
-    from analysis.report.formats import significant
+    from analysis.run.formatter import significant
 
     if model is None:
         return

@@ -18,8 +18,9 @@ from analysis.report.cells import (
     outcomes_text,
 )
 from analysis.report.context import Context
-from analysis.report.formats import EMPTY, as_printed, significant
+from analysis.report.formats import as_printed
 from analysis.report.words import words
+from analysis.run.formatter import EMPTY, significant
 from analysis.study.cases import CaseSummary
 from contract.modes import ARTICLE_MODE
 

@@ -20,11 +20,12 @@ from analysis.report.blocks import (
 )
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
-from analysis.report.formats import estimate_text, interval_text, significant
+from analysis.report.formats import estimate_text, interval_text
 from analysis.report.sections.cases import typical_run
 from analysis.report.words import words
 from analysis.run.attribution import LostPing, StreamAttribution
 from analysis.run.causes import Cause
+from analysis.run.formatter import significant
 from analysis.study.cases import CaseSummary
 from analysis.study.outage_causes import (
     CANNOT_TELL,

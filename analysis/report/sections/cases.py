@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from analysis import plots
-from analysis.evidence.units import MB
 from analysis.report.blocks import (
     Bar,
     Block,
@@ -20,7 +19,14 @@ from analysis.report.blocks import (
     folded_if_long,
     label,
 )
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, outage_cell, outcomes_text
+from analysis.report.cells import (
+    RUNS_COLUMN,
+    case_cell,
+    metric_cell,
+    metric_column,
+    outage_cell,
+    outcomes_text,
+)
 from analysis.report.context import Context
 from analysis.report.words import words
 from analysis.run.timeline import REQUESTED, Timeline
@@ -71,22 +77,22 @@ def cases_table(context: Context) -> Table:
             [
                 case_cell(case),
                 Cell(outcomes_text(case), f"of {case.planned} planned", tone=None if sound else "bad"),
-                estimate_cell(estimate("migration_seconds"), 1, prefix),
-                estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
-                estimate_cell(case.estimate("downtime_seconds"), 1000),
+                metric_cell("migration_seconds", estimate("migration_seconds"), prefix),
+                metric_cell("forward_bytes", estimate("forward_bytes"), prefix),
+                metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
                 outage_cell(case),
-                estimate_cell(estimate("link_use")),
+                metric_cell("link_use", estimate("link_use")),
                 context.runs_cell(case.runs),
             ]
         )
     columns = (
         label("case"),
         label("outcome"),
-        Column("migration time", "s"),
-        Column("data", "MB = 10⁶ B"),
-        Column("downtime (hypervisor)", "ms"),
+        metric_column("migration_seconds"),
+        metric_column("forward_bytes"),
+        metric_column("downtime_seconds"),
         Column("ping outage", "s"),
-        Column("link use", "while sending"),
+        metric_column("link_use"),
         RUNS_COLUMN,
     )
     caption = "Medians of the completed runs; a > marks what was reached when the limit aborted it."

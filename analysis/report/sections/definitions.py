@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Section, Terms
+from analysis.report.blocks import Cell, Fold, Section, Table, Terms, label
+from analysis.report.cells import missing
 from analysis.report.context import Context
+from analysis.run.metrics import METRICS, Direction
 
+# The metrics of the tables of cases.
+_MAIN_METRICS = ("migration_seconds", "forward_bytes", "downtime_seconds", "link_use")
 _TERMS = (
-    (
-        "migration time",
-        "Driver's wall clock from the request to the return of the migration call, seconds. The "
-        "article read nova's logs, which include nova's own work.",
-    ),
-    (
-        "data",
-        "Bytes that the source's migration interface sent during the migration, with the headers of every "
-        "TCP segment (66 bytes for 1448 with Linux's defaults), whether the interface counts segments one by "
-        "one or together. MB = 10⁶ bytes, MiB = 2²⁰ bytes. The article does not define its MB.",
-    ),
-    (
-        "downtime (hypervisor)",
-        "From the source's SUSPENDED to the destination's RESUMED event; on two hosts it is as exact "
-        "as their clocks agree.",
-    ),
     (
         "ping outage",
         "Lost pings as time, from the request of the migration until the probes stop. An outage that takes n "
@@ -54,11 +42,6 @@ _TERMS = (
         "resume. Post-copy: to the job's completion.",
     ),
     (
-        "link use",
-        "Bytes per second from the first to the last, over the rate of the idle link, both with headers: "
-        "iperf3 measures a link by the payload of a TCP stream, to which the headers are added.",
-    ),
-    (
         "excluded",
         "A run whose evidence is damaged, that is marked invalid, or whose guest did not survive "
         "intact enters no median and no line; it is listed with its cause.",
@@ -75,4 +58,24 @@ _TERMS = (
 
 def section(context: Context) -> Section:
     """The same in every report."""
-    return Section("definitions", "Definitions and units", "Definitions", [Terms(_TERMS)])
+    main = [(METRICS[name].label, METRICS[name].definition) for name in _MAIN_METRICS]
+    table = metrics_table()
+    fold = Fold("fold-metrics", table.title, [table], f"{len(table.rows)} metrics")
+    return Section("definitions", "Definitions and units", "Definitions", [Terms([*main, *_TERMS]), fold])
+
+
+def metrics_table() -> Table:
+    """The registry: a row per metric, in the order of the columns of runs.csv."""
+    rows = [
+        [
+            Cell(name, metric.label),
+            Cell(metric.definition),
+            Cell(metric.source),
+            Cell(metric.unit.name),
+            missing() if metric.direction is Direction.NEITHER else Cell(metric.direction),
+        ]
+        for name, metric in METRICS.items()
+    ]
+    columns = (label("metric"), label("definition"), label("source"), label("unit"), label("direction"))
+    caption = "As runs.csv has them, a column each, empty where the source does not have it."
+    return Table("metrics", "Every metric of a run", columns, rows, caption, cards=True, heading=False)

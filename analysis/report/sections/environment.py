@@ -12,8 +12,9 @@ from analysis.report.analysis import Analysis
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
 from analysis.report.cells import missing
 from analysis.report.context import Context
-from analysis.report.formats import EMPTY, bit_rate
+from analysis.report.formats import bit_rate
 from analysis.report.words import words
+from analysis.run.formatter import EMPTY
 from analysis.study.provenance import made_with
 
 # Of every package and every interface.

@@ -10,8 +10,9 @@ from analysis.reference.published import Published
 from analysis.report.blocks import Block, Cell, Column, Section, Table, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
-from analysis.report.formats import EMPTY, bounds_text, significant
+from analysis.report.formats import bounds_text
 from analysis.report.words import words
+from analysis.run.formatter import EMPTY, significant
 from analysis.stats.regression import LineFit
 from analysis.study.cases import Series
 

@@ -5,10 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from analysis.report.blocks import Cell, Column, Section, Table, Text, folded_if_long, label, table_of
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing, outage_cell
+from analysis.report.cells import (
+    RUNS_COLUMN,
+    case_cell,
+    measured_runs,
+    metric_cell,
+    metric_column,
+    missing,
+    outage_cell,
+)
 from analysis.report.context import Context
 from analysis.report.words import words
 from analysis.study.cases import CaseSummary
+
+_ROUND_TRIP = "ping_longest_round_trip_seconds"
+# Lost pings by the phase that took them.
+_LOST = (
+    "ping_lost_precopy",
+    "ping_lost_switch",
+    "ping_lost_postcopy",
+    "ping_lost_after",
+    "ping_lost_unknown",
+)
 
 
 def section(context: Context) -> Section | None:
@@ -29,16 +47,12 @@ def outages_table(context: Context) -> Table:
         [
             (label("case"), case_cell),
             (
-                Column("downtime (hypervisor)", "ms"),
-                lambda case: estimate_cell(case.estimate("downtime_seconds"), 1000),
+                metric_column("downtime_seconds"),
+                lambda case: metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
             ),
             (Column("ping outage", "s"), outage_cell),
-            (Column("longest round trip", "ms"), _longest_round_trip),
-            (Column("lost in pre-copy", "pings"), _lost("ping_lost_precopy")),
-            (Column("in the switch", "pings"), _lost("ping_lost_switch")),
-            (Column("in post-copy", "pings"), _lost("ping_lost_postcopy")),
-            (Column("after it", "pings"), _lost("ping_lost_after")),
-            (Column("phase unknown", "pings"), _lost("ping_lost_unknown")),
+            (metric_column(_ROUND_TRIP), _longest_round_trip),
+            *((metric_column(name), _lost(name)) for name in _LOST),
             (RUNS_COLUMN, lambda case: context.runs_cell(measured_runs(case))),
         ],
         words("outages.caption"),
@@ -48,7 +62,7 @@ def outages_table(context: Context) -> Table:
 
 def _longest_round_trip(case: CaseSummary) -> Cell:
     estimate = case.estimate if case.counted else case.not_converged_estimate
-    return estimate_cell(estimate("ping_longest_round_trip_seconds"), 1000)
+    return metric_cell(_ROUND_TRIP, estimate(_ROUND_TRIP))
 
 
 def _lost(figure: str) -> Callable[[CaseSummary], Cell]:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from analysis.evidence.records import Integrity
-from analysis.evidence.units import GIB, MB
+from analysis.evidence.units import GIB
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
-from analysis.report.cells import missing, outcomes_text
+from analysis.report.cells import metric_column, missing, outcomes_text, value_cell
 from analysis.report.context import Context
-from analysis.report.formats import EMPTY, significant
+from analysis.run.formatter import EMPTY
 from analysis.study.cases import CaseSummary, outcome_words
 from analysis.study.results import RunResult
 from contract.outcomes import RunOutcome
 
+_LATER = ("ping_longest_round_trip_seconds", "iterations", "page_requests", "link_use")
 _COLUMNS = (
     label("run"),
     label("outcome"),
-    Column("time", "s"),
-    Column("data", "MB = 10⁶ B"),
+    metric_column("migration_seconds"),
+    metric_column("forward_bytes"),
     Column("setup / pre-copy / switch / post-copy", "s"),
     Column("pings lost", "pre-copy / switch / post-copy / after / unknown"),
-    Column("longest ping", "ms"),
-    Column("iterations"),
-    Column("page requests"),
-    Column("link use", "while sending"),
+    *(metric_column(name) for name in _LATER),
     Column("one pass before switch", "sent / resident"),
     label("guest"),
 )
@@ -78,21 +76,14 @@ def _row(context: Context, run: RunResult) -> list[Cell]:
     check = record.switch_check
     return [
         *head,
-        Cell(significant(figures.migration_seconds)),
-        Cell(significant(figures.forward_bytes / MB)),
+        value_cell("migration_seconds", figures),
+        value_cell("forward_bytes", figures),
         Cell(" / ".join(EMPTY if value is None else f"{value:.2f}" for value in phases)),
         Cell(" / ".join(EMPTY if count is None else str(count) for count in lost)),
-        Cell(significant(figures.ping_longest_round_trip_seconds * 1000)),
-        _count(figures.iterations),
-        _count(figures.page_requests),
-        missing() if figures.link_use is None else Cell(f"{figures.link_use:.3f}"),
+        *(value_cell(name, figures) for name in _LATER),
         missing() if check is None or check.ratio is None else Cell(f"{check.ratio:.2f}"),
         _guest_cell(record.integrity),
     ]
-
-
-def _count(value: float | None) -> Cell:
-    return missing() if value is None else Cell(f"{value:,.0f}")
 
 
 def _guest_cell(integrity: Integrity | None) -> Cell:

@@ -11,8 +11,8 @@ from analysis import plots
 from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, folded_if_long, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
-from analysis.report.formats import significant
 from analysis.report.words import words
+from analysis.run.formatter import significant
 from analysis.run.slowdown import STANDSTILL_SECONDS, Slowdown
 from analysis.stats.intervals import median_estimate
 from analysis.study.cases import CaseSummary

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from analysis.evidence.units import MB
 from analysis.report.analysis import Analysis
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell
 from analysis.report.context import Context
 from analysis.report.words import words
+from analysis.run.formatter import Unit
 from analysis.run.metrics import readings
 from analysis.stats.intervals import median_estimate
-
-# Unit of a reading -> what the page shows it in, and the factor.
-_SHOWN = {"bytes": ("MB = 10⁶ B", 1 / MB), "bit/s": ("Mbit/s", 1e-6), "s": ("s", 1.0)}
 
 
 def section(context: Context) -> Section | None:
@@ -37,7 +34,7 @@ def source_tables(context: Context) -> list[Table]:
     """One table per quantity: a row per case, a column per source, medians over the counted runs."""
     analysis = context.analysis
     by_quantity: dict[str, dict[str, dict[str, list[float]]]] = {}
-    units: dict[str, str] = {}
+    units: dict[str, Unit] = {}
     for case in analysis.cases:
         for run in case.counted or case.not_converged:
             for reading in readings(run.figures) if run.figures else ():
@@ -46,12 +43,12 @@ def source_tables(context: Context) -> list[Table]:
                 sources.setdefault(reading.source, {}).setdefault(case.case, []).append(reading.value)
     tables = []
     for quantity, sources in by_quantity.items():
-        unit, factor = _SHOWN[units[quantity]]
+        shown = units[quantity].formatter
         rows: list[list[Cell]] = [
             [
                 case_cell(case),
                 *(
-                    estimate_cell(median_estimate(values.get(case.case, [])), factor)
+                    estimate_cell(median_estimate(values.get(case.case, [])), shown.factor)
                     for values in sources.values()
                 ),
                 context.runs_cell(case.counted or case.not_converged),
@@ -59,7 +56,7 @@ def source_tables(context: Context) -> list[Table]:
             for case in analysis.cases
             if any(case.case in values for values in sources.values())
         ]
-        columns = (label("case"), *(Column(source, unit) for source in sources), RUNS_COLUMN)
+        columns = (label("case"), *(Column(source, shown.column_unit) for source in sources), RUNS_COLUMN)
         identifier = "sources-" + "".join(char if char.isalnum() else "-" for char in quantity)
         caption = _caption(analysis, quantity)
         tables.append(Table(identifier, quantity.capitalize(), columns, rows, caption, heading=False))

@@ -12,7 +12,7 @@ from analysis.reference.fits import published_fits
 from analysis.report.analysis import Analysis
 from analysis.report.blocks import Bar, Block, Cell, Key, Lead, Part, Section, Table, Tiles, label
 from analysis.report.context import Context
-from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_note, significant
+from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_note
 from analysis.report.overview import (
     exclusions_line,
     integrity_line,
@@ -22,6 +22,7 @@ from analysis.report.overview import (
     verdict_counts,
 )
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
+from analysis.run.formatter import significant
 from analysis.stats.intervals import median_estimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary, Series
 from contract.modes import ARTICLE_MODE

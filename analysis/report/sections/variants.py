@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.evidence.units import MB, MIB
+from analysis.evidence.units import MIB
 from analysis.report.blocks import Cell, Column, Table, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, missing, outage_cell, outcomes_text
+from analysis.report.cells import (
+    RUNS_COLUMN,
+    case_cell,
+    metric_cell,
+    metric_column,
+    missing,
+    outage_cell,
+    outcomes_text,
+)
 from analysis.report.context import Context
 from analysis.report.words import words
 from analysis.stats.intervals import RANGE
@@ -75,9 +83,9 @@ def variants_table(
         (
             label("case"),
             label("outcome"),
-            Column("migration time", "s"),
-            Column("data", "MB = 10⁶ B"),
-            Column("downtime (hypervisor)", "ms"),
+            metric_column("migration_seconds"),
+            metric_column("forward_bytes"),
+            metric_column("downtime_seconds"),
             Column("ping outage", "s"),
             label("time against the reference"),
             label("ping outage against it"),
@@ -96,9 +104,9 @@ def _row(context: Context, case: CaseSummary, reference: CaseSummary) -> list[Ce
     return [
         case_cell(case),
         Cell(outcomes_text(case)),
-        estimate_cell(estimate("migration_seconds"), 1, prefix),
-        estimate_cell(estimate("forward_bytes"), 1 / MB, prefix),
-        estimate_cell(case.estimate("downtime_seconds"), 1000),
+        metric_cell("migration_seconds", estimate("migration_seconds"), prefix),
+        metric_cell("forward_bytes", estimate("forward_bytes"), prefix),
+        metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
         outage_cell(case),
         Cell("reference") if case is reference else _against(reference, case),
         missing() if case is reference else _outage_against(reference, case),

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from analysis.report.blocks import Block, Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN, case_cell, missing
 from analysis.report.context import Context
-from analysis.report.formats import significant
 from analysis.report.words import words
+from analysis.run.formatter import significant
 from analysis.stats.intervals import median_estimate
 from analysis.study.wall_time import RunTime, WallTime, run_times, wall_time
 from contract.modes import ARTICLE_MODE

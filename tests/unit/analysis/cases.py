@@ -71,7 +71,7 @@ def made_case(
                 outcome=outcome,
                 started_at=EPOCH + 3600 * number,
             ),
-            figures=replace(run.figures, link_rate_bits_per_second=rate, **{**bound, **changed}),
+            figures=run.figures.with_values(link_rate_bits_per_second=rate, **{**bound, **changed}),
             excluded_because=None,
         )
         for number, changed in enumerate(figures, start=1)

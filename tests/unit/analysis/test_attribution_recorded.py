@@ -14,7 +14,7 @@ from analysis.evidence.logs import read_evidence
 from analysis.evidence.records import read_lab, read_run
 from analysis.report import write_report
 from analysis.run.causes import Cause
-from analysis.run.metrics import measure_run
+from analysis.run.measure import measure_run
 from analysis.run.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED
 from analysis.study.outage_causes import (
     CANNOT_TELL,

@@ -17,7 +17,7 @@ from analysis.evidence.clock import Exchanges, parse_clock
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
 from analysis.run.clock import ClockModel, clock_model
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.study.results import Notice, RunResult, load_results
 from tests.unit.analysis.builder import EPOCH, Model, write_lab, write_run, write_study, write_sums
 
@@ -189,7 +189,7 @@ DRIFT = 200e-6
 
 def stepped(
     root: Path, steps: Mapping[str, tuple[float, float]]
-) -> tuple[RunFigures | None, list[Notice], RunResult]:
+) -> tuple[RunMetrics | None, list[Notice], RunResult]:
     """A made run on machines whose clocks differ, drift by 200 ppm and are set: {node: (when, by how much)}.
 
     Each file is on its own node's clock, clock.jsonl says what the prober saw.
@@ -247,7 +247,7 @@ ACROSS = (
 
 
 @pytest.fixture(scope="module")
-def steady(tmp_path_factory: pytest.TempPathFactory) -> RunFigures:
+def steady(tmp_path_factory: pytest.TempPathFactory) -> RunMetrics:
     results = write_study(tmp_path_factory.mktemp("steady"), [(Model(), 1)])
     figures = load_results(results, workers=1).runs[0].figures
     assert figures is not None
@@ -266,7 +266,7 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> RunFigures:
     ids=["drift", "source before", "destination before", "destination after", "both"],
 )
 def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_figures(
-    tmp_path: Path, steady: RunFigures, steps: dict[str, tuple[float, float]]
+    tmp_path: Path, steady: RunMetrics, steps: dict[str, tuple[float, float]]
 ) -> None:
     figures, notices, result = stepped(tmp_path, steps)
     assert figures is not None, notices
@@ -292,7 +292,7 @@ def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_fig
 
 
 def test_a_destination_set_during_the_migration_leaves_out_what_needs_its_clock(
-    tmp_path: Path, steady: RunFigures
+    tmp_path: Path, steady: RunMetrics
 ) -> None:
     figures, notices, _ = stepped(tmp_path, {"compute2": (3.0, 5.0)})
     assert figures is not None, notices

@@ -12,7 +12,7 @@ import pytest
 from analysis.evidence.logs import CAPTURE_FILES, read_evidence
 from analysis.evidence.records import read_lab, read_run
 from analysis.run.causes import Cause
-from analysis.run.metrics import Measured, measure_run
+from analysis.run.measure import Measured, measure_run
 from tests.unit.analysis.builder import write_sums
 from tests.unit.analysis.recorded_captures import recorded_run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from analysis.compare.labs import (
     known_figures,
 )
 from analysis.evidence.errors import InputError
-from analysis.run.metrics import Direction, RunFigures
+from analysis.run.metrics import METRICS, Direction
 from analysis.stats.tests import DIFFER, NO_DIFFERENCE, TOO_FEW
 from analysis.study.cases import CaseSummary
 from tests.unit.analysis.builder import Model, write_study
@@ -82,7 +82,7 @@ def test_of_the_links_use_less_is_worse() -> None:
 
 
 def test_every_figure_says_which_way_is_better() -> None:
-    directions = {figure.name: figure.metadata.get("direction") for figure in fields(RunFigures)}
+    directions = {name: metric.direction for name, metric in METRICS.items()}
     assert {name for name, found in directions.items() if not isinstance(found, Direction)} == set()
 
 

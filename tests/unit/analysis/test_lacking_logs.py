@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.study.results import NOTED, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
 
@@ -18,7 +18,7 @@ MODEL = Model(threads=1)
 
 def changed(
     directory: Path, file: str, change: Callable[[bytes], bytes], model: Model = MODEL
-) -> tuple[RunFigures, dict[str, str]]:
+) -> tuple[RunMetrics, dict[str, str]]:
     """The figures of a run of which one file was changed, and its warnings by file."""
     write_study(directory, [(model, 1)])
     run_dir = directory / "runs" / model.case / "01"

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from analysis.run.metrics import Measured, RunFigures
+from analysis.run.measure import Measured
+from analysis.run.metrics import RunMetrics
 from analysis.run.timeline import UNKNOWN_PHASE
 from analysis.study.results import NOTED, load_measured, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
@@ -54,7 +55,7 @@ def made(directory: Path, model: Model, file: str, change: Callable[[list[Event]
     return measured(directory, model.case)
 
 
-def lost_by_phase(figures: RunFigures) -> tuple[int | None, ...]:
+def lost_by_phase(figures: RunMetrics) -> tuple[int | None, ...]:
     return figures.ping_lost_precopy, figures.ping_lost_switch, figures.ping_lost_postcopy
 
 

@@ -15,7 +15,7 @@ from analysis.evidence.ping import PingLog
 from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
 from analysis.report.analysis import analyse
 from analysis.run.causes import Cause
-from analysis.run.metrics import Measured, measure_run
+from analysis.run.measure import Measured, measure_run
 from analysis.run.outage import measure_outage, phase_of_lost
 from analysis.run.timeline import DESTINATION_RESUMED, SOURCE_STOPPED, Moment, Phase, Timeline
 

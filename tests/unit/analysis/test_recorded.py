@@ -9,7 +9,7 @@ import pytest
 from analysis.report import write_report
 from analysis.report.analysis import Analysis, analyse
 from analysis.report.overview import summarise
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.study.results import RunResult, load_measured, load_results
 
 UNLOADED = "runs/hybrid-s-unloaded-1gbit/01"
@@ -40,7 +40,7 @@ def quick(data: Path) -> Analysis:
     return analyse(data / "quick" / "local")
 
 
-def figures_of(runs: dict[str, RunResult], path: str) -> RunFigures:
+def figures_of(runs: dict[str, RunResult], path: str) -> RunMetrics:
     figures = runs[path].figures
     assert figures is not None
     return figures

@@ -12,7 +12,8 @@ import pytest
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.logs import read_evidence
 from analysis.evidence.records import read_lab, read_run
-from analysis.run.metrics import Measured, measure_run, readings
+from analysis.run.measure import Measured, measure_run
+from analysis.run.metrics import readings
 from tests.unit.analysis.builder import MIB, RATE, Model, write_lab, write_run, write_sums
 
 

@@ -12,7 +12,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils import lab_descriptio
 from ansible_collections.postcopy.lab.plugins.module_utils.study_files import read_study as read_study_file
 
 from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run, read_study
-from analysis.run.metrics import RunFigures
+from analysis.run.metrics import RunMetrics
 from analysis.study.results import RunResult, load_results
 from tests.unit.analysis.builder import MIB, Model, write_study
 
@@ -149,7 +149,7 @@ def test_without_any_measured_clock_only_what_needs_two_of_them_is_unknown(tmp_p
     model = Model(destination_clock_ahead=-7.0, prober_clock_ahead=900.0, lost_after_switch=3)
     run = made_results(tmp_path, lab_document(SEPARATE_KERNELS), model)
     figures = run.figures
-    assert isinstance(figures, RunFigures), run.excluded_because
+    assert isinstance(figures, RunMetrics), run.excluded_because
     assert run.counted
     alike = write_study(
         tmp_path / "alike", [(replace(model, destination_clock_ahead=0, prober_clock_ahead=0), 1)]
