@@ -105,7 +105,8 @@ UNDEFINED = {
     "path": "dtc.c",
     "pattern": r"^int main\(",
     # Declared first, since the tree makes an error of a function without a prototype.
-    "replacement": "int nowhere(void);\nint somewhere(void);\nint somewhere(void) { return nowhere(); }\nint main(",
+    "replacement": "int nowhere(void);\nint somewhere(void);\n"
+    "int somewhere(void) { return nowhere(); }\nint main(",
     "reason": "-",
 }
 # Another flag, so that there is something to build.
