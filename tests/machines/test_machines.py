@@ -117,6 +117,7 @@ def test_copies_are_two_hosts_to_libvirt(lab: Lab) -> None:
         assert [on(lab, node, f"cat {path}") for node in computes] == [value, value]
     uuids = {on(lab, node, 'virsh capabilities | grep -m 1 "<uuid>"') for node in computes}
     assert len(uuids) == 2
+    assert len({on(lab, node, "cat /sys/class/net/br-guest/address") for node in computes}) == 2
 
 
 def test_the_lab_is_well(lab: Lab) -> None:
