@@ -7,24 +7,21 @@ from typing import Any
 
 from analysis.evidence.units import MIB
 from analysis.reference.verdicts import (
-    NOT_REPRODUCED,
     NOT_TESTABLE,
-    REPRODUCED,
     Measurements,
     Outcome,
     exceptions,
     none_measured,
+    of_share,
     paths,
 )
 from analysis.run.metrics import RunMetrics
-from analysis.stats.intervals import LEVEL, share_bounds
 from analysis.study.results import RunResult
 from analysis.study.stability import too_slow_to_outrun
 from contract.outcomes import RunOutcome
 
 # Passes over all memory that a pre-copy must have had before one may say that it does not converge.
 _LEAST_PASSES = 2
-OF_SHARE = f"{LEVEL:.0%} interval of Clopper and Pearson"
 
 
 def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -38,24 +35,13 @@ def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -
         return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
     completed = sum(run.record.outcome == RunOutcome.COMPLETED for run in runs)
     not_intact = sum(run.not_intact for run in runs)
-    whole = completed == len(runs)
-    bounds = share_bounds(completed, len(runs))
-    return Outcome(
-        REPRODUCED if whole else NOT_REPRODUCED,
-        f"{completed} of {len(runs)} completed with an intact guest",
-        (
-            f"no run failed, {exceptions(len(runs))}"
-            if whole
-            else f"{not_intact} guests not shown intact, {len(runs) - completed - not_intact} other failures"
-        )
-        + _left_out(every, runs),
-        value=completed / len(runs),
-        low=bounds.low,
-        high=bounds.high,
-        interval_kind=OF_SHARE,
-        unit="share of runs",
-        runs=paths(runs),
-    )
+    if completed == len(runs):
+        reason = f"no run failed, {exceptions(len(runs))}"
+    else:
+        failures = len(runs) - completed - not_intact
+        reason = f"{not_intact} guests not shown intact, {failures} other failures"
+    found = f"{completed} of {len(runs)} completed with an intact guest"
+    return of_share(completed, runs, found, reason + _left_out(every, runs))
 
 
 def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -65,26 +51,12 @@ def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outco
     if not runs:
         return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
     ended = sum(run.figures is not None and run.figures.converged for run in runs)
-    bounds = share_bounds(ended, len(runs))
-    whole = ended == len(runs)
-    endless = [run.figures for run in runs if run.figures and not run.figures.converged]
-    longest = max((figures.migration_seconds for figures in endless), default=0.0)
-    return Outcome(
-        REPRODUCED if whole else NOT_REPRODUCED,
-        f"{ended} of {len(runs)} came to their end",
-        (
-            f"each within its limit, {exceptions(len(runs))}"
-            if whole
-            else f"aborted at the limit, after up to {longest:.0f} s"
-        )
-        + _left_out(every, runs),
-        value=ended / len(runs),
-        low=bounds.low,
-        high=bounds.high,
-        interval_kind=OF_SHARE,
-        unit="share of runs",
-        runs=paths(runs),
-    )
+    if ended == len(runs):
+        reason = f"each within its limit, {exceptions(len(runs))}"
+    else:
+        reason = f"aborted at the limit, after up to {_longest_endless(runs):.0f} s"
+    found = f"{ended} of {len(runs)} came to their end"
+    return of_share(ended, runs, found, reason + _left_out(every, runs))
 
 
 def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -108,26 +80,23 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     if isinstance(tried, Outcome):
         return tried
     endless = [run for run in tried if run.figures and not run.figures.converged]
-    longest = max((run.figures.migration_seconds for run in endless if run.figures), default=0.0)
     lightest = min(run.record.spec.stressed_bytes for run in tried) / MIB
-    passes = f"; aborted after up to {longest:.0f} s" if endless else ""
-    bounds = share_bounds(len(endless), len(tried))
-    whole = len(endless) == len(tried)
-    return Outcome(
-        REPRODUCED if whole else NOT_REPRODUCED,
-        f"{len(endless)} of {len(tried)} did not converge{passes}",
+    found = f"{len(endless)} of {len(tried)} did not converge"
+    if endless:
+        found += f"; aborted after up to {_longest_endless(tried):.0f} s"
+    reason = (
         f"rule: at least {_LEAST_PASSES} whole passes; longer than the limit was not tried; "
         f"the least tried was {lightest:.0f} MiB"
-        + (f"; {exceptions(len(tried))}" if whole else "")
-        + _said_nothing(runs, tried)
-        + _below(lighter, least),
-        value=len(endless) / len(tried),
-        low=bounds.low,
-        high=bounds.high,
-        interval_kind=OF_SHARE,
-        unit="share of runs",
-        runs=paths(tried),
     )
+    if len(endless) == len(tried):
+        reason += f"; {exceptions(len(tried))}"
+    reason += _said_nothing(runs, tried) + _below(lighter, least)
+    return of_share(len(endless), tried, found, reason)
+
+
+def _longest_endless(runs: Sequence[RunResult]) -> float:
+    endless = [run.figures for run in runs if run.figures and not run.figures.converged]
+    return max((figures.migration_seconds for figures in endless), default=0.0)
 
 
 def _below(runs: Sequence[RunResult], least: int) -> str:

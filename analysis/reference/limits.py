@@ -14,12 +14,12 @@ from analysis.reference.verdicts import (
     REPRODUCED,
     Measurements,
     Outcome,
-    bounded_verdict,
     exceptions,
     left_out,
     none_measured,
+    of_greatest,
+    of_interval,
     paths,
-    why_not_told,
 )
 from analysis.stats.intervals import derive
 from analysis.study.cases import CaseSummary
@@ -44,18 +44,8 @@ def within_bound(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
     else:
         verdict, reason = REPRODUCED, f"over {len(runs)} runs, {exceptions(len(timed))}"
     of_time = f"{max(times):.0%}" if times else "-"
-    outcome = Outcome(
-        verdict,
-        f"at most {max(data):.0%} of 2 x RAM and {of_time} of the time bound",
-        reason,
-        value=max(data),
-        low=min(data),
-        high=max(data),
-        interval_kind="range over all runs",
-        unit="share of 2 x RAM",
-        runs=paths(runs),
-    )
-    return left_out(outcome, runs)
+    found = f"at most {max(data):.0%} of 2 x RAM and {of_time} of the time bound"
+    return left_out(of_greatest(verdict, data, found, reason, unit="share of 2 x RAM", runs=runs), runs)
 
 
 def total_per_stressed(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -75,22 +65,14 @@ def total_per_stressed(claim: Mapping[str, Any], measurements: Measurements) -> 
     assert found is not None  # stressed memory is not zero, runs are counted
     found = with_scatter(found, measurements, heaviest, "forward_bytes", 1 / stressed, values=1)
     low, high = claim["between"]
-    verdict = bounded_verdict(found, low, high)
-    bounds = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
-    reason = f"rule: between {low} and {high}; {heaviest.case}, {len(heaviest.counted)} runs"
-    if verdict == NOT_TESTABLE:
-        reason += f"; {why_not_told(found, low, high, found.kind or 'range')}"
-    return Outcome(
-        verdict,
-        f"{found.value:.2f}{bounds} times the stressed memory ({stressed / MIB:.0f} MiB)",
-        reason,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        interval_kind=found.kind,
+    return of_interval(
+        found,
+        (low, high),
+        f"times the stressed memory ({stressed / MIB:.0f} MiB)",
+        f"rule: between {low} and {high}; {heaviest.case}, {len(heaviest.counted)} runs",
         unit="bytes per stressed byte",
         published=_published_total(measurements),
-        runs=paths(heaviest.counted),
+        runs=heaviest.counted,
     )
 
 
@@ -101,18 +83,12 @@ def share_of_ram_below(claim: Mapping[str, Any], measurements: Measurements) -> 
         return none_measured(f"completed {claim['mode']} run of an unloaded guest")
     shares = [run.figures.forward_bytes / run.record.spec.ram_bytes for run in runs if run.figures]
     below = max(shares) < claim["share"]
-    return Outcome(
-        REPRODUCED if below else NOT_REPRODUCED,
-        f"{min(shares):.1%} to {max(shares):.1%} of the RAM",
-        f"rule: every unloaded run below {claim['share']:.0%}; {len(runs)} runs"
-        + (f", {exceptions(len(runs))}" if below else ""),
-        value=max(shares),
-        low=min(shares),
-        high=max(shares),
-        interval_kind="range over all runs",
-        unit="share of RAM",
-        runs=paths(runs),
-    )
+    verdict = REPRODUCED if below else NOT_REPRODUCED
+    found = f"{min(shares):.1%} to {max(shares):.1%} of the RAM"
+    reason = f"rule: every unloaded run below {claim['share']:.0%}; {len(runs)} runs"
+    if below:
+        reason += f", {exceptions(len(runs))}"
+    return of_greatest(verdict, shares, found, reason, unit="share of RAM", runs=runs)
 
 
 def most_under_at_rate(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,15 @@ from analysis.reference.verdicts import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
     REPRODUCED,
+    STUDENT,
     Measurements,
     Outcome,
     bounded_verdict,
+    by_student,
+    interval_text,
     joint_verdict,
     none_measured,
+    of_interval,
     paths,
     slowed,
     why_not_told,
@@ -31,7 +36,6 @@ from analysis.study.cases import CaseSummary, Series
 from analysis.study.results import RunResult
 from contract.modes import ARTICLE_MODE
 
-STUDENT = f"{LEVEL:.0%} interval"
 SCATTER = f"{LEVEL:.0%} interval from the scatter around the table's line"
 # The article's columns and what is held against them.
 FIGURES = {MIGRATION_TIME: "migration_seconds", TRANSFERRED: "forward_bytes"}
@@ -41,7 +45,7 @@ def linear(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """In every series the line rises, with its slope's whole interval, and is straight: from the first step
     to the last the slope changes by at most the stated share of it, with that change's whole interval.
 
-    The change is a parabola's through the same runs (`analysis.statistics.Bend`).
+    The change is a parabola's through the same runs (`analysis.stats.regression.Bend`).
     """
     fits = _fits(claim, measurements)
     if not fits:
@@ -108,7 +112,10 @@ def slope_within(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
     farthest = max((fit for _, fit in fits), key=lambda fit: abs(fit.slope - (low + high) / 2))
     return Outcome(
         verdict,
-        ", ".join(f"{_bounds_text(fit.slope, fit.slope_bounds)} ({series.table})" for series, fit in fits),
+        ", ".join(
+            f"{interval_text(by_student(fit.slope, fit.slope_bounds))} ({series.table})"
+            for series, fit in fits
+        ),
         reason,
         value=farthest.slope,
         low=farthest.slope_bounds.low,
@@ -134,23 +141,21 @@ def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> O
     if fit is None:
         return none_measured(f"three different amounts of data in {claim['mode']} runs")
     low, high = claim["between"]
-    verdict = bounded_verdict(fit.slope_bounds, low, high)
-    slow = slowed(runs)
-    return Outcome(
-        verdict,
-        f"{_bounds_text(fit.slope, fit.slope_bounds)} s per second that the data take on the link",
+    outcome = of_interval(
+        by_student(fit.slope, fit.slope_bounds),
+        (low, high),
+        "s per second that the data take on the link",
         f"rule: slope of time over data / measured link rate between {low} and {high}; "
-        f"R² = {fit.r_squared:.4f}"
-        + (f"; {why_not_told(fit.slope_bounds, low, high, 'interval')}" if verdict == NOT_TESTABLE else "")
-        + (f"; {slow} of {len(runs)} runs were slowed by something else than the link" if slow else ""),
-        value=fit.slope,
-        low=fit.slope_bounds.low,
-        high=fit.slope_bounds.high,
-        interval_kind=STUDENT,
+        f"R² = {fit.r_squared:.4f}",
         unit="s per s",
         published=_published_time_per_data(measurements),
-        runs=paths(runs),
+        runs=runs,
     )
+    slow = slowed(runs)
+    if not slow:
+        return outcome
+    why = f"{slow} of {len(runs)} runs were slowed by something else than the link"
+    return replace(outcome, reason=f"{outcome.reason}; {why}")
 
 
 def slope_like_published(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -167,24 +172,16 @@ def slope_like_published(claim: Mapping[str, Any], measurements: Measurements) -
     readings = measurements.published.growth_readings(claim["column"], published_fit.slope)
     rate = series.cases[0].spec.link_rate_bits_per_second
     factor = 1.0 if claim["column"] == TRANSFERRED else rate / 8
-    bounds = Bounds(fit.slope_bounds.low * factor, fit.slope_bounds.high * factor)
     low, high = claim.get("between") or tolerated(readings, claim["tolerance"])
-    verdict = bounded_verdict(bounds, low, high)
-    reason = (
+    return of_interval(
+        by_student(fit.slope, fit.slope_bounds, factor),
+        (low, high),
+        f"bytes per stressed byte, {series.label}",
         f"article: {readings_text(readings)}; rule: the interval between {low:.2f} and {high:.2f} bytes per "
-        f"stressed byte{_time_note(claim)}"
-    )
-    return Outcome(
-        verdict,
-        f"{_bounds_text(fit.slope * factor, bounds)} bytes per stressed byte, {series.label}",
-        reason + (f"; {why_not_told(bounds, low, high, 'interval')}" if verdict == NOT_TESTABLE else ""),
-        value=fit.slope * factor,
-        low=bounds.low,
-        high=bounds.high,
-        interval_kind=STUDENT,
+        f"stressed byte{_time_note(claim)}",
         unit="bytes per stressed byte",
         published=max(readings),
-        runs=paths(_runs([series])),
+        runs=_runs([series]),
     )
 
 
@@ -203,25 +200,18 @@ def intercept_like_unloaded(claim: Mapping[str, Any], measurements: Measurements
         return none_measured(f"unloaded guest of flavor {series.flavor} (the line's origin)")
     if estimate.count < 2:
         return Outcome(NOT_TESTABLE, "-", "the unloaded guest was run once, so its own spread is not known")
-    bounds = _quotient(fit.intercept_bounds, estimate)
     low, high = claim["between"]
-    verdict = bounded_verdict(bounds, low, high)
     published = _published_fit(claim, measurements).intercept / measurements.published.unloaded_number(
         measurements.published.stressed_flavor, claim["column"]
     )
-    runs = [*_runs([series]), *unloaded.counted]
-    return Outcome(
-        verdict,
-        f"{_bounds_text(fit.intercept / estimate.median, bounds)} times the unloaded guest's, {series.label}",
-        f"article: {published:.2f} times; rule: the interval between {low} and {high}"
-        + (f"; {why_not_told(bounds, low, high, 'interval')}" if verdict == NOT_TESTABLE else ""),
-        value=fit.intercept / estimate.median,
-        low=bounds.low,
-        high=bounds.high,
-        interval_kind=STUDENT,
+    return of_interval(
+        by_student(fit.intercept / estimate.median, _quotient(fit.intercept_bounds, estimate)),
+        (low, high),
+        f"times the unloaded guest's, {series.label}",
+        f"article: {published:.2f} times; rule: the interval between {low} and {high}",
         unit="times the unloaded guest's",
         published=published,
-        runs=paths(runs),
+        runs=[*_runs([series]), *unloaded.counted],
     )
 
 
@@ -397,10 +387,6 @@ def _is_time(claim: Mapping[str, Any]) -> bool:
 
 def _time_note(claim: Mapping[str, Any]) -> str:
     return " (what the nominal link carries in that time)" if _is_time(claim) else ""
-
-
-def _bounds_text(value: float, bounds: Bounds) -> str:
-    return f"{value:.2f} [{bounds.low:.2f}, {bounds.high:.2f}]"
 
 
 def readings_text(readings: Sequence[float]) -> str:

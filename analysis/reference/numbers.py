@@ -26,6 +26,7 @@ from analysis.reference.verdicts import (
     Outcome,
     bounded_verdict,
     none_measured,
+    of_interval,
     paths,
     why_not_told,
 )
@@ -171,20 +172,5 @@ def _judged(
     runs: list[RunResult],
 ) -> Outcome:
     low, high = tolerated(readings, claim["tolerance"])
-    verdict = bounded_verdict(found, low, high)
-    bounds = "" if found.low is None or found.high is None else f" [{found.low:.2f}, {found.high:.2f}]"
-    reason = f"article: {readings_text(readings)}; rule: between {low:.2f} and {high:.2f}"
-    if verdict == NOT_TESTABLE:
-        reason += f"; {why_not_told(found, low, high, found.kind or 'range')}"
-    return Outcome(
-        verdict,
-        f"{found.value:.2f}{bounds} {unit}",
-        reason,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        interval_kind=found.kind,
-        unit=unit,
-        published=max(readings),
-        runs=paths(runs),
-    )
+    rule = f"article: {readings_text(readings)}; rule: between {low:.2f} and {high:.2f}"
+    return of_interval(found, (low, high), unit, rule, unit=unit, published=max(readings), runs=runs)

@@ -13,6 +13,7 @@ from analysis.reference.verdicts import (
     Outcome,
     exceptions,
     none_measured,
+    of_greatest,
     paths,
     slowed,
 )
@@ -41,18 +42,9 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
         reason += f"; {exceptions(len(runs))}"
     if len(runs) < len(counted):
         reason += f"; left out: {len(counted) - len(runs)} runs of unknown downtime"
-    return Outcome(
-        REPRODUCED if below else NOT_REPRODUCED,
-        f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms",
-        reason,
-        value=max(values),
-        low=min(values),
-        high=max(values),
-        interval_kind="range over all runs",
-        unit="s",
-        published=claim["seconds"],
-        runs=paths(runs),
-    )
+    verdict = REPRODUCED if below else NOT_REPRODUCED
+    found = f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms"
+    return of_greatest(verdict, values, found, reason, unit="s", published=claim["seconds"], runs=runs)
 
 
 def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:

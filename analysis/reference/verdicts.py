@@ -8,13 +8,16 @@ from functools import cached_property
 
 from analysis.evidence.records import LinkRate
 from analysis.reference.published import Published
-from analysis.stats.intervals import LEVEL, Bounds, Derived, most_unseen
+from analysis.stats.intervals import LEVEL, Bounds, Derived, most_unseen, share_bounds
 from analysis.study.cases import CaseSummary, Series, measured_series
 from analysis.study.results import ENOUGH_BYTES, FULL_LINK, RunResult
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 NOT_TESTABLE = "not testable here"
+
+STUDENT = f"{LEVEL:.0%} interval"
+OF_SHARE = f"{LEVEL:.0%} interval of Clopper and Pearson"
 
 # A sentence of the article, the shape of a column of its tables, or one number of them.
 STATEMENT = "statement"
@@ -91,6 +94,89 @@ class Measurements:
             for case in self.cases
         ]
         return replace(self, cases=cases, series=measured_series(cases))
+
+
+def of_share(hits: int, runs: Sequence[RunResult], found: str, reason: str) -> Outcome:
+    """Reproduced if all of the runs hit: their share, with Clopper and Pearson's interval."""
+    bounds = share_bounds(hits, len(runs))
+    return Outcome(
+        REPRODUCED if hits == len(runs) else NOT_REPRODUCED,
+        found,
+        reason,
+        value=hits / len(runs),
+        low=bounds.low,
+        high=bounds.high,
+        interval_kind=OF_SHARE,
+        unit="share of runs",
+        runs=paths(runs),
+    )
+
+
+def of_greatest(
+    verdict: str,
+    values: Sequence[float],
+    found: str,
+    reason: str,
+    *,
+    unit: str,
+    runs: Sequence[RunResult],
+    published: float | None = None,
+) -> Outcome:
+    """The greatest value of all runs was held against a limit."""
+    return Outcome(
+        verdict,
+        found,
+        reason,
+        value=max(values),
+        low=min(values),
+        high=max(values),
+        interval_kind="range over all runs",
+        unit=unit,
+        published=published,
+        runs=paths(runs),
+    )
+
+
+def of_interval(
+    figure: Derived,
+    allowed: tuple[float, float],
+    found: str,
+    rule: str,
+    *,
+    unit: str,
+    runs: Sequence[RunResult],
+    published: float | None = None,
+) -> Outcome:
+    """Reproduced if the figure lies in the allowed range with its whole interval.
+
+    `found` follows the figure in words, `rule` the word why nothing can be told, where it cannot.
+    """
+    verdict = bounded_verdict(figure, *allowed)
+    if verdict == NOT_TESTABLE:
+        kind = "interval" if figure.kind == STUDENT else figure.kind or "range"
+        rule += f"; {why_not_told(figure, *allowed, kind)}"
+    return Outcome(
+        verdict,
+        f"{interval_text(figure)} {found}",
+        rule,
+        value=figure.value,
+        low=figure.low,
+        high=figure.high,
+        interval_kind=figure.kind,
+        unit=unit,
+        published=published,
+        runs=paths(runs),
+    )
+
+
+def interval_text(figure: Derived) -> str:
+    bounds = "" if figure.low is None or figure.high is None else f" [{figure.low:.2f}, {figure.high:.2f}]"
+    return f"{figure.value:.2f}{bounds}"
+
+
+def by_student(value: float, bounds: Bounds, factor: float = 1.0) -> Derived:
+    """A line's slope or intercept, times a factor, with Student's interval."""
+    return Derived(value * factor, bounds.low * factor, bounds.high * factor, STUDENT)
 
 
 def none_measured(what: str) -> Outcome:
