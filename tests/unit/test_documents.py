@@ -1,0 +1,80 @@
+"""README and docs: short enough, whole, and their links, verbs and targets exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from postcopy_lab.cli import app
+from tests.conftest import PROJECT
+
+README_LINES = 150
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def pages() -> list[Path]:
+    """Every Markdown file of the project."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=PROJECT, text=True, stdout=subprocess.PIPE, check=True
+    ).stdout
+    return [PROJECT / name for name in listed.splitlines()]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """Targets within the project: path, empty for the page itself, and anchor."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [link for link in LINK.findall(text) if "://" not in link]
+    return [(path, anchor) for path, _, anchor in (target.partition("#") for target in targets)]
+
+
+def test_readme_is_short() -> None:
+    assert len((PROJECT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for path, anchor in links(page):
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), path
+        if anchor:
+            assert anchor in anchors(target), f"{path}#{anchor}"
+
+
+def test_the_index_has_every_page() -> None:
+    index = PROJECT / "docs/README.md"
+    linked = {(index.parent / path).resolve() for path, _ in links(index)}
+    written = {path for path in (PROJECT / "docs").glob("*.md") if path != index}
+    assert written <= linked
+    assert {PROJECT / "docs/roles", PROJECT / "docs/modules", PROJECT / "CONTRIBUTING.md"} <= linked
+
+
+def test_verbs_and_targets_exist() -> None:
+    verbs = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    targets = set(
+        re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    for page in [*pages(), *PROJECT.glob(".github/*/*.yml")]:
+        assert called("postcopy-lab", page) <= verbs, page
+        assert called("make", page) <= targets, page
+    assert called("postcopy-lab", PROJECT / "README.md") == verbs
+    assert called("make", PROJECT / "README.md") >= {"study", "test", "test-unit", "tools"}
+
+
+def called(program: str, page: Path) -> set[str]:
+    """First arguments of a program in a page's code: at the beginning of a line, or behind a backtick."""
+    return set(
+        re.findall(
+            rf"(?:^ *|`)(?:\.venv/bin/)?{program} ([a-z][a-z-]*)",
+            page.read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    )
