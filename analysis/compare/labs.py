@@ -12,7 +12,6 @@ import numpy as np
 from scipy import stats
 
 from analysis.evidence.errors import InputError
-from analysis.evidence.records import Spec
 from analysis.run.formatter import YES_NO
 from analysis.run.metrics import METRICS, Direction, Metric
 from analysis.stats.intervals import LEVEL, OF_MEDIANS, Interval, derive
@@ -28,6 +27,7 @@ from analysis.stats.tests import (
 )
 from analysis.study.cases import CaseSummary, summarise_cases
 from analysis.study.results import Results, load_results
+from contract.records import Spec
 
 DEFAULT_FIGURES = ("migration_seconds", "forward_bytes")
 DEFAULT_THRESHOLD = 1.10

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.errors import EvidenceError
-from analysis.evidence.lines import EpochSeconds, check_order, checked_time, is_number, json_object, json_rows
+from analysis.evidence.lines import check_order, checked_time, is_number, json_object, json_rows
+from contract.fields import EpochSeconds
 
 
 class _Statistics(msgspec.Struct, gc=False):

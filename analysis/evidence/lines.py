@@ -11,19 +11,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from io import BytesIO
 from itertools import islice
-from typing import Annotated, Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.errors import EvidenceError
+from contract.fields import LATEST_EPOCH_SECONDS
 
 S = TypeVar("S")
 
-# Later than any clock that was ever set, in epoch seconds: tells milliseconds and nonsense apart.
-LATEST_EPOCH_SECONDS = 10**11
-EpochSeconds = Annotated[float, msgspec.Meta(gt=0, lt=LATEST_EPOCH_SECONDS)]
 # No log has such a line; what was garbled into one never fills the memory.
 LONGEST_LINE_BYTES = 1 << 20
 _BLOCK_BYTES = 1 << 20

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.errors import EvidenceError
-from analysis.evidence.lines import EpochSeconds, check_order, checked_time, json_rows
+from analysis.evidence.lines import check_order, checked_time, json_rows
+from contract.fields import EpochSeconds
 
 _COUNTERS = ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets")
 _LARGEST_COUNTER = 1 << 62

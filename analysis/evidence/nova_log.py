@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from analysis.evidence.lines import LATEST_EPOCH_SECONDS, is_number
+from analysis.evidence.lines import is_number
+from contract.fields import LATEST_EPOCH_SECONDS
 
 PATTERNS_FILE = Path(__file__).parent / "nova_log_patterns.yml"
 _LEVELS = rb"(?:TRACE|DEBUG|INFO|AUDIT|WARNING|WARN|ERROR|CRITICAL)"

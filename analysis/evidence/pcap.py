@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.errors import EvidenceError
-from analysis.evidence.lines import LATEST_EPOCH_SECONDS
+from contract.fields import LATEST_EPOCH_SECONDS
 
 T = TypeVar("T", bound=np.generic)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.evidence.records import LinkRate
 from analysis.evidence.units import MIB
 from analysis.reference.lines import values_of, with_scatter
 from analysis.reference.verdicts import (
@@ -24,6 +23,7 @@ from analysis.reference.verdicts import (
 from analysis.stats.intervals import derive
 from analysis.study.cases import CaseSummary
 from analysis.study.results import FULL_LINK
+from contract.records import LinkRate
 
 
 def within_bound(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from analysis.evidence.records import LinkRate
 from analysis.reference.published import Published
 from analysis.stats.intervals import LEVEL, Bounds, Derived, most_unseen, share_bounds
 from analysis.study.cases import CaseSummary, Series, measured_series
 from analysis.study.results import ENOUGH_BYTES, FULL_LINK, RunResult
+from contract.records import LinkRate
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"

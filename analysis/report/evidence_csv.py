@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis.evidence.pool import map_in_order
-from analysis.evidence.records import LabRecord
 from analysis.report.analysis import Analysis
 from analysis.report.formats import csv_text
 from analysis.run.attribution import COARSE, FINE
 from analysis.run.measure import Measured
 from analysis.study.results import RunResult, load_measured
+from contract.records import LabRecord
 
 Row = Mapping[str, Any]
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from analysis.evidence.logs import Evidence
 from analysis.evidence.ping import PingLog
-from analysis.evidence.records import RunRecord
 from analysis.run.causes import STOPPED_CAUSES, Cause
 from analysis.run.classifier import Classifier
 from analysis.run.clock import ClockModel
 from analysis.run.outage import Requests, phase_of_lost, usual_answer_seconds
 from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, UNKNOWN_PHASE, Timeline
 from analysis.stats.intervals import Interval
+from contract.records import RunRecord
 
 # Length of the IP packets of the two pings: 56 and 16 bytes behind 20 of IP and 8 of ICMP.
 COARSE_IP_BYTES, FINE_IP_BYTES = 84, 44

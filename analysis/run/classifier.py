@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from analysis.evidence.logs import Evidence
 from analysis.evidence.pcap import Capture, Kind
 from analysis.evidence.ping import PingLog
-from analysis.evidence.records import RunRecord
 from analysis.run.announcement import guest_mac
 from analysis.run.causes import Cause
 from analysis.run.clock import ClockModel
@@ -24,6 +23,7 @@ from analysis.run.consistency import CAPTURE_SECONDS
 from analysis.run.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
 from analysis.run.sightings import Place, places_of
 from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
+from contract.records import RunRecord
 
 _STOP_UNKNOWN = "when the guest stopped on the source was not noted"
 # What a request and an announcement that cross each other in the network may take.

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.clock import Exchanges
-from analysis.evidence.records import LabRecord, RunRecord
+from contract.records import LabRecord, RunRecord
 
 CLOCK_FILE = "prober/clock.jsonl"
 # Linux lets a clock run faster or slower by 500 ppm at most (MAXFREQ, include/linux/timex.h).

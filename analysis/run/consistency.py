@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.logs import CAPTURE_FILES, Evidence
 from analysis.evidence.ping import PingLog
-from analysis.evidence.records import RunRecord
 from analysis.run.clock import CLOCK_FILE, ClockModel
 from analysis.run.timeline import Timeline
 from analysis.run.traffic import ENOUGH_BYTES, Wire
 from contract.choices import Backend
 from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, TELLS_JOB_END_SINCE, tells
+from contract.records import RunRecord
 
 # The driver writes its mark when it asks; both are of one clock.
 _MARK_SECONDS = 1.0

@@ -10,7 +10,6 @@ import numpy as np
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.logs import Evidence
 from analysis.evidence.ping import PingLog
-from analysis.evidence.records import LabRecord, RunRecord, Spec
 from analysis.run.attribution import Attribution, attribute
 from analysis.run.clock import ClockModel, clock_model
 from analysis.run.consistency import (
@@ -27,6 +26,7 @@ from analysis.run.outage import Outage, measure_outage
 from analysis.run.slowdown import Slowdown, measure_slowdown
 from analysis.run.timeline import Timeline, build_timeline
 from analysis.run.traffic import Traffic, Wire, wire_of
+from contract.records import LabRecord, RunRecord, Spec
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import numpy as np
 
 from analysis.evidence.lines import is_number
 from analysis.evidence.logs import Evidence
-from analysis.evidence.records import LabRecord, RunRecord
 from analysis.run.attribution import Attribution
 from analysis.run.clock import ClockModel
 from analysis.run.formatter import (
@@ -38,6 +37,7 @@ from analysis.run.slowdown import Slowdown
 from analysis.run.timeline import PHASES, UNKNOWN_PHASE, Timeline
 from analysis.run.traffic import Wire, first_activity, last_activity
 from analysis.stats.intervals import Interval
+from contract.records import LabRecord, RunRecord
 
 Value = bool | int | float | None
 T = TypeVar("T", bound=Value)
@@ -249,9 +249,9 @@ def _seconds_by_nova_logs(given: MetricInputs) -> float | None:
 
 def _nova_share(given: MetricInputs) -> float | None:
     run, of_libvirt = given.run, given.of_converged_job("time_elapsed", 1e-3)
-    if run.nova_ended_at is None or run.driver is None or of_libvirt is None:
+    if run.nova.ended_at is None or run.driver is None or of_libvirt is None:
         return None
-    return run.nova_ended_at - run.driver.requested_at - of_libvirt
+    return run.nova.ended_at - run.driver.requested_at - of_libvirt
 
 
 def _phase_by_counters(given: MetricInputs, phase: str) -> float | None:

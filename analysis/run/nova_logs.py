@@ -10,9 +10,9 @@ import numpy as np
 from analysis.evidence.logs import Evidence
 from analysis.evidence.nic import NicLog
 from analysis.evidence.nova_log import NovaLog, patterns_of
-from analysis.evidence.records import LabRecord, RunRecord
 from contract.choices import Backend
 from contract.outcomes import RunOutcome
+from contract.records import LabRecord, RunRecord
 
 # nova writes its node's local time; the zones in use are whole quarters of an hour from UTC, within 14 hours.
 _ZONE_STEP_SECONDS = 900.0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from analysis.evidence.logs import CAPTURE_FILES
 from analysis.evidence.pcap import Capture, Kind
 from analysis.evidence.ping import PingLog
-from analysis.evidence.records import RunRecord
 from analysis.run.clock import ClockModel
+from contract.records import RunRecord
 
 # icmp_seq has 16 bits; a ping of 10 ms wraps after 655 s.
 _SEQUENCE_RANGE = 1 << 16

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.progress import ProgressLog
-from analysis.evidence.records import RunRecord
 from analysis.evidence.units import MIB
 from analysis.run.clock import ClockModel
 from analysis.run.timeline import UNKNOWN_PHASE, Timeline
 from analysis.stats.intervals import Interval
+from contract.records import RunRecord
 
 # The guest writes and samples every 0.1 s: five samples missing in a row are a standstill.
 STANDSTILL_SECONDS = 0.5
@@ -135,12 +135,12 @@ def guest_clock(
     """
     epoch = progress.guest_epoch_seconds
     lows, highs = [-math.inf], [math.inf]
-    if run.boot_seconds is not None:
-        ready = run.started_at + run.boot_seconds
+    if run.guest.boot_seconds is not None:
+        ready = run.started_at + run.guest.boot_seconds
         lows.append(ready - float(epoch[0]))
         # Only a log that begins with the pattern (nothing written yet) has its first sample then.
-        if run.fill_seconds is not None and progress.pattern_bytes_written[0] == 0:
-            highs.append(ready + run.fill_seconds - float(epoch[0]))
+        if run.guest.fill_seconds is not None and progress.pattern_bytes_written[0] == 0:
+            highs.append(ready + run.guest.fill_seconds - float(epoch[0]))
     lows.append(timeline.completed - float(epoch[halt]))
     stopped = sum(phase.seconds for phase in timeline.phases if phase.name in ("switch", UNKNOWN_PHASE))
     rtc = Interval(-_RTC_SECONDS, _RTC_SECONDS + stopped)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 from analysis.evidence.events import Event
 from analysis.evidence.logs import CAPTURE_FILES, Evidence
-from analysis.evidence.records import RunRecord
 from analysis.run.announcement import first_announcement, guest_mac
 from analysis.run.clock import ClockModel
 from analysis.run.traffic import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
 from contract.modes import Mode
 from contract.outcomes import RunOutcome
+from contract.records import RunRecord
 
 REQUESTED, STARTED, FIRST_PASS_DONE = "requested", "started: first bytes", "first pass done"
 SOURCE_STOPPED, DESTINATION_RESUMED = "source stopped", "destination resumed"
@@ -239,8 +239,8 @@ def _ended_by_nova(
     if evidence.source_nova is not None and "source_ends" in evidence.source_nova.marks:
         ended = clocks.on_prober(run.source, evidence.source_nova.marks["source_ends"])
         yield NOVA_LOG_ENDS, ended, run.source, "source/nova-compute.log"
-    if run.nova_ended_at is not None:
-        ended = clocks.on_prober(run.source, run.nova_ended_at)
+    if run.nova.ended_at is not None:
+        ended = clocks.on_prober(run.source, run.nova.ended_at)
         yield NOVA_RECORD_ENDS, ended, run.source, "run.json"
 
 

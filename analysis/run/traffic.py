@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from analysis.evidence.logs import Evidence
 from analysis.evidence.nic import NicLog
-from analysis.evidence.records import LabRecord, RunRecord
 from analysis.run.clock import ClockModel
+from contract.records import LabRecord, RunRecord
 
 # Counters that are renewed less often than this tell totals, but no moments.
 COARSE_SECONDS = 0.25

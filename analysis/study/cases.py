@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.evidence.records import Spec
 from analysis.stats.intervals import Interval, MedianEstimate, interval_median, median_estimate
 from analysis.stats.regression import LineFit, fit_line
 from analysis.study.results import Results, RunResult
 from contract.outcomes import RunOutcome
+from contract.records import Spec
 
 # The tables whose cases form lines over stressed memory.
 STRESSED_TABLES = ("table3", "table4")

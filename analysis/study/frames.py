@@ -34,7 +34,7 @@ def runs_frame(results: Results) -> pd.DataFrame:
                 "qemu_version": record.qemu_version,
                 "libvirt_version": record.libvirt_version,
                 "accelerator": record.accelerator,
-                "resident_bytes": record.resident_bytes,
+                "resident_bytes": record.guest.resident_bytes_before_migration,
                 "switch_ratio": record.switch_check.ratio if record.switch_check else None,
                 **(run.figures.by_name() if run.figures else {}),
             }

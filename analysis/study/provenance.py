@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from analysis.evidence.records import LabRecord, RunRecord, lab_of
+from analysis.evidence.records import lab_of
+from contract.records import LabRecord, RunRecord
 
 # Two measurements of one link differ by less than this share of its rate.
 _SAME_LINK = 0.02

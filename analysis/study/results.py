@@ -12,15 +12,7 @@ from analysis.evidence.files import stored_at
 from analysis.evidence.logs import read_evidence
 from analysis.evidence.nova_log import patterns_of
 from analysis.evidence.pool import map_in_order
-from analysis.evidence.records import (
-    LabRecord,
-    RunRecord,
-    StudyRecord,
-    lab_of,
-    read_labs,
-    read_run,
-    read_study,
-)
+from analysis.evidence.records import lab_of, read_labs, read_run, read_study
 from analysis.run.findings import Findings, doubts, findings_of
 from analysis.run.measure import Measured, measure_run
 from analysis.run.metrics import RunMetrics
@@ -28,6 +20,7 @@ from analysis.run.pinger import log_doubts, pinger_doubts
 from analysis.study.provenance import provenance_doubts
 from contract.choices import Backend
 from contract.outcomes import GOOD_OUTCOMES, NOT_INTACT_CAUSES, RunOutcome
+from contract.records import LabRecord, RunRecord, StudyRecord
 
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
@@ -70,11 +63,11 @@ class RunResult:
         libvirt's guest is started by the source's clock and answers by the prober's, run.json has both.
         """
         record, findings = self.record, self.findings
-        if record.boot_seconds is None or findings is None or record.spec.backend != Backend.LIBVIRT:
-            return record.boot_seconds
+        if record.guest.boot_seconds is None or findings is None or record.spec.backend != Backend.LIBVIRT:
+            return record.guest.boot_seconds
         if not findings.clocks.known(record.source, record.prober):
             return None
-        answered = record.started_at + record.boot_seconds
+        answered = record.started_at + record.guest.boot_seconds
         return answered - findings.clocks.on_prober(record.source, record.started_at)
 
     @property
@@ -143,7 +136,7 @@ def load_measured(directory: Path, path: str, labs: Sequence[LabRecord]) -> Meas
     """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
     record = read_run(directory / path / "run.json")
     lab = lab_of(record, labs)
-    return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova_server_id), lab)
+    return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova.server_id), lab)
 
 
 def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
@@ -176,7 +169,7 @@ def _analyse_run(
     if failure is not None and not RunResult(path, record, None, failure).not_intact:
         return RunResult(path, record, None, failure), notices
     try:
-        measured = measure_run(record, read_evidence(run_dir, lab.log_patterns, record.nova_server_id), lab)
+        measured = measure_run(record, read_evidence(run_dir, lab.log_patterns, record.nova.server_id), lab)
     except EvidenceError as error:
         return RunResult(path, record, None, failure or str(error)), [*notices, _notice(path, error)]
     excluded = failure

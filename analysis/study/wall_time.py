@@ -66,7 +66,7 @@ def floor_seconds(run: RunResult) -> float | None:
     if figures is None or run.boot_seconds is None:
         return None
     moved = figures.forward_bytes * 8 / figures.link_wire_rate_bits_per_second
-    return moved + run.boot_seconds + (record.fill_seconds or 0.0)
+    return moved + run.boot_seconds + (record.guest.fill_seconds or 0.0)
 
 
 def _of_pair(members: Sequence[RunResult]) -> Iterable[RunTime]:

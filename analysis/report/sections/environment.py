@@ -124,7 +124,7 @@ def clocks_table(analysis: Analysis) -> Table:
             else Cell(f"{clock.uncertainty_seconds * 1000:.3f}"),
             Cell(clock.method),
         ]
-        for name, clock in analysis.results.lab.clock_offsets.items()
+        for name, clock in analysis.results.lab.clock_offsets_seconds.items()
     ]
     columns = (
         label("clock of"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from analysis.evidence.records import Integrity
 from analysis.evidence.units import GIB
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import metric_column, missing, outcomes_text, value_cell
@@ -11,6 +10,7 @@ from analysis.run.formatter import EMPTY
 from analysis.study.cases import CaseSummary, outcome_words
 from analysis.study.results import RunResult
 from contract.outcomes import RunOutcome
+from contract.records import Integrity
 
 _LATER = ("ping_longest_round_trip_seconds", "iterations", "page_requests", "link_use")
 _COLUMNS = (

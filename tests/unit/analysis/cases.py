@@ -11,12 +11,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from analysis.evidence.records import LinkRate
 from analysis.reference.claims import Measurements
 from analysis.reference.published import load_published
 from analysis.study.cases import CaseSummary, measured_series
 from analysis.study.results import RunResult, load_results
 from contract.modes import Mode
+from contract.records import LinkRate
 
 RECORDED = Path(__file__).parents[2] / "data" / "results"
 PUBLISHED = load_published("icclab-2014")

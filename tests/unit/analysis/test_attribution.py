@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.logs import CAPTURE_FILES, Evidence, read_evidence
 from analysis.evidence.pcap import Capture, Kind
-from analysis.evidence.records import RunRecord, read_lab, read_run
+from analysis.evidence.records import read_lab, read_run
 from analysis.run.attribution import Attribution, LostPing, attribute, tally
 from analysis.run.causes import Cause
 from analysis.run.clock import ClockModel, clock_model
@@ -24,6 +24,7 @@ from analysis.run.outage import Requests
 from analysis.run.sightings import places_of
 from analysis.run.timeline import Timeline, build_timeline
 from analysis.run.traffic import Wire, wire_of
+from contract.records import RunRecord
 from tests.unit.analysis.recorded_captures import recorded_run
 
 

@@ -13,7 +13,6 @@ import pytest
 import yaml
 from scipy import stats
 
-from analysis.evidence.records import LinkRate
 from analysis.reference.claims import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
@@ -34,6 +33,7 @@ from analysis.report import write_report
 from analysis.report.analysis import article_conditions
 from analysis.study.cases import CaseSummary
 from analysis.study.results import load_results
+from contract.records import LinkRate
 from tests.unit.analysis.cases import (
     MIB,
     PUBLISHED,

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from analysis.evidence.clock import Exchanges, parse_clock
 from analysis.evidence.errors import EvidenceError
-from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
+from analysis.evidence.records import read_lab, read_run
 from analysis.run.clock import ClockModel, clock_model
 from analysis.run.metrics import RunMetrics
 from analysis.study.results import Notice, RunResult, load_results
+from contract.records import LabRecord, RunRecord
 from tests.unit.analysis.builder import EPOCH, Model, write_lab, write_run, write_study, write_sums
 
 
@@ -148,7 +149,7 @@ def test_a_node_that_never_answered_is_named_and_taken_from_lab_json(run: RunRec
 
 
 def test_the_prober_may_be_a_compute(run: RunRecord, lab: LabRecord) -> None:
-    clocks = model(replace(run, prober="compute1"), lab, {"compute2": 1.0})
+    clocks = model(replace(run, nodes=replace(run.nodes, prober="compute1")), lab, {"compute2": 1.0})
     assert clocks.on_prober("compute1", EPOCH) == EPOCH
 
 
@@ -272,7 +273,7 @@ def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_fig
     assert figures is not None, notices
     assert result.record.driver is not None and result.record.driver.requested_at > EPOCH + 11
     if "compute1" not in steps:
-        assert result.record.boot_seconds == pytest.approx(3.5 - AHEAD["compute1"], abs=0.01)
+        assert result.record.guest.boot_seconds == pytest.approx(3.5 - AHEAD["compute1"], abs=0.01)
         assert result.boot_seconds == pytest.approx(3.5, abs=0.003)
     for name in (*ACROSS, "migration_seconds", "first_pass_seconds", "setup_seconds"):
         tolerance = (

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from analysis.evidence.logs import Evidence, read_evidence
 from analysis.evidence.ping import PingLog
-from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
+from analysis.evidence.records import read_lab, read_run
 from analysis.report.analysis import analyse
 from analysis.run.causes import Cause
 from analysis.run.measure import Measured, measure_run
 from analysis.run.outage import measure_outage, phase_of_lost
 from analysis.run.timeline import DESTINATION_RESUMED, SOURCE_STOPPED, Moment, Phase, Timeline
+from contract.records import LabRecord, RunRecord
 
 START, STOPPED, RESUMED, COMPLETED = 100.0, 102.0, 102.3, 105.0
 

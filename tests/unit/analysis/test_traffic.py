@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.logs import Evidence, read_evidence
 from analysis.evidence.nic import NicLog
-from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run
+from analysis.evidence.records import read_lab, read_run
 from analysis.run.measure import Measured, measure_run
 from analysis.run.traffic import acknowledgement_bytes, first_activity, resolution_seconds, wire_bytes
+from contract.records import LabRecord, RunRecord
 
 UNLOADED, STRESSED = "hybrid-s-unloaded-1gbit/01", "hybrid-s-stress-2x256mib-1gbit/02"
 Change = Callable[[NicLog], NicLog]

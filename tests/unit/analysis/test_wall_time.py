@@ -64,7 +64,8 @@ def test_only_counted_runs_are_held_against_a_floor(tmp_path: Path) -> None:
 def test_pairs_of_hosts_work_beside_each_other(results: Results) -> None:
     """What another pair does at the same time shortens nobody's charge."""
     first, second, third = results.runs
-    elsewhere = replace(second, record=replace(second.record, source="compute3", destination="compute4"))
+    nodes = replace(second.record.nodes, source="compute3", destination="compute4")
+    elsewhere = replace(second, record=replace(second.record, nodes=nodes))
     times = {time.run.path: time for time in run_times((first, elsewhere, third))}
     record = first.record
     assert times[first.path].charged_seconds == pytest.approx(record.finished_at - record.started_at)

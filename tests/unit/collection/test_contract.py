@@ -11,9 +11,10 @@ import yaml
 from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, run_document, study
 from ansible_collections.postcopy.lab.plugins.module_utils.study_files import read_study as read_study_file
 
-from analysis.evidence.records import LabRecord, RunRecord, read_lab, read_run, read_study
+from analysis.evidence.records import read_lab, read_run, read_study
 from analysis.run.metrics import RunMetrics
 from analysis.study.results import RunResult, load_results
+from contract.records import LabRecord, RunRecord
 from tests.unit.analysis.builder import MIB, Model, write_study
 
 PROJECT = Path(__file__).parents[3]
@@ -43,7 +44,7 @@ def test_a_lab_of_separate_kernels_has_clocks_that_nobody_measured(tmp_path: Pat
     lab = lab_of(tmp_path, lab_document(SEPARATE_KERNELS))
     assert lab.clock_of("controller") == (0.0, 0.0)
     assert lab.clock_of("compute1") is None
-    assert lab.clock_offsets["compute1"].uncertainty_seconds is None
+    assert lab.clock_offsets_seconds["compute1"].uncertainty_seconds is None
     assert (lab.kit_commit, lab.links) == (None, ())
     assert "operating system" in [deviation.what for deviation in lab.deviations]
 
@@ -98,7 +99,7 @@ def test_a_run_that_ended_at_any_step_is_read(tmp_path: Path, reached: tuple[str
     read = written_run(tmp_path, run)
     assert (read.outcome, read.cause) == ("aborted", "lab_fault")
     assert (read.driver is None) == ("migration" not in reached)
-    assert read.fill_seconds is None or "fill" in reached
+    assert read.guest.fill_seconds is None or "fill" in reached
 
 
 @pytest.mark.parametrize("key", ["resident_bytes", "memory_total_bytes"])
