@@ -16,7 +16,7 @@ from analysis.evidence.nic import NicLog
 from analysis.evidence.records import read_lab, read_run
 from analysis.run.measure import Measured, measure_run
 from analysis.run.traffic import acknowledgement_bytes, first_activity, resolution_seconds, wire_bytes
-from contract.records import LabRecord, RunRecord
+from contract.records import LabRecord, Link, RunRecord
 
 UNLOADED, STRESSED = "hybrid-s-unloaded-1gbit/01", "hybrid-s-stress-2x256mib-1gbit/02"
 Change = Callable[[NicLog], NicLog]
@@ -145,7 +145,7 @@ def test_while_it_sends_a_migration_passes_what_the_link_passes(stressed: Record
 
 
 def test_a_link_that_nobody_measured_has_its_configured_rate_on_the_wire(stressed: Recorded) -> None:
-    measured = measure_run(stressed.run, stressed.evidence, replace(stressed.lab, links=()))
+    measured = measure_run(stressed.run, stressed.evidence, replace(stressed.lab, link=Link()))
     assert measured.figures.link_wire_rate_bits_per_second == 1e9
     assert measured.figures.link_rate_bits_per_second == pytest.approx(1e9 * 1448 / 1514)
 
