@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.report.blocks import Cell, Column, label
-from analysis.report.formats import estimate_note, estimate_text, interval_text
+from analysis.report.formats import counts_text, estimate_note, estimate_text, interval_text
 from analysis.run.formatter import EMPTY
 from analysis.run.metrics import METRICS, RunMetrics
 from analysis.stats.intervals import MedianEstimate
@@ -71,4 +71,4 @@ def measured_runs(case: CaseSummary) -> list[RunResult]:
 
 def outcomes_text(case: CaseSummary) -> str:
     """How the case's runs ended: 3 completed, 1 guest corrupted."""
-    return ", ".join(f"{count} {words}" for words, count in case.outcomes.items())
+    return counts_text(case.outcomes.items())

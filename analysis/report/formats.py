@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from analysis.evidence.console import printable
 from analysis.run.formatter import EMPTY, significant
@@ -44,6 +45,11 @@ def interval_text(interval: Interval, digits: int = 2) -> str:
 
 def bit_rate(bits_per_second: float) -> str:
     return f"{bits_per_second / 1e6:,.0f} Mbit/s"
+
+
+def counts_text(counts: Iterable[tuple[str, int]]) -> str:
+    """3 completed, 1 guest corrupted."""
+    return ", ".join(f"{count} {what}" for what, count in counts)
 
 
 def markdown_text(text: str) -> str:

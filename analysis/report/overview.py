@@ -10,6 +10,8 @@ from pathlib import Path
 from analysis.evidence.units import MIB
 from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
 from analysis.report.analysis import Analysis, analyse
+from analysis.report.formats import counts_text
+from analysis.report.words import words
 from analysis.stats.intervals import Interval, MedianEstimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary
 from analysis.study.outage_causes import suspicion
@@ -51,11 +53,6 @@ class Summary:
     verdicts: tuple[Verdict, ...]
     notices: tuple[Notice, ...]
 
-    @property
-    def all_done(self) -> bool:
-        """Whether every planned run has its result."""
-        return all(case.done >= case.planned for case in self.cases)
-
 
 def summary(results_dir: Path) -> Summary:
     """Analyse a results directory and give its summary; writes nothing."""
@@ -92,30 +89,23 @@ def summarise(analysis: Analysis) -> Summary:
 def open_question_line(analysis: Analysis) -> str | None:
     """What the article left open: why pings are lost in post-copy. None without captures."""
     found = suspicion(Network.PLAIN, analysis.results.runs)
-    if found is None:
-        return None
-    return (
-        "The article's open question, why pings are lost in post-copy: that switches still pointed at the "
-        f"source is {found.verdict} here; {found.reason}."
-    )
+    return None if found is None else words("overview.open_question", found=found)
 
 
 def case_line(analysis: Analysis, case: CaseSummary) -> CaseLine:
     """One case with its published counterpart. A case that never converged shows where it was aborted."""
-    converged = bool(case.counted) or not case.not_converged
-    estimate = case.estimate if converged else case.not_converged_estimate
     published = published_values(analysis, case)
     return CaseLine(
         case=case.case,
         done=len(case.runs),
         planned=case.planned,
         outcomes=case.outcomes,
-        migration_seconds=estimate("migration_seconds"),
-        forward_bytes=estimate("forward_bytes"),
-        downtime_seconds=estimate("downtime_seconds"),
-        ping_outage=case.outage() if converged else None,
-        link_use=estimate("link_use"),
-        converged=converged,
+        migration_seconds=case.reached("migration_seconds"),
+        forward_bytes=case.reached("forward_bytes"),
+        downtime_seconds=case.reached("downtime_seconds"),
+        ping_outage=case.outage() if case.converged else None,
+        link_use=case.reached("link_use"),
+        converged=case.converged,
         published_seconds=published[0] if published else None,
         published_mb=published[1] if published else None,
     )
@@ -139,30 +129,21 @@ def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, floa
 
 def integrity_line(analysis: Analysis) -> str:
     """One sentence on what the migrations did to their guests."""
-    number, stayed = analysis.guests_looked_at, analysis.guests_never_left
-    causes = analysis.guests_not_intact
-    how = "kernel log, stressor, memory pattern, alive on one host only"
-    if number == 0:
-        return "Guest integrity: no migration came to its end; nothing can be said about it."
-    noun = ("" if stayed else "migrated ") + ("guest" if number == 1 else "guests")
-    left = f"; {stayed} of them never left the source: aborted at the limit" if stayed else ""
-    if not causes:
-        guests = f"the one {noun} was" if number == 1 else f"all {number} {noun} were"
-        return f"Guest integrity: {guests} shown intact ({how}){left}."
-    counts = ", ".join(f"{count} {words}" for words, count in sorted(causes.items()))
-    return (
-        f"Guest integrity: {sum(causes.values())} of {number} {noun} were not shown intact "
-        f"({counts}; looked at: {how}). "
-        "These runs count as failed; their figures are shown but enter no median."
-        + (f" {stayed} of all guests never left the source: aborted at the limit." if stayed else "")
+    return words(
+        "overview.integrity",
+        looked_at=analysis.guests_looked_at,
+        stayed=analysis.guests_never_left,
+        damaged=sum(analysis.guests_not_intact.values()),
+        causes=counts_text(sorted(analysis.guests_not_intact.items())),
     )
 
 
 def outcome_line(analysis: Analysis) -> str:
     """One sentence on how the planned runs ended."""
-    done = len(analysis.results.runs)
-    outcomes = ", ".join(f"{count} {words}" for words, count in sorted(analysis.outcomes.items()))
-    return f"{done} of {analysis.planned} planned runs have a result: {outcomes or 'none'}."
+    outcomes = counts_text(sorted(analysis.outcomes.items()))
+    return words(
+        "overview.outcomes", done=len(analysis.results.runs), planned=analysis.planned, outcomes=outcomes
+    )
 
 
 def other_release(analysis: Analysis) -> str | None:
@@ -170,10 +151,7 @@ def other_release(analysis: Analysis) -> str | None:
     release, published = analysis.results.lab.release, analysis.published
     if published is None or release == published.release:
         return None
-    return (
-        f"Measured on the release {release}, not on the article's ({published.release}): "
-        "a claim that holds is shown for what ran here. What differs is in the deviations."
-    )
+    return words("overview.other_release", here=release, article=published.release)
 
 
 def _claims_line(analysis: Analysis) -> str | None:
@@ -184,23 +162,22 @@ def _claims_line(analysis: Analysis) -> str | None:
         found = [item.identifier for item in analysis.verdicts if item.verdict == verdict]
         if found:
             parts.append(f"{len(found)} {verdict} ({', '.join(found)})")
-    return " ".join(
-        line
-        for line in (
-            f"Of {len(analysis.verdicts)} claims of the article: {'; '.join(parts)}.",
-            f"Of the {len(analysis.number_verdicts)} columns and numbers of its tables, as shapes: "
-            f"{verdict_counts(analysis.number_verdicts)}.",
-            other_release(analysis),
-        )
-        if line
+    line = words(
+        "overview.claims",
+        claims=len(analysis.verdicts),
+        verdicts="; ".join(parts),
+        numbers=len(analysis.number_verdicts),
+        number_verdicts=verdict_counts(analysis.number_verdicts),
     )
+    other = other_release(analysis)
+    return f"{line} {other}" if other else line
 
 
 def verdict_counts(verdicts: Sequence[Verdict]) -> str:
     """How many have which verdict."""
     counts = Counter(item.verdict for item in verdicts)
     order = (REPRODUCED, NOT_REPRODUCED, NOT_TESTABLE)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in order if counts[verdict])
+    return counts_text((verdict, counts[verdict]) for verdict in order if counts[verdict])
 
 
 def exclusions_line(analysis: Analysis) -> str | None:
@@ -209,4 +186,4 @@ def exclusions_line(analysis: Analysis) -> str | None:
     noted = len(analysis.results.notices) - excluded
     if not excluded and not noted:
         return None
-    return f"Warnings: {excluded} runs excluded from the figures, {noted} notes; see the warnings."
+    return words("overview.exclusions", excluded=excluded, noted=noted)

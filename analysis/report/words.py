@@ -1,11 +1,13 @@
-"""The report's sentences: templates/words/SECTION.j2, a macro for each text."""
+"""The report's sentences: templates/words/SECTION.j2, a macro for each text, and its terms."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import jinja2
+import yaml
 
 _FOLDER = Path(__file__).parent / "templates" / "words"
 
@@ -19,6 +21,12 @@ def words(name: str, **values: object) -> str:
     section, _, macro = name.partition(".")
     text = getattr(_environment().get_template(f"{section}.j2").module, macro)(**values)
     return " ".join(text.split())
+
+
+def terms() -> Sequence[tuple[str, str]]:
+    """The terms of the definitions with their meanings, in their order."""
+    found: dict[str, str] = yaml.safe_load((_FOLDER / "terms.yml").read_text(encoding="utf-8"))
+    return list(found.items())
 
 
 @cache

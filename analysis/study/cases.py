@@ -36,6 +36,15 @@ class CaseSummary:
         """Median of a field of RunMetrics over the counted runs."""
         return self._estimate(self.counted, figure)
 
+    @property
+    def converged(self) -> bool:
+        """Whether its figures are those of completed runs; else they are what was reached at the limit."""
+        return bool(self.counted) or not self.not_converged
+
+    def reached(self, figure: str) -> MedianEstimate | None:
+        """The estimate over the counted runs, without any over those that were aborted at the limit."""
+        return self._estimate(self.counted if self.converged else self.not_converged, figure)
+
     def by_round(self, figure: str) -> Mapping[int, float]:
         """A field of RunMetrics of the counted runs by their round (repetition)."""
         values = {
@@ -90,10 +99,6 @@ class Series:
     cases: tuple[CaseSummary, ...]
     time_fit: LineFit | None
     data_fit: LineFit | None
-
-    @property
-    def is_published(self) -> bool:
-        return self.mode is None
 
 
 def outcome_words(run: RunResult) -> str:

@@ -69,19 +69,17 @@ def cases_table(context: Context) -> Table:
     """All cases at a glance: outcomes and medians."""
     rows = []
     for case in context.analysis.cases:
-        converged = bool(case.counted) or not case.not_converged
-        estimate = case.estimate if converged else case.not_converged_estimate
-        prefix = "" if converged else "> "
+        prefix = "" if case.converged else "> "
         sound = len(case.counted) + len(case.not_converged) == len(case.runs)
         rows.append(
             [
                 case_cell(case),
                 Cell(outcomes_text(case), f"of {case.planned} planned", tone=None if sound else "bad"),
-                metric_cell("migration_seconds", estimate("migration_seconds"), prefix),
-                metric_cell("forward_bytes", estimate("forward_bytes"), prefix),
+                metric_cell("migration_seconds", case.reached("migration_seconds"), prefix),
+                metric_cell("forward_bytes", case.reached("forward_bytes"), prefix),
                 metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
                 outage_cell(case),
-                metric_cell("link_use", estimate("link_use")),
+                metric_cell("link_use", case.reached("link_use")),
                 context.runs_cell(case.runs),
             ]
         )

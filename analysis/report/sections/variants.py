@@ -98,14 +98,12 @@ def variants_table(
 
 
 def _row(context: Context, case: CaseSummary, reference: CaseSummary) -> list[Cell]:
-    converged = bool(case.counted)
-    estimate = case.estimate if converged else case.not_converged_estimate
-    prefix = "" if converged else "> "
+    prefix = "" if case.converged else "> "
     return [
         case_cell(case),
         Cell(outcomes_text(case)),
-        metric_cell("migration_seconds", estimate("migration_seconds"), prefix),
-        metric_cell("forward_bytes", estimate("forward_bytes"), prefix),
+        metric_cell("migration_seconds", case.reached("migration_seconds"), prefix),
+        metric_cell("forward_bytes", case.reached("forward_bytes"), prefix),
         metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
         outage_cell(case),
         Cell("reference") if case is reference else _against(reference, case),
