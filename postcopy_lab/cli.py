@@ -19,27 +19,27 @@ from postcopy_lab.project import DEFAULT_INVENTORY
 HELP = """\
 Provision a lab, measure live migrations of virtual machines in it, and report what was reproduced.
 
-Plain Ansible can do the same: ansible-playbook playbooks/study.yml -e study=quick. This command adds checks \
-before anything starts, progress and the time left."""
+Plain Ansible does the same: ansible-playbook playbooks/study.yml -e study=quick. This command adds checks \
+before anything starts, progress, and the time left."""
 
 EXAMPLES = (
     ("postcopy-lab provision", "make the lab on this machine"),
-    ("postcopy-lab study quick", "run the quick study, or go on with what is missing of it"),
+    ("postcopy-lab study quick", "run the quick study, or continue it"),
     ("postcopy-lab study icclab-2014 --only 'hybrid-xl-*'", "a part of the article's study"),
     ("postcopy-lab report quick", "write report.html and print its summary"),
-    ("postcopy-lab report quick --format md", "the same as a paper's appendix"),
+    ("postcopy-lab report quick --format md", "the same as an appendix for a paper"),
     ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
-    ("postcopy-lab compare results/quick/old results/quick/new", "is the second slower? exit code 1 if so"),
+    ("postcopy-lab compare results/quick/old results/quick/new", "exit code 1 if the second is slower"),
     ("postcopy-lab predict --ram 16G --stressed 8G --rate 1G", "how long would that guest take?"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
     ("postcopy-lab provision -i x3550", "the same on real machines"),
 )
 EXIT_CODES = (
-    ("0", "all well"),
-    ("1", "something failed; compare: a ratio lies beyond the threshold"),
+    ("0", "success"),
+    ("1", "failure; compare: a ratio lies beyond the threshold"),
     ("2", "bad input; nothing was changed"),
-    ("3", "the study is through, but some of its runs failed or are invalid"),
-    ("130", "interrupted; call the same again to go on"),
+    ("3", "the study is complete, but some of its runs failed or are invalid"),
+    ("130", "interrupted; the same command continues"),
 )
 ENVIRONMENT = (
     ("POSTCOPY_LAB_INVENTORY", "used when there is no --inventory"),
@@ -132,7 +132,7 @@ BackendOption = Annotated[
     str | None,
     typer.Option(
         "--backend",
-        help="Who is asked to migrate: libvirt, or nova, whose lab is a cloud (default: the inventory's).",
+        help="What migrates the guests: libvirt, or nova in a lab with a cloud (default: the inventory's).",
     ),
 ]
 ReleaseOption = Annotated[
@@ -214,28 +214,27 @@ def study(
     ] = None,
     only: Annotated[
         str | None,
-        typer.Option(metavar="EXPR", help="Cases to run: ids or patterns with * and ?, joined by commas."),
+        typer.Option(metavar="EXPR", help="Cases to run: ids or patterns with * and ?, separated by commas."),
     ] = None,
     resume: Annotated[
         bool,
         typer.Option(
             "--resume/--no-resume",
-            help="Go on with what is missing (default), or refuse if this study has runs already. "
-            "Either way a finished run is never repeated or overwritten.",
+            help="Run what is missing (default), or refuse a study that has runs already. "
+            "A finished run is never repeated or overwritten.",
         ),
     ] = True,
     provision: Annotated[
         bool,
         typer.Option(
             "--provision/--no-provision",
-            help="Provision the lab first where it does not answer or is not as its files say "
-            "(default: refuse).",
+            help="Provision the lab first if it does not answer or differs from its files (default: refuse).",
         ),
     ] = False,
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
 ) -> None:
-    """Run a study: migrate real guests, keep the evidence. Goes on where it was interrupted."""
+    """Run a study, or continue it: migrate real guests and keep the evidence."""
     from postcopy_lab.verbs import study as verb
 
     raise typer.Exit(
@@ -291,7 +290,7 @@ def export(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     backend: BackendOption = None,
 ) -> None:
-    """Copy results to share them: whole, packed, checksums checked. `report` reads the copy as it is."""
+    """Copy results to share them: complete, packed, with checksums checked. `report` reads the copy."""
     from postcopy_lab.verbs import export as verb
 
     verb.export(inventory, results, target, backend=backend)
@@ -300,12 +299,14 @@ def export(
 @app.command()
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Results directory or study: the reference.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Results directory or study held against it.")],
+    second: Annotated[
+        str, typer.Argument(metavar="B", help="Results directory or study to compare with it.")
+    ],
     figure: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Figure to compare, again for more: migration_seconds and forward_bytes (default), "
+            help="Figure to compare; repeat for more: migration_seconds and forward_bytes (default), "
             "downtime_seconds, ping_outage_seconds, ...",
         ),
     ] = None,
@@ -319,7 +320,7 @@ def compare(
         str,
         typer.Option(
             metavar="SETTINGS",
-            help="Which cases belong together: those alike in these, joined by commas: case, mode, flavor, "
+            help="Compare cases that agree in these settings, separated by commas: case, mode, flavor, "
             "stressor, stressed, threads, rate, backend, table, network, probes.",
         ),
     ] = "case",
@@ -329,7 +330,7 @@ def compare(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     backend: BackendOption = None,
 ) -> None:
-    """Hold two labs, releases or settings against each other, case by case, for people and for CI."""
+    """Compare two labs, releases or settings case by case. The exit code serves CI."""
     from postcopy_lab.verbs import compare as verb
 
     raise typer.Exit(
@@ -350,7 +351,8 @@ def compare(
 def predict(
     ram: Annotated[str, typer.Option(metavar="SIZE", help="The guest's RAM: 16G is 16 GiB (2^30 bytes).")],
     stressed: Annotated[
-        str, typer.Option(metavar="SIZE", help="Memory that it keeps writing: 8G is 8 GiB; 0M if idle.")
+        str,
+        typer.Option(metavar="SIZE", help="Memory that the guest keeps writing: 8G is 8 GiB; 0M if idle."),
     ],
     rate: Annotated[
         str, typer.Option(metavar="RATE", help="The link's nominal rate: 1G is 10^9 bit/s, 100M is 10^8.")
@@ -389,7 +391,7 @@ def predict(
 
 @app.command()
 def status(inventory: InventoryOption = DEFAULT_INVENTORY, backend: BackendOption = None) -> None:
-    """Show the lab's nodes, the measured link, and how far each study is."""
+    """Show the lab's nodes, the measured link, and the progress of each study."""
     from postcopy_lab.verbs import status as verb
 
     verb.status(inventory, backend=backend)
@@ -402,7 +404,7 @@ def check(
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
 ) -> None:
-    """Check the lab by one small real migration; leaves nothing behind."""
+    """Check the lab with one small real migration. Nothing is left behind."""
     from postcopy_lab.verbs import check as verb
 
     verb.check(inventory, release=release, plain_strategy=plain_strategy, backend=backend)
