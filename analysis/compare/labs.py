@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
 SCHEMA = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One figure of one pair of cases; `first` and `second` are medians, of an outage an interval each.
 
@@ -66,18 +66,18 @@ class Row:
     case: str
     figure: str
     direction: Direction
-    first: float | Interval | None
-    second: float | Interval | None
+    first: float | Interval | None = None
+    second: float | Interval | None = None
     first_count: int
     second_count: int
-    ratio: float | None
-    low: float | None
-    high: float | None
-    interval_kind: str | None
-    smallest_p: float | None
-    p: float | None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    interval_kind: str | None = None
+    smallest_p: float | None = None
+    p: float | None = None
     verdict: str
-    beyond: bool | None
+    beyond: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -234,9 +234,6 @@ def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | Non
         first_count=total[0],
         second_count=total[1],
         ratio=shares[1] / shares[0] if shares[0] else None,
-        low=None,
-        high=None,
-        interval_kind=None,
         smallest_p=least,
         p=p if decided else None,
         verdict=(DIFFER if differ else NO_DIFFERENCE) if decided else TOO_FEW,
@@ -254,7 +251,7 @@ def _overall_row(pairs: Sequence[tuple[str, CaseSummary, CaseSummary]], figure: 
     first, second = [pair[0] for pair in medians], [pair[1] for pair in medians]
     row = _row(ALL_CASES, figure, first, second, compare_pairs(medians), threshold)
     # Medians over different cases say nothing by themselves.
-    return Row(**{**vars(row), "first": None, "second": None})
+    return replace(row, first=None, second=None)
 
 
 def _row(
@@ -265,9 +262,7 @@ def _row(
     found: Comparison | None,
     threshold: float,
 ) -> Row:
-    ratio = found.ratio if found else None
-    decided = ratio is not None and ratio.kind == OF_MEDIANS
-    return Row(
+    row = Row(
         case=key,
         figure=figure,
         direction=_direction(figure),
@@ -275,14 +270,21 @@ def _row(
         second=_median(second),
         first_count=len(first),
         second_count=len(second),
-        ratio=ratio.value if ratio else None,
-        low=ratio.low if ratio else None,
-        high=ratio.high if ratio else None,
-        interval_kind=ratio.kind if ratio else None,
-        smallest_p=found.smallest_p if found else None,
-        p=found.p if found else None,
-        verdict=found.verdict if found else NO_RATIO if first and second else NOT_MEASURED,
-        beyond=_beyond(figure, ratio.low, ratio.high, threshold) if ratio and decided else None,
+        verdict=NO_RATIO if first and second else NOT_MEASURED,
+    )
+    if found is None:
+        return row
+    ratio = found.ratio
+    return replace(
+        row,
+        ratio=ratio.value,
+        low=ratio.low,
+        high=ratio.high,
+        interval_kind=ratio.kind,
+        smallest_p=found.smallest_p,
+        p=found.p,
+        verdict=found.verdict,
+        beyond=_beyond(figure, ratio.low, ratio.high, threshold) if ratio.kind == OF_MEDIANS else None,
     )
 
 
@@ -291,31 +293,34 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
 
     Nor any median inside its own interval, or inside the range of too few runs for one.
     """
+    row = Row(
+        case=key,
+        figure=OUTAGE,
+        direction=_direction(OUTAGE),
+        first_count=len(one.outages),
+        second_count=len(other.outages),
+        verdict=NOT_MEASURED,
+    )
     found = compare_intervals(one.outages, other.outages)
+    if found is None:
+        return row
     least = derive(
         lambda first, second: second / first,
         [outage.high for outage in one.outages],
         [outage.low for outage in other.outages],
     )
-    decided = found is not None and found.verdict not in (TOO_FEW, CANNOT_TELL)
-    return Row(
-        case=key,
-        figure=OUTAGE,
-        direction=_direction(OUTAGE),
-        first=found.first_median if found else None,
-        second=found.second_median if found else None,
-        first_count=len(one.outages),
-        second_count=len(other.outages),
-        ratio=None,
-        low=found.ratio.low if found else None,
-        high=found.ratio.high if found else None,
-        interval_kind="censored by the ping's period" if found else None,
-        smallest_p=found.smallest_p if found else None,
-        p=found.greatest_p if found else None,
-        verdict=found.verdict if found else NOT_MEASURED,
-        beyond=found.verdict == DIFFER and least is not None and (least.low or 0) > threshold
-        if found and decided
-        else None,
+    past = found.verdict == DIFFER and least is not None and (least.low or 0) > threshold
+    return replace(
+        row,
+        first=found.first_median,
+        second=found.second_median,
+        low=found.ratio.low,
+        high=found.ratio.high,
+        interval_kind="censored by the ping's period",
+        smallest_p=found.smallest_p,
+        p=found.greatest_p,
+        verdict=found.verdict,
+        beyond=None if found.verdict in (TOO_FEW, CANNOT_TELL) else past,
     )
 
 

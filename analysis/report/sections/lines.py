@@ -8,7 +8,7 @@ from analysis.plots.bound import published_bound
 from analysis.reference.fits import published_fits
 from analysis.reference.published import Published
 from analysis.report.blocks import Block, Cell, Column, Section, Table, folded_if_long, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, missing
+from analysis.report.cells import RUNS_COLUMN, case_cell, measured_runs, missing
 from analysis.report.context import Context
 from analysis.report.formats import bounds_text
 from analysis.report.words import words
@@ -75,14 +75,12 @@ def bound_table(context: Context) -> Table:
     if analysis.published:
         rows += _published_bound_rows(analysis.published)
     for case in analysis.cases:
-        runs = [run for run in (*case.counted, *case.not_converged) if run.figures is not None]
-        measured = [run.figures for run in runs if run.figures is not None]
+        runs = measured_runs(case)
+        measured = [run.figures for run in runs if run.figures]
         if not measured:
             continue
-        data, seconds = (
-            max(item.forward_bytes for item in measured),
-            max(item.migration_seconds for item in measured),
-        )
+        data = max(item.forward_bytes for item in measured)
+        seconds = max(item.migration_seconds for item in measured)
         prefix = "" if case.counted else "> "
         cells = _bound_cells(data, measured[0].bound_bytes, seconds, measured[0].bound_seconds, prefix)
         rows.append([case_cell(case), *cells, context.runs_cell(runs)])
