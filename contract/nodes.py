@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-# Groups that an inventory must have, each with its least number of hosts.
-LEAST_HOSTS = {"controller": 1, "compute": 2, "prober": 1}
+# Groups that an inventory must have, each with its least and most hosts (None: no limit). The role prechecks agrees.
+ALLOWED_HOSTS: dict[str, tuple[int, int | None]] = {
+    "controller": (1, 1),
+    "compute": (2, None),
+    "prober": (1, 1),
+}
 
 
 class Role(StrEnum):

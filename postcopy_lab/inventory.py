@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract.nodes import LEAST_HOSTS
+from contract.nodes import ALLOWED_HOSTS
 from postcopy_lab.errors import InputError, count, one_line
 from postcopy_lab.project import Project
 
@@ -199,10 +199,14 @@ def collection_code(project: Project, name: str) -> Any:
 
 
 def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:
-    for name, minimum in LEAST_HOSTS.items():
-        found = len(groups[name].get_hosts()) if name in groups else 0
-        if found < minimum:
-            raise InputError(f"{shown}: group '{name}' has {count(found, 'host')}, needs {minimum} or more")
+    for name, (least, most) in ALLOWED_HOSTS.items():
+        hosts = [host.name for host in groups[name].get_hosts()] if name in groups else []
+        needed = f"needs {least} or more" if most is None else f"needs exactly {most}"
+        if len(hosts) < least:
+            raise InputError(f"{shown}: group '{name}' has {count(len(hosts), 'host')}, {needed}")
+        if most is not None and len(hosts) > most:
+            names = ", ".join(hosts)
+            raise InputError(f"{shown}: group '{name}' has {count(len(hosts), 'host')} ({names}), {needed}")
 
 
 @functools.cache

@@ -14,6 +14,10 @@ Call = Callable[..., tuple[int, str, str]]
 
 NODES = "controller: {hosts: {a: }}\n    prober: {hosts: {a: }}"
 ONE_COMPUTE = f"lab:\n  children:\n    {NODES}\n    compute: {{hosts: {{b: }}}}\n"
+TWO_PROBERS = (
+    "lab:\n  children:\n    controller: {hosts: {a: }}\n    prober: {hosts: {a: , d: }}\n"
+    "    compute: {hosts: {b: , c: }}\n"
+)
 NO_PROBER = "lab:\n  children:\n    controller: {hosts: {a: }}\n    compute: {hosts: {b: , c: }}\n"
 ANCHORS = "\n".join(
     ["a: &a [x, x, x, x, x, x, x, x, x]"]
@@ -104,7 +108,8 @@ def test_options(call: Call, nothing_changes: Callable[[], None], words: list[st
     ("content", "parts"),
     [
         (ONE_COMPUTE, ["bad.yml: group 'compute' has 1 host, needs 2 or more"]),
-        (NO_PROBER, ["bad.yml: group 'prober' has 0 hosts, needs 1 or more"]),
+        (NO_PROBER, ["bad.yml: group 'prober' has 0 hosts, needs exactly 1"]),
+        (TWO_PROBERS, ["bad.yml: group 'prober' has 2 hosts (a, d), needs exactly 1"]),
         ("lab:\n  children: {\n", ["bad.yml: line 3: not YAML"]),
         ("[compute]\na\nb\n", ["bad.yml"]),
         ("", ["bad.yml"]),
