@@ -39,9 +39,7 @@ class JobLog:
     """Statistics over time (epoch seconds of the node's clock); NaN where libvirt did not give a value."""
 
     time: NDArray[np.float64]
-    data_processed_bytes: NDArray[np.float64]
     memory_processed_bytes: NDArray[np.float64]
-    memory_remaining_bytes: NDArray[np.float64]
     iteration: NDArray[np.float64]
     dirty_rate_pages_per_second: NDArray[np.float64]
     last: Mapping[str, Any]
@@ -62,9 +60,7 @@ def parse_job(lines: Iterable[bytes], file: str) -> JobLog:
     check_order(np.array(times), file)
     return JobLog(
         time=np.array(times),
-        data_processed_bytes=np.array([job.data_processed for job in jobs]),
         memory_processed_bytes=np.array([job.memory_processed for job in jobs]),
-        memory_remaining_bytes=np.array([job.memory_remaining for job in jobs]),
         iteration=np.array([job.memory_iteration for job in jobs]),
         dirty_rate_pages_per_second=np.array([job.memory_dirty_rate for job in jobs]),
         last=last,

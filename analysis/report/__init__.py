@@ -7,13 +7,12 @@ All functions raise analysis.evidence.errors.InputError (one line) for a directo
 """
 
 from analysis.evidence.errors import InputError
-from analysis.report.overview import CaseLine, Summary, summarise, summary
+from analysis.report.overview import Summary, summarise, summary
 from analysis.report.terminal import summary_table
 from analysis.report.write import AppendixPath, ReportPaths, write_appendix, write_report
 
 __all__ = [
     "AppendixPath",
-    "CaseLine",
     "InputError",
     "ReportPaths",
     "Summary",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,46 +12,19 @@ from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, 
 from analysis.report.analysis import Analysis, analyse
 from analysis.report.formats import counts_text
 from analysis.report.words import words
-from analysis.stats.intervals import Interval, MedianEstimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary
 from analysis.study.outage_causes import suspicion
-from analysis.study.results import EXCLUDED, Notice
+from analysis.study.results import EXCLUDED
 from contract.choices import Network
 from contract.modes import ARTICLE_MODE
 
 
 @dataclass(frozen=True)
-class CaseLine:
-    """One case beside the article's numbers (None where it has none); MB as the article prints it."""
-
-    case: str
-    done: int
-    planned: int
-    outcomes: Mapping[str, int]
-    migration_seconds: MedianEstimate | None
-    forward_bytes: MedianEstimate | None
-    downtime_seconds: MedianEstimate | None
-    ping_outage: Interval | None
-    link_use: MedianEstimate | None
-    converged: bool
-    published_seconds: float | None
-    published_mb: float | None
-
-
-@dataclass(frozen=True)
 class Summary:
-    """The result in short; `headline` holds its first lines as sentences."""
+    """The result in short: its first lines as sentences, and the analysis that they come from."""
 
-    study: str
-    title: str
-    lab: str
-    release: str
+    analysis: Analysis
     headline: tuple[str, ...]
-    guests_looked_at: int
-    guests_not_intact: int
-    cases: tuple[CaseLine, ...]
-    verdicts: tuple[Verdict, ...]
-    notices: tuple[Notice, ...]
 
 
 def summary(results_dir: Path) -> Summary:
@@ -61,54 +34,20 @@ def summary(results_dir: Path) -> Summary:
 
 def summarise(analysis: Analysis) -> Summary:
     """The summary of an analysis that is already there."""
-    study, lab = analysis.results.study, analysis.results.lab
-    return Summary(
-        study=study.name,
-        title=study.title,
-        lab=lab.lab,
-        release=lab.release,
-        headline=tuple(
-            line
-            for line in (
-                outcome_line(analysis),
-                integrity_line(analysis),
-                _claims_line(analysis),
-                open_question_line(analysis),
-                exclusions_line(analysis),
-            )
-            if line
-        ),
-        guests_looked_at=analysis.guests_looked_at,
-        guests_not_intact=sum(analysis.guests_not_intact.values()),
-        cases=tuple(case_line(analysis, case) for case in analysis.cases),
-        verdicts=analysis.verdicts,
-        notices=analysis.results.notices,
+    lines = (
+        outcome_line(analysis),
+        integrity_line(analysis),
+        _claims_line(analysis),
+        open_question_line(analysis),
+        exclusions_line(analysis),
     )
+    return Summary(analysis, tuple(line for line in lines if line))
 
 
 def open_question_line(analysis: Analysis) -> str | None:
     """What the article left open: why pings are lost in post-copy. None without captures."""
     found = suspicion(Network.PLAIN, analysis.results.runs)
     return None if found is None else words("overview.open_question", found=found)
-
-
-def case_line(analysis: Analysis, case: CaseSummary) -> CaseLine:
-    """One case with its published counterpart. A case that never converged shows where it was aborted."""
-    published = published_values(analysis, case)
-    return CaseLine(
-        case=case.case,
-        done=len(case.runs),
-        planned=case.planned,
-        outcomes=case.outcomes,
-        migration_seconds=case.reached("migration_seconds"),
-        forward_bytes=case.reached("forward_bytes"),
-        downtime_seconds=case.reached("downtime_seconds"),
-        ping_outage=case.outage() if case.converged else None,
-        link_use=case.reached("link_use"),
-        converged=case.converged,
-        published_seconds=published[0] if published else None,
-        published_mb=published[1] if published else None,
-    )
 
 
 def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, float] | None:

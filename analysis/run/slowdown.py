@@ -59,7 +59,6 @@ class PhaseSpeed:
     seconds: int
     seconds_per_mib: float
     relative: float
-    stressor_relative: float | None
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def measure_slowdown(
     before = _median([second for second in seconds if second.phase == "before"])
     if before is None:
         # An idle guest is asked to move at once: less than a second must do.
-        before = _start(time, written[:last], progress.stressor_cpu_seconds[:last], -unsure)
+        before = _start(time, written[:last], -unsure)
     if before is None:
         return None
     seconds = [
@@ -110,14 +109,14 @@ def measure_slowdown(
             second.since,
             second.phase,
             second.seconds_per_mib,
-            second.seconds_per_mib / before[0],
+            second.seconds_per_mib / before,
             second.stressor_cpu,
         )
         for second in seconds
     ]
     return Slowdown(
         clock=shift,
-        seconds_per_mib_before=before[0],
+        seconds_per_mib_before=before,
         seconds=tuple(seconds),
         standstills=tuple(_standstills(time, timeline, unsure)),
         phases=dict(_phases(seconds, before)),
@@ -185,30 +184,26 @@ def _phase(timeline: Timeline, start: float, end: float, unsure: float) -> str |
     return names.pop() if len(names) == 1 else None
 
 
-def _median(seconds: list[Second]) -> tuple[float, float] | None:
-    """(seconds per MiB, stressor's CPU seconds) in the middle; None without a second in which it wrote."""
+def _median(seconds: list[Second]) -> float | None:
+    """Seconds per MiB in the middle; None without a second in which it wrote."""
     if not seconds:
         return None
     pace = median(second.seconds_per_mib for second in seconds)
-    return None if math.isinf(pace) else (pace, median(second.stressor_cpu for second in seconds))
+    return None if math.isinf(pace) else pace
 
 
-def _start(
-    time: NDArray[np.float64], written: NDArray[np.float64], stressor_cpu: NDArray[np.float64], until: float
-) -> tuple[float, float] | None:
+def _start(time: NDArray[np.float64], written: NDArray[np.float64], until: float) -> float | None:
     """The same as `_median` for all of the time until a moment, None if it is too short to say."""
     end = int(np.searchsorted(time, until, side="right")) - 1
     span = float(time[end] - time[0]) if end > 0 else 0.0
     grown = float(written[end] - written[0])
     if span < STANDSTILL_SECONDS or grown <= 0:
         return None
-    return span * MIB / grown, float(stressor_cpu[end] - stressor_cpu[0]) / span
+    return span * MIB / grown
 
 
-def _phases(seconds: list[Second], before: tuple[float, float]) -> Iterator[tuple[str, PhaseSpeed]]:
+def _phases(seconds: list[Second], before: float) -> Iterator[tuple[str, PhaseSpeed]]:
     for phase in dict.fromkeys(second.phase for second in seconds if second.phase is not None):
         members = [second for second in seconds if second.phase == phase]
         pace = median(second.seconds_per_mib for second in members)
-        worked = median(second.stressor_cpu for second in members)
-        stressor = worked / before[1] if before[1] > 0 else None
-        yield phase, PhaseSpeed(len(members), pace, pace / before[0], stressor)
+        yield phase, PhaseSpeed(len(members), pace, pace / before)

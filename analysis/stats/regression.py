@@ -44,7 +44,6 @@ class LineFit:
     r_squared: float
     bend: Bend | None
     reach: float
-    minimum_x: float
     maximum_x: float
 
     def at(self, x: float) -> float:
@@ -72,7 +71,6 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> LineFit | None:
         r_squared=float(fit.rvalue) ** 2,
         bend=_fit_bend(np.asarray(x, dtype=float), np.asarray(y, dtype=float)),
         reach=factor * math.sqrt(float(left @ left) / (count - 2)),
-        minimum_x=min(x),
         maximum_x=max(x),
     )
 
