@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analysis.evidence.errors import InputError
 from analysis.run.formatter import YES_NO
@@ -220,9 +220,9 @@ def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | Non
     shares = [count / number for count, number in zip(good, total, strict=True)]
     if shares[0] == shares[1]:
         return None
-    least = float(stats.fisher_exact(np.array([[total[0], 0], [0, total[1]]])).pvalue)
+    least = float(scipy.stats.fisher_exact(np.array([[total[0], 0], [0, total[1]]])).pvalue)
     bad = [total[0] - good[0], total[1] - good[1]]
-    p = float(stats.fisher_exact(np.array([good, bad])).pvalue)
+    p = float(scipy.stats.fisher_exact(np.array([good, bad])).pvalue)
     decided = least <= 1 - LEVEL
     differ = p <= 1 - LEVEL
     return Row(

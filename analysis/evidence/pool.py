@@ -7,9 +7,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Self, TypeVar
 
 from analysis.evidence.errors import InputError
 
@@ -18,8 +20,51 @@ R = TypeVar("R")
 
 _MOST_ITEMS_PER_MESSAGE = 16
 
-# The function of this worker process, sent once instead of with every item.
-_function: Callable[[Any], Any]
+
+class Workers(AbstractContextManager["Workers"]):
+    """Processes that work for this one; inside `with`. With one core all work is done in this process.
+
+    `count`: how many processes (default: one per core that this process may use, see taskset(1)).
+    """
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = len(os.sched_getaffinity(0)) if count is None else count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        if self.count > 1:
+            # Not forked: the caller may have threads, as a progress display has.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, context, initializer=_begin)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def prepare(self, function: Callable[[], object]) -> None:
+        """Start the processes; each calls the function first, which imports what the later work needs."""
+        if self._pool is not None:
+            for _ in range(self.count):
+                self._pool.submit(function)
+
+    def begin(self, function: Callable[[], R]) -> Callable[[], R]:
+        """Begin function(); what is given waits for its result. Pickling and errors as of `map`."""
+        if self._pool is None:
+            result = function()
+            return lambda: result
+        return partial(_result, self._pool.submit(function))
+
+    def map(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """function(item) for each item, in order: the same as `map`, only sooner.
+
+        The processes begin at once. `function`, items and results must be picklable. InputError if a process
+        is killed from outside.
+        """
+        if self._pool is None:
+            return map(function, items)
+        chunk = max(1, min(_MOST_ITEMS_PER_MESSAGE, len(items) // (4 * self.count)))
+        return _results(self._pool.map(function, items, chunksize=chunk))
 
 
 def map_in_order(
@@ -28,31 +73,37 @@ def map_in_order(
     workers: int | None = None,
     worth_processes: int = 100,
 ) -> Iterator[R]:
-    """Yield function(item) for each item, in order: the same as `map`, only sooner.
+    """Yield function(item) for each item, in order, as `Workers.map` does.
 
-    `workers`: how many processes (default: one per core that this process may use, see taskset(1)). Fewer
-    items than `worth_processes` are done in this process: starting others takes half a second. `function`,
-    items and results must be picklable. InputError if a process is killed from outside.
+    Fewer items than `worth_processes` are done in this process: starting others takes half a second.
     """
-    if workers is None:
-        workers = len(os.sched_getaffinity(0)) if len(items) >= worth_processes else 1
-    if workers == 1:
-        yield from map(function, items)
-        return
-    # Not forked: the caller may have threads, as a progress display has.
-    context = multiprocessing.get_context("spawn")
-    chunk = max(1, min(_MOST_ITEMS_PER_MESSAGE, len(items) // (4 * workers)))
+    if workers is None and len(items) < worth_processes:
+        workers = 1
+    with Workers(workers) as pool:
+        yield from pool.map(function, items)
+
+
+def _result(future: Future[R]) -> R:
+    with _told():
+        return future.result()
+
+
+def _results(results: Iterator[R]) -> Iterator[R]:
+    with _told():
+        yield from results
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A killed process is an InputError."""
     try:
-        with ProcessPoolExecutor(workers, context, initializer=_remember, initargs=(function,)) as pool:
-            yield from pool.map(_call, items, chunksize=chunk)
+        yield
     except BrokenProcessPool as error:
         raise InputError("a process of the analysis was killed: is there too little memory?") from error
 
 
-def _remember(function: Callable[[Any], Any]) -> None:
+def _begin() -> None:
     """Begin a worker: Ctrl-C is the caller's affair, and with the caller killed nobody waits for work."""
-    global _function
-    _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_caller, daemon=True).start()
 
@@ -62,7 +113,3 @@ def _end_with_caller() -> None:
     if caller is not None:
         caller.join()
         os._exit(1)
-
-
-def _call(item: Any) -> Any:
-    return _function(item)

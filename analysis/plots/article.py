@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from analysis.evidence.units import MB, MIB
 from analysis.plots.bound import published_bound
-from analysis.plots.style import COLOURS, FIGURE_INCHES, legend
+from analysis.plots.style import COLOURS, FIGURE_INCHES, legend, legend_entry, new_figure
 from analysis.reference.fits import published_fits
 from analysis.reference.published import Published, Stressed
 from analysis.stats.regression import LineFit
 from analysis.study.cases import CaseSummary, Series
 from contract.modes import Mode
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 1: migration time and outage of unloaded guests by flavor."""
-    figure = Figure(figsize=FIGURE_INCHES)
+    figure = new_figure(FIGURE_INCHES)
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
     slots = Slots(published, cases)
     rows = published.unloaded if published else ()
@@ -48,8 +50,8 @@ def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> 
         figure,
         left,
         [
-            Line2D([], [], color=ink, lw=5, alpha=0.45, label="ping outage"),
-            Line2D([], [], color=ink, marker="o", ls="", ms=4, label="hypervisor downtime"),
+            legend_entry(color=ink, lw=5, alpha=0.45, label="ping outage"),
+            legend_entry(color=ink, marker="o", ls="", ms=4, label="hypervisor downtime"),
         ],
     )
     return figure
@@ -57,7 +59,7 @@ def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> 
 
 def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 2: data transferred by unloaded guests."""
-    figure = Figure(figsize=FIGURE_INCHES)
+    figure = new_figure(FIGURE_INCHES)
     axes = figure.subplots()
     values = [row.transferred_mb for row in published.unloaded] if published else []
     _flavor_bars(axes, Slots(published, cases), values, "forward_bytes", 1 / MB)
@@ -68,7 +70,7 @@ def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> 
 
 def stressed_time(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 3 and 5: migration time over stressed memory."""
-    figure = Figure(figsize=FIGURE_INCHES)
+    figure = new_figure(FIGURE_INCHES)
     axes = figure.subplots()
     if published:
         rows = published.stressed[table]
@@ -85,7 +87,7 @@ def stressed_time(table: str, published: Published | None, series: Sequence[Seri
 
 def stressed_data(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 4 and 6: transferred data over stressed memory, with the line 2 x stressed."""
-    figure = Figure(figsize=FIGURE_INCHES)
+    figure = new_figure(FIGURE_INCHES)
     axes = figure.subplots()
     if published:
         rows = published.stressed[table]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
-from analysis.plots.style import COLOURS
+from analysis.plots.style import COLOURS, legend_entry, new_figure
 from analysis.run.attribution import COARSE, FINE, Attribution, LostPing
 from analysis.run.causes import Cause
 from analysis.run.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED, SOURCE_STOPPED, Timeline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 # Causes that one would mend in the same place share a colour.
 CAUSE_COLOURS: Mapping[Cause, str] = {
@@ -39,13 +41,11 @@ _MOMENTS = {
 }
 
 
-def attribution_picture(found: Attribution, timeline: Timeline) -> Figure | None:
-    """Lost pings of both periods around the losses; None if there is none."""
+def attribution_picture(found: Attribution, timeline: Timeline) -> Figure:
+    """Lost pings of both periods around the losses, of which there is one at least."""
     lost = [ping for stream in found.streams for ping in stream.lost]
-    if not lost:
-        return None
     origin = timeline.requested
-    figure = Figure(figsize=(9.6, 2.6))
+    figure = new_figure((9.6, 2.6))
     axes = figure.add_subplot()
     figure.subplots_adjust(**_MARGINS)
     marks = {_MOMENTS[moment.name]: moment.time for moment in timeline.moments if moment.name in _MOMENTS}
@@ -69,7 +69,7 @@ def attribution_picture(found: Attribution, timeline: Timeline) -> Figure | None
     axes.set_xlabel("seconds since the migration was asked for")
     present = [cause for cause in Cause if any(ping.cause is cause for ping in lost)]
     figure.legend(
-        handles=[Line2D([], [], color=COLOURS[CAUSE_COLOURS[cause]], lw=4, label=cause) for cause in present],
+        handles=[legend_entry(color=COLOURS[CAUSE_COLOURS[cause]], lw=4, label=cause) for cause in present],
         loc="lower left",
         bbox_to_anchor=(0.02, 0),
         ncols=2,

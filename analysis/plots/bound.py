@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from analysis.evidence.units import GB, GIB, MB
-from analysis.plots.style import COLOURS, legend, logarithmic
+from analysis.plots.style import COLOURS, legend, logarithmic, new_figure
 from analysis.reference.published import Published
 from analysis.study.results import RunResult
 from contract.modes import Mode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _INCHES = (7.2, 4.6)
 
 
 def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Figure:
     """Migration time over transferred data, both logarithmic; runs without figures are left out."""
-    figure = Figure(figsize=_INCHES)
+    figure = new_figure(_INCHES)
     axes = figure.subplots()
     axes.set_xscale("log")
     axes.set_yscale("log")

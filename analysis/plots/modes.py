@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from typing import TYPE_CHECKING
 
 from analysis.evidence.units import GB
-from analysis.plots.style import COLOURS, legend, logarithmic
+from analysis.plots.style import COLOURS, legend, legend_entry, logarithmic, new_figure
 from analysis.run.metrics import RunMetrics
 from analysis.study.cases import CaseSummary
 from contract.modes import Mode
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _WIDTH_INCHES, _ROW_INCHES, _REST_INCHES = 9.6, 0.55, 1.1
 # How far a mode's dots stand from the middle of their group, in rows.
@@ -23,7 +24,7 @@ _LEAST_MILLISECONDS = 1.0
 
 def modes_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure:
     """Time, data, downtime and the longest wait of a ping; a group is a guest with its load."""
-    figure = Figure(figsize=(_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(groups)))
+    figure = new_figure((_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(groups)))
     panels = figure.subplots(1, 4, sharey=True)
     _panel(panels[0], groups, "time [s]", lambda item: item.migration_seconds)
     _panel(panels[1], groups, "data [GB]", lambda item: item.forward_bytes / GB)
@@ -37,9 +38,9 @@ def modes_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure
     panels[0].set_yticks(range(len(groups)), [name for name, _ in groups])
     panels[0].set_ylim(len(groups) - 0.5, -0.5)
     modes = [mode for mode in Mode if any(case.spec.mode == mode for _, cases in groups for case in cases)]
-    handles = [Line2D([], [], marker="o", ls="", color=COLOURS[mode], label=mode) for mode in modes]
+    handles = [legend_entry(marker="o", ls="", color=COLOURS[mode], label=mode) for mode in modes]
     handles.append(
-        Line2D([], [], marker=">", ls="", color=COLOURS["ink"], mfc="none", label="aborted at its limit")
+        legend_entry(marker=">", ls="", color=COLOURS["ink"], mfc="none", label="aborted at its limit")
     )
     legend(figure, panels[0], handles)
     height = figure.get_size_inches()[1]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from analysis.plots.style import COLOURS, legend, logarithmic
+from analysis.plots.style import COLOURS, legend, logarithmic, new_figure
 from analysis.study.cases import CaseSummary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _INCHES = (7.2, 4.6)
 _LINES = ("hybrid", "postcopy", "precopy", "late", "lost", "ink")
@@ -18,7 +21,7 @@ _MARKERS = "osD^v<>"
 
 def rates_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure:
     """Both axes logarithmic; a group is one guest with its load over several rates."""
-    figure = Figure(figsize=_INCHES)
+    figure = new_figure(_INCHES)
     axes = figure.subplots()
     axes.set_xscale("log")
     axes.set_yscale("log")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-
-from analysis.plots.style import COLOURS, legend
+from analysis.plots.style import COLOURS, legend, legend_entry, new_figure
 from analysis.study.cases import CaseSummary
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _WIDTH_INCHES, _ROW_INCHES, _REST_INCHES = 9.6, 0.27, 1.0
 # A phase: its field, its colour, and how far its dots stand from the middle of their row.
@@ -20,7 +21,7 @@ _PHASES = (
 
 def slowdown_picture(cases: Sequence[CaseSummary]) -> Figure:
     """A row per case, a dot per run and phase: 1 is as fast as before, 0 is a guest that stood still."""
-    figure = Figure(figsize=(_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(cases)))
+    figure = new_figure((_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(cases)))
     axes = figure.subplots()
     axes.grid(axis="x")
     axes.axvline(1, color=COLOURS["muted"], lw=1, ls="--")
@@ -34,7 +35,7 @@ def slowdown_picture(cases: Sequence[CaseSummary]) -> Figure:
     axes.set_xlim(left=0)
     axes.set_title("Memory written per second, 1 = before the migration")
     handles = [
-        Line2D([], [], marker="o", ls="", color=COLOURS[colour], label=name) for name, _, colour, _ in _PHASES
+        legend_entry(marker="o", ls="", color=COLOURS[colour], label=name) for name, _, colour, _ in _PHASES
     ]
     legend(figure, axes, handles)
     height = figure.get_size_inches()[1]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import matplotlib
-from matplotlib.artist import Artist
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
 
 from contract.modes import Mode
 
@@ -69,6 +70,7 @@ _STYLE: Any = {
 FIGURE_INCHES = (5.2, 3.9)
 # Fixed margins: laying a figure out by trial draws it twice.
 _MARGINS = {"left": 0.12, "right": 0.98, "top": 0.92, "wspace": 0.3}
+_PNG_DPI = 160
 _BOTTOM_INCHES = 0.55
 _LEGEND_ROW_INCHES = 0.21
 _LETTER_INCHES, _HANDLE_INCHES = 0.078, 0.6
@@ -76,15 +78,48 @@ _LETTER_INCHES, _HANDLE_INCHES = 0.078, 0.6
 _DEFAULTS = ("stroke-linejoin: miter", "stroke-linecap: butt", "stroke-width: 1", "text-anchor: start")
 
 
+def load() -> None:
+    """Import what drawing takes; without this the first picture does.
+
+    What is there then is no garbage for long: it is looked through no more while pictures come and go.
+    """
+    import matplotlib.backends.backend_agg
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
+
+
 def styled() -> AbstractContextManager[None]:
     """Context in which figures are drawn and saved."""
+    import matplotlib
+
     return matplotlib.rc_context(_STYLE)
 
 
-def svg_file(figure: Figure) -> str:
-    """A standalone SVG in the light colours."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+def new_figure(inches: tuple[float, float]) -> Figure:
+    """An empty figure, its width and height in inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=inches)
+
+
+def legend_entry(**style: Any) -> Artist:
+    """A line of this style that stands in a legend only."""
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], **style)
+
+
+def save(draw: Callable[[], Figure], svg: Path, png: Path) -> str:
+    """Draw a figure and write it to both files, in the light colours; returns the SVG."""
+    with styled():
+        figure = draw()
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+        svg.write_text(buffer.getvalue(), encoding="utf-8")
+        figure.savefig(png, dpi=_PNG_DPI, facecolor="white")
     return buffer.getvalue()
 
 
@@ -151,7 +186,16 @@ def logarithmic(axis: Axis) -> None:
         axis.axes.set_xlim(*bounds)
     else:
         axis.axes.set_ylim(*bounds)
+    from matplotlib.ticker import LogLocator
+
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    plain_numbers(axis)
+
+
+def plain_numbers(axis: Axis) -> None:
+    """A logarithmic axis with plain numbers at its ticks, and none between them."""
+    from matplotlib.ticker import NullFormatter
+
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
-from analysis.evidence.ping import PingLog
-from analysis.plots.style import COLOURS
+from analysis.plots.style import COLOURS, new_figure, plain_numbers
 from analysis.run.measure import Measured
 from analysis.run.slowdown import Slowdown
-from analysis.run.timeline import UNKNOWN_PHASE
+from analysis.run.timeline import UNKNOWN_PHASE, Timeline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MARGINS = {"left": 0.09, "right": 0.99, "top": 0.95, "bottom": 0.085, "hspace": 0.14}
 # Enough points for a picture, few enough for a page.
@@ -28,13 +31,58 @@ _PHASE_NAMES = {
 }
 
 
-def timeline_picture(measured: Measured) -> Figure:
-    """Traffic both ways over time, phases shaded, pings below: one migration at a glance."""
-    timeline = measured.timeline
+Numbers = NDArray[np.float64]
+# Edges of bins and a value for each.
+Stairs = tuple[Numbers, Numbers]
+
+
+@dataclass(frozen=True)
+class TimelineData:
+    """What one run's timeline shows, a few kB. Seconds count from the request of the migration.
+
+    span: what is in sight; forward and backward in Mbit/s, requests in kB/s, guest in MiB/s; answered: when
+    pings were sent and their round trips in milliseconds, thinned; lost: when those without an answer were.
+    """
+
+    timeline: Timeline
+    link_rate_bits_per_second: float
+    span: tuple[float, float]
+    forward: Stairs | None
+    backward: Stairs | None
+    requests: Stairs | None
+    guest: Stairs | None
+    answered: Stairs
+    lost: Numbers
+
+
+def timeline_data(measured: Measured) -> TimelineData:
+    """Of a measured run what its timeline shows."""
+    timeline, ping = measured.timeline, measured.ping
     origin = timeline.requested
     end = timeline.completed - origin
-    left, right = -0.06 * end - 0.3, end * 1.12 + 0.5
-    figure = Figure(figsize=(9.6, 6.4))
+    span = -0.06 * end - 0.3, end * 1.12 + 0.5
+    sent, returned = measured.wire.source_sent, measured.wire.destination_sent
+    answered, milliseconds = _visible(ping.answered_sent_at - origin, ping.round_trip_seconds * 1000, *span)
+    kept = _thinned(milliseconds)
+    return TimelineData(
+        timeline=timeline,
+        link_rate_bits_per_second=measured.figures.link_wire_rate_bits_per_second,
+        span=span,
+        forward=_throughput(sent.time - origin, sent.bytes * 8 / 1e6, span),
+        backward=_throughput(returned.time - origin, returned.bytes * 8 / 1e6, span),
+        requests=_throughput(returned.time - origin, returned.payload / 1e3, span),
+        guest=_guest(measured.slowdown, span) if measured.slowdown is not None else None,
+        answered=(answered[kept], milliseconds[kept]),
+        lost=_visible(ping.lost_sent_at - origin, ping.lost_sent_at, *span)[0],
+    )
+
+
+def timeline_picture(data: TimelineData) -> Figure:
+    """Traffic both ways over time, phases shaded, pings below: one migration at a glance."""
+    timeline = data.timeline
+    origin = timeline.requested
+    left, right = data.span
+    figure = new_figure((9.6, 6.4))
     lanes = figure.subplots(5, 1, sharex=True, height_ratios=[4.4, 2.5, 2.5, 2.5, 3.2])
     forward, backward, requests, guest, pings = lanes
     figure.subplots_adjust(**_MARGINS)
@@ -44,69 +92,63 @@ def timeline_picture(measured: Measured) -> Figure:
             axes.axvspan(
                 phase.start - origin, phase.end - origin, color=COLOURS[f"phase-{phase.name}"], lw=0, zorder=0
             )
-    sent, returned = measured.wire.source_sent, measured.wire.destination_sent
-    span = (left, right)
-    _throughput(forward, sent.time - origin, sent.bytes * 8 / 1e6, span, COLOURS["hybrid"])
-    rate = measured.figures.link_wire_rate_bits_per_second
-    forward.axhline(rate / 1e6, color=COLOURS["muted"], lw=0.9, ls="--")
+    _stairs(forward, data.forward, COLOURS["hybrid"], 1.1)
+    forward.axhline(data.link_rate_bits_per_second / 1e6, color=COLOURS["muted"], lw=0.9, ls="--")
     forward.set_ylabel("forward\n[Mbit/s]")
-    _throughput(backward, returned.time - origin, returned.bytes * 8 / 1e6, span, COLOURS["postcopy"])
+    _stairs(backward, data.backward, COLOURS["postcopy"], 1.1)
     backward.set_ylabel("backward\n[Mbit/s]")
-    _throughput(requests, returned.time - origin, returned.payload / 1e3, span, COLOURS["postcopy"])
+    _stairs(requests, data.requests, COLOURS["postcopy"], 1.1)
     requests.set_ylabel("beyond ACKs\n[kB/s]")
     if timeline.border_by_traffic is not None:
         requests.axvline(timeline.border_by_traffic - origin, color=COLOURS["postcopy"], lw=1.2, ls="--")
-    if measured.slowdown is not None:
-        _guest(guest, measured.slowdown, left, right)
+    _stairs(guest, data.guest, COLOURS["late"], 1.3)
     guest.set_ylabel("guest writes\n[MiB/s]")
-    _pings(pings, measured.ping, origin, left, right)
+    _pings(pings, data)
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
-    _phase_names(forward, measured, origin, right - left)
+    _phase_names(forward, timeline, right - left)
     return figure
 
 
-def _throughput(
-    axes: Axes,
-    time: NDArray[np.float64],
-    counter: NDArray[np.float64],
-    span: tuple[float, float],
-    colour: str,
-) -> None:
-    """A counter's growth per second in bins."""
+def _throughput(time: Numbers, counter: Numbers, span: tuple[float, float]) -> Stairs | None:
+    """A counter's growth per second in bins; None where nothing of it is in sight."""
     low, high = max(span[0], time[0]), min(span[1], time[-1])
     # Not finer than two samples, or the bins beat with the 50 ms between them.
     width = max((high - low) / _BINS, 0.1)
     edges = np.arange(low, high, width)
     if len(edges) < 2:
-        return
-    axes.stairs(np.diff(np.interp(edges, time, counter)) / width, edges, color=colour, lw=1.1, baseline=None)
-    axes.set_ylim(bottom=0)
+        return None
+    return edges, np.diff(np.interp(edges, time, counter)) / width
 
 
-def _guest(axes: Axes, slowdown: Slowdown, left: float, right: float) -> None:
+def _guest(slowdown: Slowdown, span: tuple[float, float]) -> Stairs | None:
     """Memory that the guest's own program wrote, second by second; 0 is a guest that stands still."""
-    seconds = [second for second in slowdown.seconds if second.since + 1 > left and second.since < right]
-    if seconds:
-        edges = [*(second.since for second in seconds), seconds[-1].since + 1]
-        # Nothing written in a second is for ever per MiB.
-        written = [1 / second.seconds_per_mib for second in seconds]
-        axes.stairs(written, edges, color=COLOURS["late"], lw=1.3, baseline=None)
-    axes.set_ylim(bottom=0)
+    seconds = [second for second in slowdown.seconds if second.since + 1 > span[0] and second.since < span[1]]
+    if not seconds:
+        return None
+    # Nothing written in a second is for ever per MiB.
+    written = [1 / second.seconds_per_mib for second in seconds]
+    return np.array([*(second.since for second in seconds), seconds[-1].since + 1]), np.array(written)
 
 
-def _pings(axes: Axes, ping: PingLog, origin: float, left: float, right: float) -> None:
+def _stairs(axes: Axes, stairs: Stairs | None, colour: str, width: float) -> None:
+    if stairs is not None:
+        edges, values = stairs
+        axes.stairs(values, edges, color=colour, lw=width, baseline=None)
+        axes.set_ylim(bottom=0)
+
+
+def _pings(axes: Axes, data: TimelineData) -> None:
     """Round trips as dots, lost pings as ticks: each one path, which keeps the page small."""
-    sent, milliseconds = _visible(ping.answered_sent_at - origin, ping.round_trip_seconds * 1000, left, right)
-    kept = _thinned(milliseconds)
+    sent, milliseconds = data.answered
     # Dots are strokes without length and with round ends.
     axes.plot(
-        *_strokes(sent[kept], sent[kept], milliseconds[kept], milliseconds[kept]),
+        *_strokes(sent, sent, milliseconds, milliseconds),
         color=COLOURS["muted"],
         lw=2.4,
         solid_capstyle="round",
     )
-    lost, _ = _visible(ping.lost_sent_at - origin, ping.lost_sent_at, left, right)
+    lost = data.lost
     if len(lost):
         low, high = np.full(len(lost), 0.84), np.full(len(lost), 1.0)
         axes.plot(
@@ -116,8 +158,7 @@ def _pings(axes: Axes, ping: PingLog, origin: float, left: float, right: float) 
             transform=axes.get_xaxis_transform(),
         )
     axes.set_yscale("log")
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(axes.yaxis)
     axes.set_ylim(
         min(0.1, float(milliseconds.min(initial=0.1))), max(1000.0, 3 * float(milliseconds.max(initial=1)))
     )
@@ -151,12 +192,12 @@ def _visible(
     return x[inside], y[inside]
 
 
-def _phase_names(axes: Axes, measured: Measured, origin: float, width: float) -> None:
+def _phase_names(axes: Axes, timeline: Timeline, width: float) -> None:
     """Names above the wide phases; narrow ones are known by their shade (the page has a legend)."""
-    for phase in measured.timeline.phases:
+    for phase in timeline.phases:
         if phase.seconds > 0.09 * width:
             axes.text(
-                (phase.start + phase.end) / 2 - origin,
+                (phase.start + phase.end) / 2 - timeline.requested,
                 1.03,
                 f"{_PHASE_NAMES[phase.name]} {phase.seconds:.2f} s",
                 transform=axes.get_xaxis_transform(),

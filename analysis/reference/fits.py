@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from analysis.reference.published import Published
 from analysis.stats.regression import LineFit, fit_line
 from analysis.study.cases import STRESSED_TABLES, Series
+from analysis.study.frames import Row
 
 
 def published_fits(published: Published, table: str) -> tuple[LineFit | None, LineFit | None]:
@@ -21,7 +20,7 @@ def published_fits(published: Published, table: str) -> tuple[LineFit | None, Li
     )
 
 
-def fits_frame(series: Sequence[Series], published: Published | None) -> pd.DataFrame:
+def fits_rows(series: Sequence[Series], published: Published | None) -> list[Row]:
     """One row per fitted line. Measured: x in bytes, y in seconds or bytes; published: MB as printed."""
     lines: list[tuple[str, str, str, str, str, LineFit | None]] = []
     for line in series:
@@ -31,7 +30,7 @@ def fits_frame(series: Sequence[Series], published: Published | None) -> pd.Data
         time_fit, data_fit = published_fits(published, table) if published else (None, None)
         lines.append(("article", table, "migration_time_s", "s", "MB", time_fit))
         lines.append(("article", table, "transferred_mb", "MB", "MB", data_fit))
-    rows = [
+    return [
         {
             "series": label,
             "table": table,
@@ -55,4 +54,3 @@ def fits_frame(series: Sequence[Series], published: Published | None) -> pd.Data
         for label, table, figure, unit_y, unit_x, fit in lines
         if fit is not None
     ]
-    return pd.DataFrame(rows)

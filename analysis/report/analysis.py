@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from analysis.evidence.pool import Workers
 from analysis.reference.claims import Measurements, Verdict, judge_numbers, judge_statements
 from analysis.reference.published import Published, load_published
 from analysis.study.cases import CaseSummary, Series, measured_series, outcome_words, summarise_cases
-from analysis.study.results import Results, load_results
+from analysis.study.results import Harvest, Results, load_results
 from analysis.study.stability import Check, stability_checks, stability_notices
 from contract.choices import Network
 
@@ -57,12 +59,17 @@ class Analysis:
         return Counter(outcome_words(run) for run in self.results.runs if run.not_intact)
 
 
-def analyse(results_dir: Path, progress: Callable[[int, int], None] | None = None) -> Analysis:
+def analyse(
+    results_dir: Path,
+    progress: Callable[[int, int], None] | None = None,
+    workers: Workers | None = None,
+    harvest: Harvest[Any] | None = None,
+) -> Analysis:
     """Analyse results/<study>/<lab>; InputError (one line) if it is no such directory.
 
-    `progress` is told how many runs are read, and of how many.
+    `progress` is told how many runs are read, and of how many; `workers` and `harvest` as of load_results.
     """
-    return derive(load_results(results_dir, progress=progress))
+    return derive(load_results(results_dir, workers=workers, progress=progress, harvest=harvest))
 
 
 def derive(results: Results) -> Analysis:

@@ -73,13 +73,16 @@ class Text:
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture: inline for the page, `files` beside it; `description` says what is to be seen in it."""
+    """One picture; `svg` gives it for the page, once it is drawn, `files` stand beside that.
+
+    `description` says what is to be seen in it.
+    """
 
     kind: ClassVar[str] = "picture"
     identifier: str
     title: str
     description: str
-    svg: str
+    svg: Callable[[], str]
     files: tuple[Path, ...]
     runs: tuple[Link, ...] = ()
     wide: bool = False

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2.utils import url_quote
-from matplotlib.figure import Figure
 
 from analysis import plots
+from analysis.evidence.pool import Workers
 from analysis.report.analysis import Analysis
 from analysis.report.blocks import Cell, Link, Picture
 from analysis.report.cells import missing
+from analysis.report.extracts import Extracts
 from analysis.study.results import RunResult
 
-_PNG_DPI = 160
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# A plot of more runs is drawn in this process: sending them takes longer, and their memory twice.
+_MOST_RUNS_SENT = 1000
 
 
 def url_path(path: Path) -> str:
@@ -37,12 +44,14 @@ class Context:
     """One report that is being made.
 
     results_link: from the page to the results directory, with a slash at its end; pictures: where they are
-    written; drawn: the files of all pictures so far.
+    written; extracts: what was taken of single runs; workers: who draws; drawn: the files of all pictures.
     """
 
     analysis: Analysis
     results_link: str
     pictures: Path
+    extracts: Extracts
+    workers: Workers
     drawn: list[Path] = field(default_factory=list)
 
     def run_link(self, run: RunResult, text: str | None = None) -> Link:
@@ -82,15 +91,22 @@ class Context:
         identifier: str,
         title: str,
         description: str,
-        figure: Figure,
+        draw: Callable[[], Figure],
         runs: Iterable[RunResult] = (),
         wide: bool = False,
     ) -> Picture:
-        """Write the figure as SVG and PNG, and give it for the page. `description`: what is to be seen."""
-        svg = plots.svg_file(figure)
+        """Have it drawn and written as SVG and PNG, once. `description`: what is to be seen.
+
+        `draw` makes the figure, which may happen in another process.
+        """
         files = (self.pictures / f"{identifier}.svg", self.pictures / f"{identifier}.png")
-        files[0].write_text(svg, encoding="utf-8")
-        figure.savefig(files[1], dpi=_PNG_DPI, facecolor="white")
         self.drawn.extend(files)
-        inline = plots.inline_svg(svg, identifier, f"{title}. {description}")
-        return Picture(identifier, title, description, inline, files, self.full_links(runs), wide)
+        links = self.full_links(runs)
+        drawing = partial(_draw, draw, files, identifier, f"{title}. {description}")
+        begin = self.workers.begin if len(links) <= _MOST_RUNS_SENT else Workers(1).begin
+        return Picture(identifier, title, description, begin(drawing), files, links, wide)
+
+
+def _draw(draw: Callable[[], Figure], files: tuple[Path, Path], identifier: str, label: str) -> str:
+    """Write the picture's files; returns it for the page."""
+    return plots.inline_svg(plots.save(draw, *files), identifier, label)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from analysis.evidence.console import printable
-from analysis.run.formatter import EMPTY, significant
+from analysis.run.formatter import significant
 from analysis.stats.intervals import Bounds, Interval, MedianEstimate
 
 # What begins markup anywhere in a line of GitHub-flavoured Markdown: https://github.github.com/gfm/
@@ -55,20 +55,3 @@ def counts_text(counts: Iterable[tuple[str, int]]) -> str:
 def markdown_text(text: str) -> str:
     """One line of Markdown that shows the text as it is: no markup, no HTML, no end of a table's cell."""
     return _MARKUP.sub(r"\\\1", printable(" ".join(text.split())))
-
-
-def csv_text(value: object) -> object:
-    """A text that no spreadsheet takes for a formula (https://owasp.org/www-community/attacks/CSV_Injection).
-
-    What is not a text, or the text of a number, is left alone.
-    """
-    if not isinstance(value, str):
-        return value
-    text = printable(value)
-    if text == EMPTY or not text.startswith(("=", "+", "-", "@", "\t")):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from analysis import plots
 from analysis.evidence.errors import InputError
+from analysis.evidence.pool import Workers
 from analysis.reference.claims import Verdict
 from analysis.reference.document import claim_record, claims_document
-from analysis.reference.fits import fits_frame
+from analysis.reference.fits import fits_rows
 from analysis.report.analysis import Analysis, analyse
 from analysis.report.appendix import render_appendix
 from analysis.report.context import Context, url_path
-from analysis.report.evidence_csv import write_evidence_tables
-from analysis.report.formats import csv_text
+from analysis.report.csv_files import write_csv
+from analysis.report.extracts import Extracts
 from analysis.report.overview import Summary, summarise
 from analysis.report.page import render_page
 from analysis.report.sections import all_sections
-from analysis.study.frames import cases_frame, readings_frame, runs_frame
+from analysis.study.frames import CASES_COLUMNS, READINGS_COLUMNS, Row, cases_rows, readings_rows, runs_rows
+
+_PUBLISHED = ("number", "value")
 
 
 @dataclass(frozen=True)
@@ -58,22 +59,25 @@ def write_report(
     how many runs are read, and of how many. InputError (one line) if `results_dir` is not a
     results/<study>/<lab> directory, or `output_dir` cannot be written.
     """
-    analysis = analyse(results_dir, progress)
-    with _writing(results_dir, output_dir) as output:
-        (output / "csv").mkdir(exist_ok=True)
-        (output / "pictures").mkdir(exist_ok=True)
-        context = _context(analysis, output)
-        with plots.styled():
+    with Workers() as workers, Extracts() as extracts:
+        workers.prepare(plots.load)
+        analysis = analyse(results_dir, progress, workers, extracts)
+        with _writing(results_dir, output_dir) as output:
+            (output / "csv").mkdir(exist_ok=True)
+            (output / "pictures").mkdir(exist_ok=True)
+            context = _context(analysis, output, extracts, workers)
             sections = all_sections(context)
-        html = output / "report.html"
-        html.write_text(render_page(analysis, sections), encoding="utf-8")
-        return ReportPaths(
-            html=html,
-            claims=_write_claims(analysis, output / "claims.json"),
-            csv=tuple(write_tables(analysis, output / "csv")),
-            pictures=tuple(context.drawn),
-            summary=summarise(analysis),
-        )
+            # While the pictures are drawn.
+            csv = tuple(write_tables(analysis, extracts, output / "csv"))
+            html = output / "report.html"
+            html.write_text(render_page(analysis, sections), encoding="utf-8")
+            return ReportPaths(
+                html=html,
+                claims=_write_claims(analysis, output / "claims.json"),
+                csv=csv,
+                pictures=tuple(context.drawn),
+                summary=summarise(analysis),
+            )
 
 
 def write_appendix(
@@ -86,9 +90,10 @@ def write_appendix(
     `progress` and InputError as there.
     """
     analysis = analyse(results_dir, progress)
-    with _writing(results_dir, output_dir) as output:
+    with _writing(results_dir, output_dir) as output, Extracts() as extracts:
         markdown = output / "report.md"
-        markdown.write_text(render_appendix(_context(analysis, output)), encoding="utf-8")
+        context = _context(analysis, output, extracts, Workers(1))
+        markdown.write_text(render_appendix(context), encoding="utf-8")
         return AppendixPath(markdown, summarise(analysis))
 
 
@@ -104,10 +109,10 @@ def _writing(results_dir: Path, output_dir: Path | None) -> Iterator[Path]:
         raise InputError(f"{reason}; --output writes the report to another place") from error
 
 
-def _context(analysis: Analysis, output: Path) -> Context:
+def _context(analysis: Analysis, output: Path, extracts: Extracts, workers: Workers) -> Context:
     # Relative, so that results and report can be moved together.
     results_link = url_path(Path(os.path.relpath(analysis.results.directory, output))) + "/"
-    return Context(analysis, results_link, output / "pictures")
+    return Context(analysis, results_link, output / "pictures", extracts, workers)
 
 
 def _all_verdicts(analysis: Analysis) -> tuple[Verdict, ...]:
@@ -130,21 +135,21 @@ def _claim_row(verdict: Verdict) -> dict[str, Any]:
     return {**record, "low": low, "high": high, "runs": " ".join(record["runs"])}
 
 
-def write_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
+def write_tables(analysis: Analysis, extracts: Extracts, directory: Path) -> Iterator[Path]:
     """Write each table as CSV into the directory; yields the files."""
     published = analysis.published.numbers if analysis.published else {}
-    frames = {
-        "runs": runs_frame(analysis.results),
-        "cases": cases_frame(analysis.cases),
-        "sources": readings_frame(analysis.results),
-        "fits": fits_frame(analysis.series, analysis.published),
-        "claims": pd.DataFrame([_claim_row(verdict) for verdict in _all_verdicts(analysis)]),
-        "warnings": pd.DataFrame([asdict(notice) for notice in analysis.results.notices]),
-        "stability": pd.DataFrame([asdict(check) for check in analysis.stability]),
-        "published": pd.DataFrame(list(published.items()), columns=["number", "value"]),
+    tables: Mapping[str, tuple[Sequence[Row], Sequence[str]]] = {
+        "runs": (runs_rows(analysis.results), ()),
+        "cases": (cases_rows(analysis.cases), CASES_COLUMNS),
+        "sources": (readings_rows(analysis.results), READINGS_COLUMNS),
+        "fits": (fits_rows(analysis.series, analysis.published), ()),
+        "claims": ([_claim_row(verdict) for verdict in _all_verdicts(analysis)], ()),
+        "warnings": ([asdict(notice) for notice in analysis.results.notices], ()),
+        "stability": ([asdict(check) for check in analysis.stability], ()),
+        "published": ([{"number": name, "value": value} for name, value in published.items()], _PUBLISHED),
     }
-    for name, frame in frames.items():
+    for name, (rows, columns) in tables.items():
         path = directory / f"{name}.csv"
-        frame.map(csv_text).to_csv(path, index=False)
+        write_csv(path, rows, columns)
         yield path
-    yield from write_evidence_tables(analysis, directory)
+    yield from extracts.write_tables(analysis.results.runs, directory)

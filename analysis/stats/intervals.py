@@ -9,8 +9,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 Values = NDArray[np.float64]
 
@@ -77,7 +77,7 @@ def _median_interval(ordered: Values, level: float) -> tuple[float, float]:
 @cache
 def _interval_rank(count: int, level: float) -> int:
     """The largest k with P(fewer than k of n below the median) <= (1 - level) / 2."""
-    return int(stats.binom.ppf((1 - level) / 2, count, 0.5))
+    return int(scipy.stats.binom.ppf((1 - level) / 2, count, 0.5))
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ def share_bounds(hits: int, count: int) -> Bounds:
     Never in n runs: at most 1 - 5 %^(1/n) (about 3 / n, the rule of three). `count` is above 0.
     """
     tail = (1 - LEVEL) / (1 if hits in (0, count) else 2)
-    low = float(stats.beta.ppf(tail, hits, count - hits + 1)) if hits else 0.0
-    high = float(stats.beta.ppf(1 - tail, hits + 1, count - hits)) if hits < count else 1.0
+    low = float(scipy.stats.beta.ppf(tail, hits, count - hits + 1)) if hits else 0.0
+    high = float(scipy.stats.beta.ppf(1 - tail, hits + 1, count - hits)) if hits < count else 1.0
     return Bounds(low, high)
 
 

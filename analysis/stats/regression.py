@@ -8,8 +8,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.stats.intervals import LEVEL, Bounds, Values
 
@@ -56,8 +56,8 @@ def fit_line(x: Sequence[float], y: Sequence[float]) -> LineFit | None:
     if distinct < 3:
         return None
     count = len(x)
-    fit = stats.linregress(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
-    factor = float(stats.t.ppf((1 + LEVEL) / 2, count - 2))
+    fit = scipy.stats.linregress(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
+    factor = float(scipy.stats.t.ppf((1 + LEVEL) / 2, count - 2))
     slope, intercept = float(fit.slope), float(fit.intercept)
     left = np.asarray(y, dtype=float) - (intercept + slope * np.asarray(x, dtype=float))
     slope_error, intercept_error = float(fit.stderr), float(fit.intercept_stderr)
@@ -93,7 +93,7 @@ def _fit_bend(x: Values, y: Values) -> Bend | None:
     value = 4 * c / b
     gradient = np.array([0.0, -value / b, 4 / b])
     error = math.sqrt(float(left @ left) / (count - 3) * float(gradient @ inverse @ gradient))
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, count - 3)) * error
+    reach = float(scipy.stats.t.ppf((1 + LEVEL) / 2, count - 3)) * error
     return Bend(
         first_slope=float((b - 2 * c) / half),
         last_slope=float((b + 2 * c) / half),
@@ -133,7 +133,7 @@ class LeastSquares:
         """How far one further observation at x may lie from the fitted value, at LEVEL; 0: the line."""
         row = np.asarray(x, dtype=float)
         variance = observations * self.at(x) ** 2 + float(row @ self.spread @ row)
-        return float(stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.residual * math.sqrt(variance)
+        return float(scipy.stats.t.ppf((1 + LEVEL) / 2, self.freedom)) * self.residual * math.sqrt(variance)
 
 
 def least_squares(x: Numbers, y: Numbers, loads: Sequence[Hashable]) -> LeastSquares | None:

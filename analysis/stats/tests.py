@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+import scipy
 
 from analysis.stats.intervals import LEVEL, Derived, Interval, derive, interval_median
 
@@ -173,10 +173,12 @@ def _rank_sum_p(first: Sequence[float], second: Sequence[float]) -> float:
     Not by scipy: its exact method ranks as if there were no ties, and its default is the normal approximation
     then. Of 1, 2, 2, 3, 3 against 2, 3, 3, 4, 4 they give 0.151 and 0.125, the exact p is 0.190.
     """
-    ranks = stats.rankdata([*first, *second])
+    ranks = scipy.stats.rankdata([*first, *second])
     size, total = len(first), len(ranks)
     if math.comb(total, size) > _EXACT_LIMIT:
-        return float(stats.mannwhitneyu(first, second, alternative="two-sided", method="asymptotic").pvalue)
+        return float(
+            scipy.stats.mannwhitneyu(first, second, alternative="two-sided", method="asymptotic").pvalue
+        )
     expected = size * (total + 1) / 2
     seen = abs(float(ranks[:size].sum()) - expected)
     sums = np.fromiter((sum(chosen) for chosen in combinations(ranks.tolist(), size)), dtype=float)
@@ -194,4 +196,4 @@ def _signed_rank_p(differences: Sequence[float]) -> float:
     if not len(kept):
         return 1.0
     whole = len(np.unique(np.abs(kept))) == len(kept) <= _EXACT_PAIRS
-    return float(stats.wilcoxon(kept, method="exact" if whole else "auto").pvalue)
+    return float(scipy.stats.wilcoxon(kept, method="exact" if whole else "auto").pvalue)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.stats.intervals import LEVEL, Bounds
 
@@ -36,7 +36,7 @@ def rank_correlation(x: Sequence[float], y: Sequence[float]) -> RankCorrelation 
     """
     if len(set(x)) < 2 or len(set(y)) < 2:
         return None
-    found = stats.kendalltau(x, y, method="asymptotic")
+    found = scipy.stats.kendalltau(x, y, method="asymptotic")
     tau, p = float(found.statistic), float(found.pvalue)
     if len(x) <= _PERMUTED_LIMIT:
         p = _permuted_p(np.asarray(x, dtype=float), np.asarray(y, dtype=float))
@@ -102,7 +102,7 @@ def drift(groups: Sequence[Sequence[tuple[float, float]]]) -> Drift | None:
         return None
     least = min(1.0, 2 * math.prod(1 / math.factorial(size) for size in sizes))
     deviation = math.sqrt(sum(size * (size - 1) * (2 * size + 5) for size in sizes) / 18)
-    reach = float(stats.norm.ppf((1 + LEVEL) / 2)) * deviation
+    reach = float(scipy.stats.norm.ppf((1 + LEVEL) / 2)) * deviation
     low, high = math.floor((len(made) - reach) / 2) - 1, math.ceil((len(made) + reach) / 2)
     return Drift(
         count=sum(sizes),
@@ -125,7 +125,7 @@ def _concordance_p(sizes: Sequence[int], concordance: float, deviation: float) -
     """Two-sided p of the summed concordance; ties only make it smaller, so they err to the safe side."""
     pairs = sum(size * (size - 1) // 2 for size in sizes)
     if pairs > _EXACT_PAIRS:
-        return float(2 * stats.norm.sf(max(0.0, abs(concordance) - 1) / deviation))
+        return float(2 * scipy.stats.norm.sf(max(0.0, abs(concordance) - 1) / deviation))
     # Discordant pairs of n values in random order: a sum of uniform 0..0, 0..1, ... 0..n-1.
     chances = np.ones(1)
     for size in sizes:

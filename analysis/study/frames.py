@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-
-import pandas as pd
 
 from analysis.evidence.records import lab_of
 from analysis.run.metrics import readings
 from analysis.study.cases import CaseSummary
 from analysis.study.results import Results
 
+# Columns by their names; None is an empty field.
+Row = Mapping[str, object]
+READINGS_COLUMNS = ("run", "case", "quantity", "source", "value", "unit")
+CASES_COLUMNS = ("case", "planned", "figure", "count", "median", "minimum", "maximum", "low", "high")
 
-def runs_frame(results: Results) -> pd.DataFrame:
+
+def runs_rows(results: Results) -> list[Row]:
     """One row per run: its directory, spec, outcome and every metric (units are in the columns' names)."""
-    rows = []
+    rows: list[Row] = []
     for run in results.runs:
         record = run.record
         rows.append(
@@ -39,18 +42,24 @@ def runs_frame(results: Results) -> pd.DataFrame:
                 **(run.figures.by_name() if run.figures else {}),
             }
         )
-    return pd.DataFrame(rows)
+    return rows
 
 
-def readings_frame(results: Results) -> pd.DataFrame:
+def readings_rows(results: Results) -> list[Row]:
     """One row per run, quantity and source, to hold the sources against each other."""
-    rows = [
-        (run.path, run.record.case, reading.quantity, reading.source, reading.value, reading.unit.name)
+    return [
+        {
+            "run": run.path,
+            "case": run.record.case,
+            "quantity": reading.quantity,
+            "source": reading.source,
+            "value": reading.value,
+            "unit": reading.unit.name,
+        }
         for run in results.runs
         if run.figures is not None
         for reading in readings(run.figures)
     ]
-    return pd.DataFrame(rows, columns=["run", "case", "quantity", "source", "value", "unit"])
 
 
 _CASE_FIGURES = (
@@ -67,9 +76,9 @@ _CASE_FIGURES = (
 )
 
 
-def cases_frame(cases: Sequence[CaseSummary]) -> pd.DataFrame:
+def cases_rows(cases: Sequence[CaseSummary]) -> list[Row]:
     """One row per case and figure over its counted runs; no interval (low, high) with too few of them."""
-    rows = []
+    rows: list[Row] = []
     for case in cases:
         for figure in _CASE_FIGURES:
             estimate = case.estimate(figure)
@@ -77,5 +86,4 @@ def cases_frame(cases: Sequence[CaseSummary]) -> pd.DataFrame:
                 rows.append(
                     {"case": case.case, "planned": case.planned, "figure": figure, **asdict(estimate)}
                 )
-    columns = ["case", "planned", "figure", "count", "median", "minimum", "maximum", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    return rows

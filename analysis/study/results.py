@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol, TypeVar
 
 from analysis.evidence.errors import EvidenceError, InputError
 from analysis.evidence.files import stored_at
 from analysis.evidence.logs import read_evidence
 from analysis.evidence.nova_log import patterns_of
-from analysis.evidence.pool import map_in_order
+from analysis.evidence.pool import Workers, map_in_order
 from analysis.evidence.records import lab_of, read_labs, read_run, read_study
 from analysis.run.findings import Findings, doubts, findings_of
 from analysis.run.measure import Measured, measure_run
@@ -22,6 +23,7 @@ from contract.choices import Backend
 from contract.outcomes import GOOD_OUTCOMES, NOT_INTACT_CAUSES, RunOutcome
 from contract.records import LabRecord, RunRecord, StudyRecord
 
+T = TypeVar("T")
 EXCLUDED = "run excluded from the figures"
 NOTED = "noted"
 # What is on the wire is more than what QEMU counts, by all headers; counters are a sample late at most.
@@ -100,13 +102,28 @@ class Results:
         return self.labs[-1]
 
 
+class Harvest(Protocol[T]):
+    """Takes what it wants of every run that is measured."""
+
+    def take(self, path: str, measured: Measured) -> T:
+        """Of the run at this path; called where the run is read, which may be another process."""
+
+    def keep(self, taken: T) -> None:
+        """Called in this process, run by run in their order."""
+
+
 def load_results(
-    directory: Path, *, workers: int | None = None, progress: Callable[[int, int], None] | None = None
+    directory: Path,
+    *,
+    workers: Workers | int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    harvest: Harvest[Any] | None = None,
 ) -> Results:
     """Analyse results/<study>/<lab>. InputError if it is not such a directory; bad runs become notices.
 
-    `workers`: processes to use, see analysis.pool; the result is the same. `progress` is told how many runs
-    are done, and of how many.
+    `workers`: processes to use, or how many; the result is the same. `progress` is told how many runs are
+    done, and of how many. `harvest` takes what else it wants of each run while that is read: evidence is
+    read once.
     """
     if not (directory / "study.json").is_file():
         raise InputError(
@@ -120,10 +137,14 @@ def load_results(
     runs: list[RunResult] = []
     notices: list[Notice] = []
     paths = [path.relative_to(directory).as_posix() for path in sorted((directory / "runs").glob("*/*/"))]
-    load = partial(_load_run, directory, study.name, frozenset(study.specs), labs)
-    for number, (result, found) in enumerate(map_in_order(load, paths, workers), start=1):
+    take = harvest.take if harvest is not None else None
+    load = partial(_load_run, directory, study.name, frozenset(study.specs), labs, take)
+    loaded = workers.map(load, paths) if isinstance(workers, Workers) else map_in_order(load, paths, workers)
+    for number, (result, found, taken) in enumerate(loaded, start=1):
         if result is not None:
             runs.append(result)
+        if harvest is not None and taken is not None:
+            harvest.keep(taken)
         notices.extend(found)
         if progress is not None:
             progress(number, len(paths))
@@ -151,27 +172,36 @@ def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
 
 
 def _load_run(
-    directory: Path, study: str, cases: frozenset[str], labs: Sequence[LabRecord], path: str
-) -> tuple[RunResult | None, list[Notice]]:
-    """One run, analysed; None where not even its record can be read."""
+    directory: Path,
+    study: str,
+    cases: frozenset[str],
+    labs: Sequence[LabRecord],
+    take: Callable[[str, Measured], T] | None,
+    path: str,
+) -> tuple[RunResult | None, list[Notice], T | None]:
+    """One run, analysed, with what was taken of it; None where not even its record can be read."""
     try:
         record = _read_record(directory / path, study, cases)
     except EvidenceError as error:
-        return None, [_notice(path, error)]
-    return _analyse_run(directory / path, path, record, lab_of(record, labs))
+        return None, [_notice(path, error)], None
+    return _analyse_run(directory / path, path, record, lab_of(record, labs), take)
 
 
 def _analyse_run(
-    run_dir: Path, path: str, record: RunRecord, lab: LabRecord
-) -> tuple[RunResult, list[Notice]]:
+    run_dir: Path,
+    path: str,
+    record: RunRecord,
+    lab: LabRecord,
+    take: Callable[[str, Measured], T] | None,
+) -> tuple[RunResult, list[Notice], T | None]:
     notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
     failure = _failure(record) if record.outcome not in GOOD_OUTCOMES else None
     if failure is not None and not RunResult(path, record, None, failure).not_intact:
-        return RunResult(path, record, None, failure), notices
+        return RunResult(path, record, None, failure), notices, None
     try:
         measured = measure_run(record, read_evidence(run_dir, lab.log_patterns, record.nova.server_id), lab)
     except EvidenceError as error:
-        return RunResult(path, record, None, failure or str(error)), [*notices, _notice(path, error)]
+        return RunResult(path, record, None, failure or str(error)), [*notices, _notice(path, error)], None
     excluded = failure
     if not record.valid:
         excluded = record.invalid_reason or "marked invalid"
@@ -180,7 +210,8 @@ def _analyse_run(
     for file, text in (*_doubts(measured), *doubts(findings)):
         name, _, line = file.partition(":")
         notices.append(Notice(f"{path}/{name}", int(line) if line else None, text, NOTED))
-    return RunResult(path, record, measured.figures, excluded, findings), notices
+    result = RunResult(path, record, measured.figures, excluded, findings)
+    return result, notices, take(path, measured) if take is not None else None
 
 
 def _failure(record: RunRecord) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from analysis import plots
 from analysis.evidence.units import MB, MIB
@@ -83,14 +84,14 @@ def _unloaded(context: Context) -> Iterator[Block]:
                 "figure-1",
                 "Figure 1: migration time and outage of unloaded guests",
                 words("article.unloaded_time"),
-                plots.unloaded_time(analysis.published, cases),
+                partial(plots.unloaded_time, analysis.published, cases),
                 runs,
             ),
             context.picture(
                 "figure-2",
                 "Figure 2: data transferred by unloaded guests",
                 words("article.unloaded_data"),
-                plots.unloaded_data(analysis.published, cases),
+                partial(plots.unloaded_data, analysis.published, cases),
                 runs,
             ),
         )
@@ -111,14 +112,14 @@ def _stressed(context: Context, number: int, name: str, step: int) -> Iterator[B
                 f"figure-{number}",
                 f"Figure {number}: migration time, steps of {step} MiB",
                 words("article.stressed"),
-                plots.stressed_time(name, published, series),
+                partial(plots.stressed_time, name, published, series),
                 runs,
             ),
             context.picture(
                 f"figure-{number + 1}",
                 f"Figure {number + 1}: data transferred, steps of {step} MiB",
                 words("article.stressed"),
-                plots.stressed_data(name, published, series),
+                partial(plots.stressed_data, name, published, series),
                 runs,
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import groupby
 
 from analysis import plots
@@ -36,7 +37,6 @@ from analysis.study.outage_causes import (
     cause_lines,
     suspicion,
 )
-from analysis.study.results import load_measured
 from contract.choices import Network
 
 _TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
@@ -177,21 +177,20 @@ def _folds(context: Context) -> Iterator[Fold]:
         run = typical_run(case)
         if run is None or not attributed([run]):
             continue
-        measured = load_measured(context.analysis.results.directory, run.path, context.analysis.results.labs)
-        assert measured.attribution is not None
-        drawn = plots.attribution_picture(measured.attribution, measured.timeline)
-        if drawn is None:
+        pictures = context.extracts.pictures(run.path)
+        found, timeline = pictures.attribution, pictures.timeline.timeline
+        if found is None or not any(stream.lost for stream in found.streams):
             continue
         picture = context.picture(
             f"attribution-{case.case}",
             f"Pings lost by {case.case}, run {run.path.rsplit('/', 1)[-1]}",
             words("attribution.picture"),
-            drawn,
+            partial(plots.attribution_picture, found, timeline),
             [run],
             wide=True,
         )
-        lost = measured.attribution.finest.lost
-        blocks: list[Block] = [picture, _verdicts(case, lost, measured.timeline.requested)]
+        lost = found.finest.lost
+        blocks: list[Block] = [picture, _verdicts(case, lost, timeline.requested)]
         yield Fold(f"attribution-fold-{case.case}", case.case, blocks, f"{len(lost)} pings lost")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from analysis import plots
 from analysis.report.blocks import (
@@ -31,7 +32,7 @@ from analysis.report.context import Context
 from analysis.report.words import words
 from analysis.run.timeline import REQUESTED, Timeline
 from analysis.study.cases import CaseSummary
-from analysis.study.results import RunResult, load_measured
+from analysis.study.results import RunResult
 
 # Name of a phase, its figure, and the colour of its part of a bar.
 _PHASES = (
@@ -101,20 +102,20 @@ def _timelines(context: Context) -> Iterator[Fold]:
     """One fold per case that migrated."""
     typical = [(case, run) for case in context.analysis.cases if (run := typical_run(case)) is not None]
     longest = max((run.figures.migration_seconds for _, run in typical if run.figures), default=0.0)
-    labs = context.analysis.results.labs
     for case, run in typical:
-        measured = load_measured(context.analysis.results.directory, run.path, labs)
+        found = context.extracts.pictures(run.path).timeline
         picture = context.picture(
             f"timeline-{case.case}",
             f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",
             "Seconds since the migration was asked for.",
-            plots.timeline_picture(measured),
+            partial(plots.timeline_picture, found),
             [run],
             wide=True,
         )
-        moments = "; ".join(f"{name} {time}" for name, time in _moments(measured.timeline))
-        seconds = measured.figures.migration_seconds
-        note = f"{seconds:.2f} s" if measured.figures.converged else f"> {seconds:.1f} s, aborted"
+        moments = "; ".join(f"{name} {time}" for name, time in _moments(found.timeline))
+        assert run.figures is not None
+        seconds = run.figures.migration_seconds
+        note = f"{seconds:.2f} s" if run.figures.converged else f"> {seconds:.1f} s, aborted"
         yield Fold(
             f"case-{case.case}",
             case.case,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from analysis import plots
 from analysis.evidence.units import GB, MB, MIB
 from analysis.plots.bound import published_bound
@@ -27,7 +29,7 @@ def section(context: Context) -> Section | None:
         "bound-picture",
         "Every run against the link",
         words("lines.picture"),
-        plots.bound_picture(context.analysis.published, runs),
+        partial(plots.bound_picture, context.analysis.published, runs),
         runs,
     )
     fits = fits_table(context)

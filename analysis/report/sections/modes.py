@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from analysis import plots
 from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
@@ -20,7 +22,7 @@ def section(context: Context) -> Section | None:
         "modes-picture",
         "Same guest, same load, same link: the modes beside each other",
         words("variants.modes"),
-        plots.modes_picture(groups),
+        partial(plots.modes_picture, groups),
         runs,
         wide=True,
     )

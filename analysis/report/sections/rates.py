@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from analysis import plots
 from analysis.report.blocks import Section, folded_if_long
 from analysis.report.context import Context
@@ -18,7 +20,7 @@ def section(context: Context) -> Section | None:
         "rates-picture",
         "Migration time over the link's rate",
         words("variants.rates"),
-        plots.rates_picture(groups),
+        partial(plots.rates_picture, groups),
         [run for _, cases in groups for case in cases for run in case.counted],
     )
     slowest = min(case.spec.link_rate_bits_per_second for _, cases in groups for case in cases)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def section(context: Context) -> Section | None:
             "slowdown-picture",
             "How fast the guest wrote its memory while it was migrated",
             words("slowdown.picture"),
-            plots.slowdown_picture(watched),
+            partial(plots.slowdown_picture, watched),
             [run for case in watched for run in measured_runs(case) if _speeds(run)],
             wide=True,
         )

@@ -27,7 +27,7 @@ from analysis.evidence.ping import parse_ping
 from analysis.evidence.progress import parse_progress
 from analysis.evidence.qemu_migrate import parse_qemu_migrate
 from analysis.report.analysis import derive
-from analysis.study.frames import readings_frame, runs_frame
+from analysis.study.frames import readings_rows, runs_rows
 from analysis.study.results import EXCLUDED, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
 from tests.unit.analysis.damage import damaged
@@ -138,7 +138,7 @@ def test_any_damage_to_a_run_excludes_it_or_nothing(results: Path, data: st.Data
             write_sums(first)
         loaded = load_results(results)
         analysis = derive(loaded)
-        text = runs_frame(loaded).to_csv() + readings_frame(loaded).to_csv() + repr(analysis.results.notices)
+        text = repr((runs_rows(loaded), readings_rows(loaded), analysis.results.notices))
         text.encode()
     finally:
         (first / file).write_bytes(before)

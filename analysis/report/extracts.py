@@ -1,20 +1,23 @@
-"""CSV with a row per lost ping, per second of a guest, per clock: read again run by run, never kept."""
+"""What the report shows of single runs: a row per lost ping, per second of a guest, per clock; pictures."""
 
 from __future__ import annotations
 
 import csv
+import pickle
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from io import SEEK_END, StringIO
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import Any, Self
 
-from analysis.evidence.pool import map_in_order
-from analysis.report.analysis import Analysis
-from analysis.report.formats import csv_text
-from analysis.run.attribution import COARSE, FINE
+from analysis.plots import TimelineData, timeline_data
+from analysis.report.csv_files import csv_text
+from analysis.run.attribution import COARSE, FINE, Attribution
 from analysis.run.measure import Measured
-from analysis.study.results import RunResult, load_measured
-from contract.records import LabRecord
+from analysis.study.results import RunResult
 
 Row = Mapping[str, Any]
 
@@ -63,48 +66,93 @@ _CLOCK = (
 )
 
 
-def write_evidence_tables(analysis: Analysis, directory: Path) -> Iterator[Path]:
-    """Write attribution.csv, slowdown.csv and clock.csv into the directory; yields the files.
+@dataclass(frozen=True)
+class RunExtract:
+    """What the report shows of one run beyond its metrics: rows of CSV, and its pictures' data, pickled."""
 
-    A table without rows is written with its head, so that whoever reads it need not ask whether it is there.
+    path: str
+    pings: str
+    seconds: str
+    pictures: bytes
+
+
+@dataclass(frozen=True)
+class RunPictures:
+    """What the pictures of one run show."""
+
+    timeline: TimelineData
+    attribution: Attribution | None
+
+
+class Extracts(AbstractContextManager["Extracts"]):
+    """The extracts of all runs, inside `with`: a few kB of each, on disk, since there may be many.
+
+    A `Harvest` of load_results.
     """
-    yield _write(directory / "clock.csv", _CLOCK, _clock_rows(analysis.results.runs))
-    runs = [run.path for run in analysis.results.runs if _has_more(run)]
-    read = partial(_rows_of, analysis.results.directory, analysis.results.labs)
-    attribution, slowdown = directory / "attribution.csv", directory / "slowdown.csv"
-    with (
-        attribution.open("w", newline="", encoding="utf-8") as pings,
-        slowdown.open("w", newline="", encoding="utf-8") as seconds,
-    ):
-        writers = csv.DictWriter(pings, _ATTRIBUTION), csv.DictWriter(seconds, _SLOWDOWN)
-        for writer in writers:
-            writer.writeheader()
-        for rows in map_in_order(read, runs):
-            for writer, found in zip(writers, rows, strict=True):
-                writer.writerows(map(_safe, found))
-    yield from (attribution, slowdown)
+
+    def __enter__(self) -> Self:
+        self._files = ExitStack()
+        self._pings = self._files.enter_context(TemporaryFile())
+        self._seconds = self._files.enter_context(TemporaryFile())
+        self._pictures = self._files.enter_context(TemporaryFile())
+        self._places: dict[str, tuple[int, int]] = {}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    @staticmethod
+    def take(path: str, measured: Measured) -> RunExtract:
+        pictures = RunPictures(timeline_data(measured), measured.attribution)
+        return RunExtract(
+            path=path,
+            pings=_csv_text(_ATTRIBUTION, _ping_rows(path, measured)),
+            seconds=_csv_text(_SLOWDOWN, _second_rows(path, measured)),
+            pictures=pickle.dumps(pictures),
+        )
+
+    def keep(self, taken: RunExtract) -> None:
+        self._pings.write(taken.pings.encode())
+        self._seconds.write(taken.seconds.encode())
+        self._places[taken.path] = self._pictures.tell(), len(taken.pictures)
+        self._pictures.write(taken.pictures)
+
+    def pictures(self, path: str) -> RunPictures:
+        """Of the measured run at this path, as in RunResult."""
+        start, length = self._places[path]
+        self._pictures.seek(start)
+        found: RunPictures = pickle.loads(self._pictures.read(length))
+        self._pictures.seek(0, SEEK_END)
+        return found
+
+    def write_tables(self, runs: Iterable[RunResult], directory: Path) -> Iterator[Path]:
+        """Write clock.csv, attribution.csv and slowdown.csv into the directory; yields the files.
+
+        A table without rows is written with its head, so that whoever reads it need not ask whether it is
+        there.
+        """
+        clock = directory / "clock.csv"
+        clock.write_bytes((_head(_CLOCK) + _csv_text(_CLOCK, _clock_rows(runs))).encode())
+        yield clock
+        tables = (("attribution.csv", _ATTRIBUTION, self._pings), ("slowdown.csv", _SLOWDOWN, self._seconds))
+        for name, columns, rows in tables:
+            with (directory / name).open("wb") as target:
+                target.write(_head(columns).encode())
+                rows.seek(0)
+                shutil.copyfileobj(rows, target)
+            yield directory / name
 
 
-def _write(path: Path, columns: tuple[str, ...], rows: Iterable[Row]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as target:
-        writer = csv.DictWriter(target, columns)
-        writer.writeheader()
-        writer.writerows(map(_safe, rows))
-    return path
+def _head(columns: Sequence[str]) -> str:
+    return _csv_text(columns, [dict(zip(columns, columns, strict=True))])
 
 
-def _safe(row: Row) -> Row:
-    return {name: csv_text(value) for name, value in row.items()}
-
-
-def _has_more(run: RunResult) -> bool:
-    findings = run.findings
-    return findings is not None and (findings.attribution is not None or findings.slowdown is not None)
-
-
-def _rows_of(directory: Path, labs: Sequence[LabRecord], path: str) -> tuple[list[Row], list[Row]]:
-    measured = load_measured(directory, path, labs)
-    return list(_ping_rows(path, measured)), list(_second_rows(path, measured))
+def _csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    text = StringIO(newline="")
+    csv.DictWriter(text, columns).writerows(
+        {name: csv_text(value) for name, value in row.items()} for row in rows
+    )
+    return text.getvalue()
 
 
 def _ping_rows(path: str, measured: Measured) -> Iterator[Row]:
