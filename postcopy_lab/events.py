@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -28,11 +29,12 @@ REFUSING_ACTIONS = (
     "ansible.builtin.validate_argument_spec",
     PLAN_ACTION,
 )
-ARGUMENT_CHECK = re.compile(r"^Validating arguments against arg spec .+? - (?P<what>.+)$")
+ARGUMENT_CHECK_ACTION = "ansible.builtin.validate_argument_spec"
+# What a playbook reports of a run or of a check, as data (docs/modules/event.md).
+REPORT_ACTION = "postcopy.lab.event"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ERROR_MARKS = ("ERROR!", "[ERROR]:")
 TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
-DEBUG_ACTION = "ansible.builtin.debug"
 HOST_EVENTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
 
 
@@ -52,7 +54,29 @@ class Failure:
     @property
     def refused(self) -> bool:
         """Whether a check said no, before the thing itself was tried."""
-        return self.unreachable or self.role == "prechecks" or self.action in REFUSING_ACTIONS
+        return self.unreachable or self.action in REFUSING_ACTIONS
+
+
+class ReportKind(StrEnum):
+    """What a playbook may report."""
+
+    RUN_BEGINS = "run_begins"
+    RUN_ENDS = "run_ends"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a playbook reported; a note has no place among the runs, and only a run's end has an outcome."""
+
+    kind: ReportKind
+    text: str
+    case: str = ""
+    repetition: int = 0
+    number: int = 0
+    total: int = 0
+    outcome: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,6 +130,28 @@ def failure_of(event: Event) -> Failure | None:
         message=failure_message(data.get("res") or {}),
         unreachable=kind == "runner_on_unreachable",
         unprovisioned=bool((data.get("res") or {}).get("unprovisioned")),
+    )
+
+
+def report_of(event: Event) -> Report | None:
+    """What the playbook reports with this event; None for other events.
+
+    Raises:
+        KeyError, ValueError: the event is not of this version of the collection.
+    """
+    data = event.get("event_data") or {}
+    if event.get("event") != "runner_on_ok" or data.get("task_action") != REPORT_ACTION:
+        return None
+    reported = {key: value for key, value in data["res"]["event"].items() if value is not None}
+    return Report(
+        kind=ReportKind(reported["kind"]),
+        text=one_line(str(reported.get("text", ""))),
+        case=str(reported.get("case", "")),
+        repetition=int(reported.get("repetition", 0)),
+        number=int(reported.get("number", 0)),
+        total=int(reported.get("total", 0)),
+        outcome=str(reported.get("outcome", "")),
+        path=str(reported.get("path", "")),
     )
 
 
@@ -227,8 +273,9 @@ class TaskFold:
             failure = failure_of(event)
             if failure is not None:
                 self._failures.append(failure)
-            if data.get("task_action") == DEBUG_ACTION:
-                self._said = one_line(str((data.get("res") or {}).get("msg") or ""))
+            report = report_of(event)
+            if report is not None:
+                self._said = report.text
         return None
 
     @property
@@ -291,9 +338,8 @@ class StepFold:
 
 
 def _role_words(first: TaskDone) -> str:
-    """What a role says of itself: its first task checks its arguments and repeats their description."""
-    match = ARGUMENT_CHECK.match(first.name) if first.role else None
-    return match["what"] if match else ""
+    """What a role says of itself: Ansible's check of its arguments comes first and ends in it."""
+    return first.name.partition(" - ")[2] if first.action == ARGUMENT_CHECK_ACTION else ""
 
 
 def short_place(place: str, root: PurePosixPath) -> str:

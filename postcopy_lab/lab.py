@@ -114,7 +114,7 @@ def run_steps(
     with open_board(make_console()) as board:
         progress = StepProgress(
             board,
-            expected_seconds=read_durations(lab.inventory.state_dir, playbook),
+            expected_seconds=read_durations(lab.project, lab.inventory.state_dir, playbook),
         )
         outcome = run(lab, board, playbook, extra_vars, progress, logs)
     raise_if_stopped(outcome, lab.command(playbook))

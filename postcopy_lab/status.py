@@ -93,7 +93,6 @@ def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[s
         table.add_column(title)
     for node in inventory.nodes:
         known = facts.get(node.name, {})
-        qemu = (known.get("local_facts") or {}).get("postcopy_lab_qemu") or {}
         state = "up" if node.name in up else "down"
         table.add_row(
             node.name,
@@ -101,7 +100,7 @@ def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[s
             node.address,
             state,
             str(known.get("os") or ""),
-            str(qemu.get("accelerator") or ""),
+            accelerator(known),
             str(known.get("qemu_version") or ""),
             str(known.get("libvirt_version") or ""),
             gib_words(known.get("services_bytes")),
@@ -110,6 +109,12 @@ def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[s
             style=None if state == "up" else "red",
         )
     return table
+
+
+def accelerator(facts: Mapping[str, Any]) -> str:
+    """What a node's guests run on, by the facts that provisioning left there; empty if not known."""
+    left = (facts.get("local_facts") or {}).values()
+    return next((str(fact["accelerator"]) for fact in left if fact.get("accelerator")), "")
 
 
 def gib_words(size_bytes: int | None) -> str:

@@ -7,23 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import yaml
+
 from postcopy_lab.board import Board
 from postcopy_lab.estimate import Forecast
 from postcopy_lab.events import Event, StepDone, StepFold, TaskFold
+from postcopy_lab.project import Project
 
 DURATIONS_FILE = "durations.json"
-# Expected of a lab's first provisioning, to have a time left at all; corrected with every step that ends.
-# Measured on 2 busy cores.
-FIRST_TIME_SECONDS = {
-    "prechecks": 26.0,
-    "local_nodes": 45.0,
-    "node_baseline": 24.0,
-    "lab_network": 9.0,
-    "guest_image": 100.0,
-    "qemu": 33.0,
-    "libvirt": 53.0,
-    "prober": 11.0,
-}
+# By playbook and role: what to expect of a lab that was never provisioned.
+FIRST_TIME_FILE = Path("vars") / "first_time_seconds.yml"
 
 
 class StepProgress:
@@ -79,13 +72,22 @@ class StepProgress:
         self._board.line(mark, text, step.seconds, "failed" if failed else "changed" if step.changed else "")
 
 
-def read_durations(state_dir: Path, playbook: str) -> dict[str, float]:
-    """How long each step of a playbook took the last time in this lab; a guess or nothing before that."""
+def first_time_seconds(project: Project, playbook: str) -> dict[str, float]:
+    """What to expect of each step of a playbook in a lab that never ran it; empty if that is not known."""
+    try:
+        text = (project.playbooks / FIRST_TIME_FILE).read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    return {str(step): float(seconds) for step, seconds in (yaml.safe_load(text).get(playbook) or {}).items()}
+
+
+def read_durations(project: Project, state_dir: Path, playbook: str) -> dict[str, float]:
+    """How long each step of a playbook took the last time in this lab; before that what is expected."""
     try:
         known = json.loads((state_dir / DURATIONS_FILE).read_text(encoding="utf-8"))[playbook]
         return {str(key): float(seconds) for key, seconds in known.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return dict(FIRST_TIME_SECONDS) if playbook == "provision" else {}
+        return first_time_seconds(project, playbook)
 
 
 def write_durations(state_dir: Path, playbook: str, seconds: Mapping[str, float]) -> None:

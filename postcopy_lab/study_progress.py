@@ -1,12 +1,11 @@
 """Progress of a study by its runs.
 
-The playbook's task names carry the run ("Run 3/12 CASE 01: migrate"), its plan says which runs are pending,
-and its last step of a run says how the run ended.
+The playbook reports when a run begins and how it ended; between the two, the task that is carried out is the
+run's step.
 """
 
 from __future__ import annotations
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,14 +13,11 @@ from pathlib import Path
 
 from contract.outcomes import GOOD_OUTCOMES
 from postcopy_lab.board import Board
-from postcopy_lab.errors import count, one_line
+from postcopy_lab.errors import count
 from postcopy_lab.estimate import Forecast, run_seconds
-from postcopy_lab.events import Event, TaskFold, event_time
+from postcopy_lab.events import Event, Report, ReportKind, TaskFold, event_time, report_of
 from postcopy_lab.journal import RunRecord, read_run
 from postcopy_lab.studies import RunKey, Spec
-
-RECORD_ACTION = "postcopy.lab.run_record"
-RUN_TASK = re.compile(r"^Run (?P<number>\d+)/(?P<total>\d+) (?P<case>\S+) (?P<repetition>\d+): (?P<step>.+)$")
 
 
 class StudyProgress:
@@ -44,6 +40,7 @@ class StudyProgress:
             {key: record.seconds for key, record in finished.items() if key in wanted},
         )
         self._run: RunKey | None = None
+        self._run_words = ""
         self._run_started_at = 0.0
         self._prepared_since: float | None = None
         self._since = clock()
@@ -64,42 +61,34 @@ class StudyProgress:
 
     def __call__(self, event: Event) -> None:
         done = self._tasks.feed(event)
-        match = RUN_TASK.match(self._tasks.task)
-        if match is None:
-            if done is not None and self._prepared_since is None:
-                self._prepared_since = done.started_at
-            if self._tasks.task and self._run is None:
-                self._board.now(self._tasks.task)
-        else:
-            self._follow_run(event, match)
-        data = event.get("event_data") or {}
-        if event.get("event") == "runner_on_ok" and data.get("task_action") == RECORD_ACTION:
-            self._finish(event, data.get("res") or {}, match)
+        if done is not None and self._prepared_since is None:
+            self._prepared_since = done.started_at
+        report = report_of(event)
+        if report is not None and report.kind == ReportKind.RUN_BEGINS:
+            self._begin(report, event_time(event))
+        if report is not None and report.kind == ReportKind.RUN_ENDS:
+            self._finish(report, event_time(event))
+        task = self._tasks.task
+        if task and self._run is not None:
+            self._board.now(f"{self._run_words}: {task[0].lower()}{task[1:]}")
+        elif task:
+            self._board.now(task)
 
-    def _follow_run(self, event: Event, match: re.Match[str]) -> None:
-        key = (match["case"], int(match["repetition"]))
-        if key in self.made:
-            return
-        if key != self._run:
-            if self._prepared_since is not None and not self.made:
-                self._board.line(
-                    "note", "study planned, nodes ready", event_time(event) - self._prepared_since
-                )
-            self._run, self._run_started_at, self._since = key, event_time(event), self._clock()
-        self._board.now(f"run {match['number']}/{match['total']} {key[0]} {key[1]:02d}: {match['step']}")
+    def _begin(self, report: Report, at: float) -> None:
+        if self._prepared_since is not None and not self.made:
+            self._board.line("note", "study planned, nodes ready", at - self._prepared_since)
+        self._run, self._run_started_at, self._since = (report.case, report.repetition), at, self._clock()
+        self._run_words = f"run {report.number}/{report.total} {report.case} {report.repetition:02d}"
 
-    def _finish(self, event: Event, result: Mapping[str, object], match: re.Match[str] | None) -> None:
-        if self._run is None or match is None:
-            return
-        seconds = event_time(event) - self._run_started_at
-        self.made.append(self._run)
-        record = read_run(Path(str(result.get("path"))))
-        good = record.good if record else result.get("outcome") in GOOD_OUTCOMES
-        where = f"run {match['number']}/{match['total']}  {self._run[0]}  {self._run[1]:02d}"
-        self._board.line(
-            "ok" if good else "failed", where, seconds, one_line(str(result.get("summary") or ""))
-        )
-        self._forecast = self._forecast.done(self._run, seconds)
+    def _finish(self, report: Report, at: float) -> None:
+        seconds = at - self._run_started_at
+        key = (report.case, report.repetition)
+        self.made.append(key)
+        record = read_run(Path(report.path))
+        good = record.good if record else report.outcome in GOOD_OUTCOMES
+        where = f"run {report.number}/{report.total}  {report.case}  {report.repetition:02d}"
+        self._board.line("ok" if good else "failed", where, seconds, report.text)
+        self._forecast = self._forecast.done(key, seconds)
         self._run = None
 
 

@@ -20,7 +20,7 @@ def check(inventory: str, *, release: str | None, plain_strategy: bool, backend:
     console.print(f"Checking {lab.title}", style="bold", soft_wrap=True)
     with lab_lock(lab.inventory.state_dir), open_board(console) as board:
         progress = CheckProgress(board)
-        outcome = run(lab, board, "verify", lab.extra_vars, progress)
+        outcome = run(lab, board, "check", lab.extra_vars, progress)
         if outcome.cancelled:
             clean_up(lab, board)
     raise_if_stopped(outcome, lab.command("check"))

@@ -154,6 +154,27 @@ def test_the_report_is_one_file(lab: Lab, study_output: str) -> None:
     assert 'src="http' not in page and 'href="http://' not in page.replace('href="http://www.w3.org', "")
 
 
+def guests(lab: Lab) -> str:
+    names = (f"postcopy-lab-{LAB}-{node}" for node in ("compute1", "compute2"))
+    return "".join(podman("exec", name, "virsh", "list", "--all", "--name") for name in names).strip()
+
+
+def test_a_check_that_fails_is_cleaned_up_and_the_next_one_passes(lab: Lab) -> None:
+    # The first pass over the guest's memory takes several seconds at this rate.
+    limit = lab.inventory / "group_vars/all/zz_limit.yml"
+    limit.write_text("lab_check_limit_seconds: 1\n", encoding="utf-8")
+    failed = lab.command("check")
+    limit.unlink()
+    assert failed.returncode == 1, failed.stdout[-6000:]
+    assert "no end of the migration within its limit (not_converged)" in failed.stdout
+    assert guests(lab) == ""
+    assert len(list(lab.state_dir.glob("check/results/check/*/runs/*/01/run.json"))) == 1
+    assert "All is well" in lab.succeed("check")
+    assert guests(lab) == ""
+    assert not (lab.state_dir / "check").exists()
+    assert not (lab.results_dir / "check").exists()
+
+
 def test_a_second_provision_changes_nothing(lab: Lab) -> None:
     lab.assert_provisioned()
 

@@ -21,7 +21,7 @@ NEUTRAL = "/srv/postcopy-lab"
 STREAMS = {
     "provision": ("provision", "local", {}),
     "failed": ("failed", "local", {}),
-    "refused": ("verify", "local", {"unwanted_nodes": ["node2"]}),
+    "refused": ("check", "local", {"unwanted_nodes": ["node2"]}),
     "unreachable": ("provision", "unreachable", {}),
     "no-hosts": ("no_hosts", "local", {}),
     "broken": ("broken", "local", {}),

@@ -65,15 +65,15 @@ def test_the_cause_is_neither_the_rescued_nor_the_ignored_failure() -> None:
 
 
 def test_a_refusal_before_any_change_is_bad_input() -> None:
-    message, code = explain(recorded("refused"), 2, NEUTRAL, "verify.yml")
+    message, code = explain(recorded("refused"), 2, NEUTRAL, "check.yml")
     assert code == ExitCode.BAD_INPUT
-    assert message == "node2: node2 is not wanted; allowed: node0, node1 (playbooks/verify.yml:8)"
+    assert message == "node2: node2 is not wanted; allowed: node0, node1 (playbooks/check.yml:8)"
 
 
 def test_a_refusal_after_a_change_is_a_failure() -> None:
     recorder = recorded("refused")
     recorder.changed = True
-    assert explain(recorder, 2, NEUTRAL, "verify.yml")[1] == ExitCode.FAILED
+    assert explain(recorder, 2, NEUTRAL, "check.yml")[1] == ExitCode.FAILED
 
 
 def test_a_node_that_does_not_answer_is_named() -> None:

@@ -16,7 +16,7 @@ import pytest
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.project import Project
 from postcopy_lab.runner import INVOCATION_VARIABLE
-from tests.conftest import PROJECT
+from tests.conftest import PROJECT, run_tool
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -96,7 +96,7 @@ def test_only_the_last_invocations_are_kept(call: Call, checkout: Project) -> No
     assert call("check")[0] == 0
     names = [log.name for log in logs(checkout)]
     assert len(names) == 20
-    assert names[-1].split("-")[1] == "verify"
+    assert names[-1].split("-")[1] == "check"
 
 
 def test_two_commands_do_not_work_on_one_lab(call: Call, checkout: Project) -> None:
@@ -156,43 +156,92 @@ def _sleeping(invocation: str) -> bool:
     return any(b"sleep\x00600" in path.read_bytes() for path in words if path.exists())
 
 
-# A task that runs once, for another node, in a file that is included: as the real ones are.
-CHECK_STEPS = {
-    "node_programs.yml": "[]\n",
-    "verify.yml": """
-- name: Boot
-  ansible.builtin.include_tasks: verify_boot_libvirt.yml
+# The real playbooks of a check, but for what needs a lab: guests, probes, and the roles of its networks.
+CHECK_STUBS = {
+    "tasks/prepare_nodes.yml": """
+- name: Clean what an interrupted run left
+  ansible.builtin.shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/cleaned
+  when: inventory_hostname in [study_source, study_destination]
+  changed_when: true
+""",
+    "tasks/boot_libvirt.yml": """
+- name: Start no guest
+  ansible.builtin.command: "true"
+  changed_when: true
+  register: study_next_boot
+  run_once: true
+""",
+    # A task that runs once, for another node, in a file that is included: as the real ones are.
+    "tasks/measure.yml": """
+- name: Migrate
+  ansible.builtin.include_tasks: migrate_libvirt.yml
 - name: Never reached
   ansible.builtin.fail:
 """,
-    "verify_boot_libvirt.yml": """
+    "tasks/migrate_libvirt.yml": """
 - name: Wait for it
   ansible.builtin.command: "false"
   changed_when: true
   delegate_to: node2
   run_once: true
 """,
-    "verify_clean.yml": """
+    "tasks/collect.yml": """
 - name: Clean
   ansible.builtin.shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/cleaned
-  when: inventory_hostname in [verify_source, verify_destination]
+  when: inventory_hostname in [study_source, study_destination]
   changed_when: true
 """,
+    "../roles/prechecks/tasks/inventory.yml": "[]\n",
+    "../roles/lab_network/tasks/shape.yml": "[]\n",
 }
+CHECK_INVENTORY = """
+lab_backend: libvirt
+lab_project_dir: "{{ ansible_config_file | dirname }}"
+lab_state_dir: "{{ lab_project_dir }}/.lab/tiny"
+lab_results_dir: "{{ lab_project_dir }}/results"
+lab_network_guest_address: 10.91.2.2
+"""
 
 
-def test_a_check_that_fails_leaves_nothing_behind(call: Call, checkout: Project) -> None:
-    playbooks = checkout.root / "playbooks"
-    shutil.copy(PROJECT / "playbooks/verify.yml", playbooks)
-    (playbooks / "vars").mkdir(exist_ok=True)
-    (playbooks / "vars" / "cloud.yml").write_text("cloud: {}\n", encoding="utf-8")
-    (playbooks / "tasks").mkdir(exist_ok=True)
-    for name, text in CHECK_STEPS.items():
-        (playbooks / "tasks" / name).write_text(text, encoding="utf-8")
+@pytest.fixture
+def check_fails(checkout: Project) -> Path:
+    """The miniature's playbooks, its check being the real one whose migration fails."""
+    shutil.copytree(PROJECT / "playbooks", checkout.playbooks, dirs_exist_ok=True)
+    for name, text in CHECK_STUBS.items():
+        path = checkout.playbooks / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    settings = checkout.inventories / "local" / "group_vars" / "all.yml"
+    settings.parent.mkdir()
+    settings.write_text(CHECK_INVENTORY, encoding="utf-8")
+    return checkout.playbooks
+
+
+def test_a_check_that_fails_leaves_nothing_behind(call: Call, checkout: Project, check_fails: Path) -> None:
     code, out, err = call("check", "--plain-strategy")
     # Once before, for what an interrupted check left, and once after.
-    cleaned = (playbooks / "cleaned").read_text(encoding="utf-8").split()
+    cleaned = (check_fails / "cleaned").read_text(encoding="utf-8").split()
     assert sorted(cleaned) == ["node1", "node1", "node2", "node2"], out
     assert code == 1
     assert err.count("\n") == 1
-    assert "Wait for it: non-zero return code" in err and "no message" not in err
+    assert "Wait for it: non-zero return code (lab_fault)" in err and "no message" not in err
+    assert not (checkout.root / "results").exists()
+    # Its evidence is kept, until the next check.
+    (kept,) = (checkout.root / ".lab" / "tiny" / "check").glob("results/check/tiny/runs/*/01/run.json")
+    assert str(kept.parent) in err
+
+
+def test_plain_ansible_prints_what_the_command_shows(checkout: Project, check_fails: Path) -> None:
+    done = run_tool(
+        "ansible-playbook",
+        "--inventory",
+        os.fspath(checkout.inventories / "local"),
+        os.fspath(check_fails / "check.yml"),
+        cwd=checkout.root,
+        extra_env={"ANSIBLE_STRATEGY": "linear", "ANSIBLE_CONFIG": os.fspath(checkout.ansible_config)},
+    )
+    lines = done.stdout.splitlines()
+    assert done.returncode == 2, done.stdout
+    assert lines.count("Run 1/1 hybrid-s-stress-1x64mib-1gbit 01 begins") == 1, done.stdout
+    ended = "Run 1/1 hybrid-s-stress-1x64mib-1gbit 01: aborted (lab_fault: Wait for it: non-zero return code)"
+    assert sum(line.startswith(ended) for line in lines) == 1, done.stdout

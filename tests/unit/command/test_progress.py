@@ -10,8 +10,9 @@ from rich.console import Console
 
 from postcopy_lab.board import LiveBoard, PlainBoard, clock, open_board
 from postcopy_lab.checks import CheckProgress
-from postcopy_lab.steps import FIRST_TIME_SECONDS, StepProgress, read_durations, write_durations
-from tests.unit.command.conftest import events_of
+from postcopy_lab.project import Project
+from postcopy_lab.steps import StepProgress, first_time_seconds, read_durations, write_durations
+from tests.unit.command.conftest import ROOT, events_of
 
 
 def console(width: int = 100, terminal: bool = False) -> Console:
@@ -79,14 +80,16 @@ def test_time_left_comes_from_the_last_time_and_shrinks() -> None:
 
 
 def test_durations_are_kept_per_playbook(tmp_path: Path) -> None:
-    folder = tmp_path
-    assert read_durations(folder, "provision") == FIRST_TIME_SECONDS
-    assert read_durations(folder, "destroy") == {}
+    folder, project = tmp_path, Project(ROOT)
+    expected = first_time_seconds(project, "provision")
+    assert set(expected) <= {path.name for path in project.roles.iterdir()} and min(expected.values()) > 0
+    assert read_durations(project, folder, "provision") == expected
+    assert read_durations(project, folder, "destroy") == {}
     write_durations(folder, "provision", {"a": 1.26})
     write_durations(folder, "destroy", {"c": 2.0})
-    assert read_durations(folder, "provision") == {"a": 1.3}
+    assert read_durations(project, folder, "provision") == {"a": 1.3}
     (folder / "durations.json").write_text("[]", encoding="utf-8")
-    assert read_durations(folder, "provision") == FIRST_TIME_SECONDS
+    assert read_durations(project, folder, "provision") == expected
 
 
 def test_a_step_that_never_comes_does_not_hold_the_time_left() -> None:

@@ -55,7 +55,7 @@ DEFAULT_INTERFACES = {
     "lab_network_guest_interface": "guest0",
 }
 
-# Guests have the last numbers 100 to 199 of the guest network (module study_plan, playbooks/verify.yml).
+# Guests have the last numbers 100 to 199 of the guest network (module study_plan).
 GUEST_NUMBERS = range(100, 200)
 
 Nodes = Mapping[str, Mapping[str, Any]]

@@ -241,6 +241,8 @@ def run_items(plan, params, source, destination):
                 "case": case,
                 "repetition": repetition,
                 "spec": plan["specs"][case],
+                "number": number,
+                "total": len(plan["order"]),
                 "label": "Run %d/%d %s %02d" % (number, len(plan["order"]), case, repetition),
                 "directory": study_files.run_directory(plan["directory"], case, repetition),
                 "node_directory": "%s/%s/%02d" % (NODE_RUNS_DIRECTORY, case, repetition),
