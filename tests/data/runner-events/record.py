@@ -33,7 +33,8 @@ def record(name: str, project: Path, playbook: str, inventory: Path, extra_vars:
     events: list[str] = []
 
     def keep(event: dict[str, object]) -> bool:
-        events.append(json.dumps(event).replace(str(project), NEUTRAL))
+        line = json.dumps(event).replace(str(project), NEUTRAL)
+        events.append(line.replace(str(inventory.parent), NEUTRAL))
         return False
 
     runner = interface.run(

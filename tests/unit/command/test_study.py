@@ -52,9 +52,10 @@ def test_each_run_is_one_line_with_its_end_and_time(checkout: Project) -> None:
     assert progress.made == list(PENDING)
     assert len(lines) == 3
     assert lines[0].startswith("· study planned, nodes ready  ")
-    assert lines[1].startswith("✗ run 1/2  precopy-s-stress-2x256mib-1gbit  01  2 min ")
-    assert "failed (fill_failed: status: no answer" in lines[1]
-    assert lines[2].startswith("✗ run 2/2  hybrid-s-stress-2x256mib-1gbit  01  ")
+    assert lines[1].startswith("✗ run 1/2  precopy-s-stress-2x256mib-1gbit  01  1 min ")
+    assert "failed (migration_failed: operation failed: domain is not running" in lines[1]
+    assert lines[2].startswith("✓ run 2/2  hybrid-s-stress-2x256mib-1gbit  01  ")
+    assert lines[2].endswith("  completed in 24.1 s")
 
 
 def test_the_time_left_ends_at_zero(checkout: Project) -> None:
