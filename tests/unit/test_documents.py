@@ -57,6 +57,14 @@ def test_the_index_has_every_page() -> None:
     assert {PROJECT / "docs/roles", PROJECT / "docs/modules", PROJECT / "CONTRIBUTING.md"} <= linked
 
 
+def test_the_collection_names_each_of_its_modules() -> None:
+    collection = PROJECT / "collection/ansible_collections/postcopy/lab"
+    listed = re.findall(
+        r"^\| `(\w+)` \|", (collection / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert sorted(listed) == sorted(path.stem for path in collection.glob("plugins/modules/*.py"))
+
+
 def test_verbs_and_targets_exist() -> None:
     verbs = {command.callback.__name__ for command in app.registered_commands if command.callback}
     targets = set(
