@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-# Groups that an inventory must have, each with its least and most hosts (None: no limit). The role prechecks agrees.
+# Groups that an inventory must have, each with its least and most hosts. None: no limit.
 ALLOWED_HOSTS: dict[str, tuple[int, int | None]] = {
     "controller": (1, 1),
     "compute": (2, None),
