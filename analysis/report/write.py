@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -52,20 +53,24 @@ def write_report(
     results_dir: Path,
     output_dir: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    workers: int | None = None,
 ) -> ReportPaths:
     """Write report.html, csv/ and pictures/ into `output_dir` (default: report/ in the results directory).
 
     Everything written is derived: an old report is overwritten, raw results are only read. `progress` is told
-    how many runs are read, and of how many. InputError (one line) if `results_dir` is not a
-    results/<study>/<lab> directory, or `output_dir` cannot be written.
+    how many runs are read, and of how many. `workers`: how many processes read and draw, see Workers.
+    InputError (one line) if `results_dir` is not a results/<study>/<lab> directory, or `output_dir` cannot be
+    written.
     """
-    with Workers() as workers, Extracts() as extracts:
-        workers.prepare(plots.load)
-        analysis = analyse(results_dir, progress, workers, extracts)
+    with Workers(workers) as pool, Extracts() as extracts:
+        pool.prepare(plots.load)
+        # They take as long to start as the statistics take to be imported.
+        import_module("scipy.stats")
+        analysis = analyse(results_dir, progress, pool, extracts)
         with _writing(results_dir, output_dir) as output:
             (output / "csv").mkdir(exist_ok=True)
             (output / "pictures").mkdir(exist_ok=True)
-            context = _context(analysis, output, extracts, workers)
+            context = _context(analysis, output, extracts, pool)
             sections = all_sections(context)
             # While the pictures are drawn.
             csv = tuple(write_tables(analysis, extracts, output / "csv"))

@@ -38,7 +38,8 @@ def added() -> Iterator[Metric[int]]:
 def test_a_metric_of_one_entry_is_in_the_csv_the_definitions_and_compare(
     added: Metric[int], tmp_path: Path
 ) -> None:
-    written = write_report(QUICK, tmp_path)
+    # Another process would not know of it.
+    written = write_report(QUICK, tmp_path, workers=1)
     with (tmp_path / "csv" / "runs.csv").open(encoding="utf-8") as file:
         values = {row["run"]: row[NAME] for row in csv.DictReader(file)}
     runs = load_results(QUICK).runs
