@@ -50,6 +50,18 @@ class Mode(StrEnum):
         """Whole passes of pre-copy before its switchover; 0 where there are none, or no switchover."""
         return 0 if self.switchover_iteration is None else self.switchover_iteration - 1
 
+    def expected_seconds(
+        self, stressed_bytes: float, idle_bytes: float, bytes_per_second: float, limit_seconds: float
+    ) -> float:
+        """How long a migration should take, at most `limit_seconds`; a first guess only.
+
+        With a switchover each stressed page is sent twice at most: by the pass, and on request. Without
+        one a stressed guest never converges.
+        """
+        if stressed_bytes and not self.has_postcopy:
+            return limit_seconds
+        return min((2 * stressed_bytes + idle_bytes) / bytes_per_second, limit_seconds)
+
 
 # The article's: claims and published tables are of it.
 ARTICLE_MODE = Mode.HYBRID

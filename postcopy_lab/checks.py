@@ -1,10 +1,12 @@
-"""Progress of a playbook whose every task is a check, for `check`."""
+"""Progress of a playbook whose every task counts as a check, for `check`."""
 
 from __future__ import annotations
 
 from postcopy_lab.board import Board
 from postcopy_lab.errors import count
 from postcopy_lab.events import Event, TaskDone, TaskFold
+
+INCLUDING_ACTIONS = ("ansible.builtin.include_tasks", "ansible.builtin.include_role")
 
 
 class CheckProgress:
@@ -18,7 +20,8 @@ class CheckProgress:
 
     def __call__(self, event: Event) -> None:
         done = self._tasks.feed(event)
-        if done is not None:
+        # A task that includes others checks nothing by itself.
+        if done is not None and (done.failures or done.action not in INCLUDING_ACTIONS):
             self._finish(done)
         if self._tasks.task:
             self._board.now(self._tasks.task)

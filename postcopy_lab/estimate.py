@@ -18,17 +18,12 @@ IDLE_BYTES = 150e6
 
 
 def run_seconds(spec: Spec) -> float:
-    """Expected duration of a run: 2 x stressed / rate + boot + fill.
-
-    Each stressed page is sent twice at most when a pass is followed by a switch (once per pass, once on
-    request); a stressed pre-copy that never switches takes its whole limit.
-    """
+    """Expected duration of a run: boot and the like, fill, migration."""
     stressed = float(spec["stressed_bytes"])
     rate_bytes = float(spec["link_rate_bits_per_second"]) / 8
-    migrate = (2 * stressed + IDLE_BYTES) / rate_bytes
-    if not Mode.named(spec["mode"]).has_postcopy and stressed:
-        migrate = float(spec["limit_seconds"])
-    return FIXED_SECONDS + stressed / FILL_BYTES_PER_SECOND + min(migrate, float(spec["limit_seconds"]))
+    mode = Mode.named(spec["mode"])
+    migrate = mode.expected_seconds(stressed, IDLE_BYTES, rate_bytes, float(spec["limit_seconds"]))
+    return FIXED_SECONDS + stressed / FILL_BYTES_PER_SECOND + migrate
 
 
 @dataclass(frozen=True)
