@@ -15,6 +15,11 @@ RUN_FILE = "run.json"
 CHECKSUM_FILE = "SHA256SUMS"
 
 
+# What the measuring process of a node had to say, if anything, and what a guest's QEMU had to say.
+PROBE_LOG = "probe.log"
+QEMU_LOG = "qemu.log"
+
+
 class Presence(Enum):
     """Which runs that began to migrate have a file with content."""
 
@@ -51,9 +56,8 @@ DESTINATION_UPLINK = EvidenceFile(Role.DESTINATION, "icmp_uplink.pcap", Presence
 DESTINATION_JOB = EvidenceFile(Role.DESTINATION, "job.jsonl", Presence.MAYBE)
 # A guest need not print anything.
 DESTINATION_CONSOLE = EvidenceFile(Role.DESTINATION, "console.log", Presence.MAYBE)
-# What the measuring process of a node had to say, if anything.
-DESTINATION_PROBE_LOG = EvidenceFile(Role.DESTINATION, "probe.log", Presence.MAYBE)
-DESTINATION_QEMU_LOG = EvidenceFile(Role.DESTINATION, "qemu.log", Presence.MAYBE)
+DESTINATION_PROBE_LOG = EvidenceFile(Role.DESTINATION, PROBE_LOG, Presence.MAYBE)
+DESTINATION_QEMU_LOG = EvidenceFile(Role.DESTINATION, QEMU_LOG, Presence.MAYBE)
 # QEMU's own figures of blocked processors, where QEMU has a monitor of the kit's.
 DESTINATION_BLOCK_TIME = EvidenceFile(Role.DESTINATION, "qemu_migrate.json", Presence.MAYBE)
 GUEST_PROGRESS = EvidenceFile(Role.GUEST, "progress.jsonl", Presence.PATTERN)
@@ -62,15 +66,15 @@ PING = EvidenceFile(Role.PROBER, "ping.log")
 PING_FINE = EvidenceFile(Role.PROBER, "ping_fine.log", Presence.ALL_PROBES)
 PROBER_CAPTURE = EvidenceFile(Role.PROBER, "icmp.pcap", Presence.ALL_PROBES)
 CLOCK = EvidenceFile(Role.PROBER, "clock.jsonl", Presence.ALL_PROBES)
-PROBER_PROBE_LOG = EvidenceFile(Role.PROBER, "probe.log", Presence.MAYBE)
+PROBER_PROBE_LOG = EvidenceFile(Role.PROBER, PROBE_LOG, Presence.MAYBE)
 SOURCE_JOB = EvidenceFile(Role.SOURCE, "job.jsonl")
 SOURCE_EVENTS = EvidenceFile(Role.SOURCE, "events.jsonl")
 SOURCE_NIC = EvidenceFile(Role.SOURCE, "nic.jsonl")
 SOURCE_TAP = EvidenceFile(Role.SOURCE, "icmp.pcap", Presence.ALL_PROBES)
 SOURCE_UPLINK = EvidenceFile(Role.SOURCE, "icmp_uplink.pcap", Presence.ALL_PROBES)
 SOURCE_CONSOLE = EvidenceFile(Role.SOURCE, "console.log", Presence.MAYBE)
-SOURCE_PROBE_LOG = EvidenceFile(Role.SOURCE, "probe.log", Presence.MAYBE)
-SOURCE_QEMU_LOG = EvidenceFile(Role.SOURCE, "qemu.log", Presence.MAYBE)
+SOURCE_PROBE_LOG = EvidenceFile(Role.SOURCE, PROBE_LOG, Presence.MAYBE)
+SOURCE_QEMU_LOG = EvidenceFile(Role.SOURCE, QEMU_LOG, Presence.MAYBE)
 SOURCE_NOVA_LOG = EvidenceFile(Role.SOURCE, "nova-compute.log", Presence.NOVA)
 DESTINATION_NOVA_LOG = EvidenceFile(Role.DESTINATION, "nova-compute.log", Presence.NOVA)
 

@@ -97,17 +97,20 @@ def _members(hint: Any) -> Iterator[Any]:
 def _wanted(hint: Any) -> tuple[Literal["record", "list", "choice", "other"], str]:
     """What kind of value a field may hold, and which, in words."""
     described = [meta.description for meta in get_args(hint)[1:] if isinstance(meta, msgspec.Meta)]
-    member = next(_members(hint))
     if get_origin(hint) is Annotated and described and described[0]:
-        return "other", described[0]
-    if get_origin(hint) in (Union, UnionType):
+        return _wanted(get_args(hint)[0])[0], described[0]
+    member = next(_members(hint))
+    if member is not hint:
         return _wanted(get_args(hint)[0])
     if is_dataclass(member):
         return "record", ", ".join(field.name for field in fields(member))
-    if get_origin(member) is tuple:
+    origin = get_origin(member)
+    if origin is tuple:
         return "list", "a list"
-    if get_origin(member) is Literal:
+    if origin is Literal:
         return "choice", ", ".join(str(value) for value in get_args(member))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return "record", "an object"
     if isinstance(member, type) and issubclass(member, Enum):
         return "choice", ", ".join(str(choice.value) for choice in member)
     return "other", _WORDS.get(member, "an object")

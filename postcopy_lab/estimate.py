@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract.modes import Mode
-from postcopy_lab.studies import Spec
+from contract.records import Spec
 
 # What a run costs whatever its load: boot, probes, quiet seconds, checks, fetch. First guess only.
 FIXED_SECONDS = 20.0
@@ -19,10 +18,9 @@ IDLE_BYTES = 150e6
 
 def run_seconds(spec: Spec) -> float:
     """Expected duration of a run: boot and the like, fill, migration."""
-    stressed = float(spec["stressed_bytes"])
-    rate_bytes = float(spec["link_rate_bits_per_second"]) / 8
-    mode = Mode.named(spec["mode"])
-    migrate = mode.expected_seconds(stressed, IDLE_BYTES, rate_bytes, float(spec["limit_seconds"]))
+    stressed = float(spec.stressed_bytes)
+    rate_bytes = spec.link_rate_bits_per_second / 8
+    migrate = spec.mode.expected_seconds(stressed, IDLE_BYTES, rate_bytes, spec.limit_seconds)
     return FIXED_SECONDS + stressed / FILL_BYTES_PER_SECOND + migrate
 
 

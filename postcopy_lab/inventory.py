@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import io
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.nodes import ALLOWED_HOSTS
+from control import yaml_text
 from postcopy_lab.errors import InputError, count, one_line
 from postcopy_lab.project import Project
 
@@ -97,6 +96,7 @@ def load_inventory(project: Project, text: str, backend: str | None = None) -> I
     for path in sorted(source.rglob("*.y*ml")) if source.is_dir() else [source]:
         check_yaml(project, path)
     with _ansible_environment(project):
+        _load_plugins()
         from ansible.errors import AnsibleError
         from ansible.inventory.manager import InventoryManager
         from ansible.parsing.dataloader import DataLoader
@@ -176,26 +176,14 @@ def check_yaml(project: Project, path: Path) -> None:
     Raises:
         InputError: with the line of the mistake.
     """
-    rules = collection_code(project, "yaml_text")
     shown = project.shown(path)
     try:
-        rules.check_yaml(path.read_bytes())
-    except rules.YamlFault as error:
+        yaml_text.check_yaml(path.read_bytes())
+    except yaml_text.YamlFault as error:
         line = f"line {error.line}: " if error.line is not None else ""
         raise InputError(f"{shown}: {line}{error}") from error
     except OSError as error:
         raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
-
-
-def collection_code(project: Project, name: str) -> Any:
-    """A part of the collection's module_utils, imported as Ansible's modules import it."""
-    path = str(project.collection)
-    if path not in sys.path:
-        sys.path.insert(0, path)
-    with _ansible_environment(project):
-        # Before the import: what is imported otherwise, Ansible's own importer takes for no collection.
-        _load_plugins()
-    return importlib.import_module(f"ansible_collections.postcopy.lab.plugins.module_utils.{name}")
 
 
 def _require_groups(shown: str, groups: Mapping[str, Any]) -> None:

@@ -1,17 +1,19 @@
-"""Read a study with the collection's own rules, so that the command and plain Ansible agree."""
+"""Read a study by the rules of control/, as the collection does: the command and plain Ansible agree."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from contract.choices import Backend
+from contract.records import Spec
+from control import study as rules
+from control.study_files import check_results_directory, read_study
 from postcopy_lab.errors import InputError
-from postcopy_lab.inventory import Inventory, collection_code
+from postcopy_lab.inventory import Inventory
 from postcopy_lab.project import Project
 
-Spec = Mapping[str, Any]
 RunKey = tuple[str, int]
 
 
@@ -57,9 +59,8 @@ def check_backend(project: Project, backend: str, where: str = "") -> None:
     Raises:
         InputError: with those that exist.
     """
-    allowed = collection_code(project, "study").BACKENDS
-    if backend not in allowed:
-        raise InputError(f"{where}backend '{backend}' is not allowed (allowed: {', '.join(allowed)})")
+    if backend not in tuple(Backend):
+        raise InputError(f"{where}backend '{backend}' is not allowed (allowed: {', '.join(Backend)})")
 
 
 def load_plan(
@@ -76,27 +77,24 @@ def load_plan(
     Raises:
         InputError: the study, the selection or the results directory cannot be used.
     """
-    rules, files = collection_code(project, "study"), collection_code(project, "study_files")
     path = find_study(project, text)
     try:
-        study = files.read_study(str(path))
+        study = read_study(path)
         if repetitions is not None:
-            study["repetitions"] = repetitions
+            study = replace(study, repetitions=repetitions)
         cases = rules.resolve_cases(study, project.shown(path), inventory.backend)
-        names = [case["case"] for case in cases]
+        names = [case.case for case in cases]
         selected = rules.select_cases(names, only, "--only")
-        results = inventory.results_dir / study["name"] / inventory.lab
-        files.check_results_directory(str(results), study, cases, inventory.lab, release or inventory.release)
+        results = inventory.results_dir / study.name / inventory.lab
+        check_results_directory(results, study, cases, inventory.lab, release or inventory.release)
     except rules.StudyError as error:
         raise InputError(str(error)) from error
     return Plan(
-        name=study["name"],
+        name=study.name,
         file=path,
         results=results,
-        specs={case["case"]: case["spec"] for case in cases},
-        order=tuple(
-            (case, count) for case, count in rules.run_order(names, study["repetitions"], study["order_seed"])
-        ),
+        specs={case.case: case.spec for case in cases},
+        order=tuple(rules.run_order(names, study.repetitions, study.order_seed)),
         selected=frozenset(selected),
     )
 

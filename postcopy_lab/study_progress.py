@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from contract.outcomes import GOOD_OUTCOMES
+from contract.records import Spec
 from postcopy_lab.board import Board
 from postcopy_lab.errors import count
 from postcopy_lab.estimate import Forecast, run_seconds
 from postcopy_lab.events import Event, Report, ReportKind, TaskFold, event_time, report_of
 from postcopy_lab.journal import RunRecord, read_run
-from postcopy_lab.studies import RunKey, Spec
+from postcopy_lab.studies import RunKey
 
 
 class StudyProgress:

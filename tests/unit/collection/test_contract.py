@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, run_document, study
-from ansible_collections.postcopy.lab.plugins.module_utils.study_files import read_study as read_study_file
 
 from analysis.evidence.records import read_lab, read_run, read_study
 from analysis.run.metrics import RunMetrics
 from analysis.study.results import RunResult, load_results
 from contract.records import LabRecord, RunRecord
+from control import lab_description, run_document, study
+from control.study_files import read_study as read_study_file
 from tests.unit.analysis.builder import MIB, Model, write_study
 
 PROJECT = Path(__file__).parents[3]
@@ -123,14 +123,14 @@ def test_a_guest_that_cannot_verify_its_pattern_leaves_its_run_readable(tmp_path
 
 @pytest.mark.parametrize("path", sorted((PROJECT / "studies").glob("*.yml")), ids=lambda path: path.stem)
 def test_every_shipped_study_is_read_as_it_is_planned(tmp_path: Path, path: Path) -> None:
-    loaded = read_study_file(str(path))
+    loaded = read_study_file(path)
     cases = study.resolve_cases(loaded, str(path))
-    names = [case["case"] for case in cases]
-    order = study.run_order(names, loaded["repetitions"], loaded["order_seed"])
+    names = [case.case for case in cases]
+    order = study.run_order(names, loaded.repetitions, loaded.order_seed)
     (tmp_path / "study.json").write_text(json.dumps(study.plan_document(loaded, cases, order)))
     read = read_study(tmp_path / "study.json")
     assert len(read.order) == len(order)
-    assert set(read.specs) == {case["case"] for case in cases}
+    assert set(read.specs) == {case.case for case in cases}
 
 
 def made_results(root: Path, document: dict[str, Any], model: Model) -> RunResult:

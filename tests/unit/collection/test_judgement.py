@@ -6,8 +6,9 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.postcopy.lab.plugins.module_utils import judgement, run_document, run_files
 
+from contract.evidence import DESTINATION_TAP
+from control import judgement, run_document
 from tests.conftest import PROJECT
 
 DATA = PROJECT / "tests/data/run-results"
@@ -217,7 +218,7 @@ def test_a_guest_that_never_came_has_no_tap_to_capture(
     hybrid: dict[str, Any], outcome: str, missed: list[str]
 ) -> None:
     results = {**hybrid["results"], "migration": {**hybrid["results"]["migration"], "outcome": outcome}}
-    lost = [run_files.DESTINATION_TAP]
+    lost = [DESTINATION_TAP.path]
     assert run_document.warnings(hybrid["run"]["spec"], results, lost) == missed
 
 

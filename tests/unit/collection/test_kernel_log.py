@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.postcopy.lab.plugins.module_utils.kernel_log import damage_lines
 
+from control.kernel_log import damage_lines
 from tests.conftest import PROJECT
 
 GUEST = PROJECT / "roles/guest_image/files/guest"

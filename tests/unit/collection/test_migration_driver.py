@@ -25,6 +25,8 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     vcpus,
 )
 
+from contract.modes import Mode
+
 
 class LibvirtError(Exception):
     pass
@@ -86,10 +88,11 @@ def stage() -> Iterator[Stage]:
     made.over.set()
 
 
-def settings(directory: Path, **changes: Any) -> dict[str, Any]:
+def settings(directory: Path, mode: str = "precopy", **changes: Any) -> dict[str, Any]:
     return {
         "name": "g",
-        "mode": "precopy",
+        "mode": mode,
+        "switchover_iteration": Mode.named(mode).switchover_iteration,
         "run_directory": str(directory),
         "destination_uri": "qemu+tls://c2/system",
         "migrate_uri": "tcp://10.91.1.12",

@@ -26,6 +26,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
 )
 
 from analysis.evidence.ping import parse_ping
+from contract.modes import Mode
 from tests.node.pure_parts import GUEST
 
 PROC_NET_DEV = Path("/proc/net/dev").read_text()
@@ -53,7 +54,8 @@ PROC_NET_DEV = Path("/proc/net/dev").read_text()
 def test_what_a_migration_does_when(
     mode: str, iteration: int, elapsed: float, switched: bool, aborted: bool, action: str | None
 ) -> None:
-    assert migrate.next_action(mode, iteration, elapsed, 30, 150, switched, aborted) == action
+    switchover = Mode.named(mode).switchover_iteration
+    assert migrate.next_action(switchover, iteration, elapsed, 30, 150, switched, aborted) == action
 
 
 # Values of wp3's libvirt-domain.h; it has no VIR_MIGRATE_POSTCOPY and no event of iterations.
@@ -71,7 +73,7 @@ def bare_migration(constants: dict[str, int], mode: str) -> migrate.Migration:
     """A migration that is connected to nothing."""
     migration = object.__new__(migrate.Migration)
     migration.libvirt = types.SimpleNamespace(**constants)
-    migration.settings = {"mode": mode}
+    migration.settings = {"switchover_iteration": Mode.named(mode).switchover_iteration}
     migration.changed = threading.Condition()
     migration.iteration = 0
     migration.result = {"switched": False, "job_before_switch": None, "iteration_at_switch": None}

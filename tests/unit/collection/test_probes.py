@@ -69,7 +69,7 @@ def test_a_log_that_never_was_leaves_none(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_qemus_log_of_the_run_is_kept_under_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
-    monkeypatch.setattr(probes.run_files, "QEMU_LOGS_DIRECTORY", str(tmp_path))
+    monkeypatch.setattr(probes, "QEMU_LOGS_DIRECTORY", str(tmp_path))
     log = tmp_path / "postcopy-lab-x.log"
     log.write_text("of an earlier run\n")
     probes.mark_logs([str(log)])

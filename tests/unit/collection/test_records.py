@@ -7,31 +7,28 @@ import subprocess
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.postcopy.lab.plugins.module_utils import (
-    agent_client,
-    lab_description,
-    run_document,
-    run_files,
-    study_files,
-)
-from ansible_collections.postcopy.lab.plugins.modules import study_plan
+from ansible_collections.postcopy.lab.plugins.module_utils import agent_client
+
+from control import lab_description, plan, run_document, run_files, study_files
+from control.study import StudyError
 
 PROJECT = Path(__file__).parents[3]
 
 
-def archive(path: Path, files: dict[str, str]) -> str:
+def archive(path: Path, files: dict[str, str]) -> Path:
     with tarfile.open(path, "w:gz") as packed:
         for name, text in files.items():
             source = path.parent / "content"
             source.write_text(text)
             packed.add(source, arcname=name)
-    return str(path)
+    return path
 
 
 def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
@@ -44,8 +41,8 @@ def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
     }
     run = tmp_path / "run"
     run.mkdir()
-    run_files.unpack(archives, str(run))
-    assert run_files.missing_files(str(run)) == [
+    run_files.unpack(archives, run)
+    assert run_files.missing_files(run) == [
         "destination/nic.jsonl",
         "destination/icmp.pcap",
         "destination/icmp_uplink.pcap",
@@ -56,12 +53,12 @@ def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
         "source/icmp.pcap",
         "source/icmp_uplink.pcap",
     ]
-    assert run_files.missing_files(str(run), "nova")[-2:] == [
+    assert run_files.missing_files(run, "nova")[-2:] == [
         "source/nova-compute.log",
         "destination/nova-compute.log",
     ]
     assert not (run / "prober" / "guest").exists()
-    run_files.write_checksums(str(run))
+    run_files.write_checksums(run)
     checked = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=run, capture_output=True, check=True)
     assert len(checked.stdout.splitlines()) == 7
     digest = hashlib.sha256(b"x").hexdigest()
@@ -71,23 +68,21 @@ def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
 def test_nothing_is_unpacked_outside_its_directory(tmp_path: Path) -> None:
     run = tmp_path / "run"
     run.mkdir()
-    run_files.unpack(
-        {"source": archive(tmp_path / "s.tar.gz", {"../escaped": "x", "nic.jsonl": "{}"})}, str(run)
-    )
+    run_files.unpack({"source": archive(tmp_path / "s.tar.gz", {"../escaped": "x", "nic.jsonl": "{}"})}, run)
     assert not (run / "escaped").exists()
     assert (run / "source" / "nic.jsonl").exists()
 
 
 def test_a_missing_archive_leaves_an_empty_directory(tmp_path: Path) -> None:
-    run_files.unpack({"prober": str(tmp_path / "absent.tar.gz")}, str(tmp_path))
+    run_files.unpack({"prober": tmp_path / "absent.tar.gz"}, tmp_path)
     assert list((tmp_path / "prober").iterdir()) == []
-    assert run_files.read_lines(str(tmp_path / "prober" / "console.log")) == []
+    assert run_files.read_lines(tmp_path / "prober" / "console.log") == []
 
 
 def test_a_log_may_hold_anything(tmp_path: Path) -> None:
     path = tmp_path / "console.log"
     path.write_bytes(b"\xff\x00[  1.0] hello\r\nBUG: x")
-    assert len(run_files.read_lines(str(path))) == 2
+    assert len(run_files.read_lines(path)) == 2
 
 
 def test_a_log_that_is_too_long_to_be_judged_whole_is_named(tmp_path: Path) -> None:
@@ -97,7 +92,7 @@ def test_a_log_that_is_too_long_to_be_judged_whole_is_named(tmp_path: Path) -> N
             b"\n" * (run_files.MOST_CONSOLE_BYTES + (name != "guest/kernel_log.txt"))
         )
     # The pings' logs are not judged here: the analysis reads them whole.
-    assert run_files.logs_cut_short(str(tmp_path)) == ["source/console.log"]
+    assert run_files.logs_cut_short(tmp_path) == ["source/console.log"]
     assert run_document.warnings({"pattern_bytes": 0}, {}, [], cut_short=["source/console.log"]) == [
         "source/console.log: too long, only its first 4 MiB were judged"
     ]
@@ -237,29 +232,21 @@ def test_machines_with_kvm_have_unmeasured_clocks_and_fewer_deviations() -> None
     assert deviations.count("patched") == 1
 
 
-def planned(tmp_path: Path, **changes: Any) -> dict[str, Any]:
-    params = {
-        "study_file": str(PROJECT / "studies" / "quick.yml"),
-        "results_directory": str(tmp_path),
-        "lab": "local",
-        "release": "epoxy",
-        "backend": "libvirt",
-        "repetitions": None,
-        "only": "",
-        "computes": ["compute1", "compute2"],
-        "pair": 0,
-        "pairs": 1,
-        "guest_network": "10.91.2",
-        "nodes": {},
-        **changes,
-    }
-    plan = study_plan.make_plan(params)
-    source, destination = study_plan.pair_of(params)
-    return {"plan": plan, "items": study_plan.run_items(plan, params, source, destination)}
+def planned(tmp_path: Path, **changes: Any) -> tuple[plan.Plan, list[dict[str, Any]]]:
+    asked = plan.Request(
+        study_file=PROJECT / "studies" / "quick.yml",
+        results_directory=tmp_path,
+        lab="local",
+        release="epoxy",
+        computes=["compute1", "compute2"],
+    )
+    asked = replace(asked, **changes)
+    made = plan.make_plan(asked)
+    return made, plan.run_items(made, asked)
 
 
 def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
-    items = planned(tmp_path)["items"]
+    items = planned(tmp_path)[1]
     assert len(items) == 12
     item = next(item for item in items if item["case"] == "hybrid-s-stress-2x256mib-1gbit")
     assert item["label"].endswith(f"/12 hybrid-s-stress-2x256mib-1gbit {item['repetition']:02d}")
@@ -272,36 +259,35 @@ def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
 
 
 def test_an_instances_hardware_address_says_its_address(tmp_path: Path) -> None:
-    guests = [item["guest"] for item in planned(tmp_path, backend="nova", guest_network="10.95.2")["items"]]
+    guests = [item["guest"] for item in planned(tmp_path, backend="nova", guest_network="10.95.2")[1]]
     assert {(guest["address"], guest["mac"]) for guest in guests} == {
         ("10.95.2.100", "52:54:0a:5f:02:64"),
         ("10.95.2.101", "52:54:0a:5f:02:65"),
     }
 
 
-def test_a_study_may_do_without_the_pattern() -> None:
+def test_a_study_may_do_without_the_pattern(tmp_path: Path) -> None:
     # The pattern's writer keeps emulated processors from hiding lost writes; a run that is to be caught
     # needs none.
-    spec = {"pattern_bytes": 0, "stress_threads": 0}
-    assert study_plan.load_requests(spec) == []
-    assert study_plan.check_requests(spec) == ["status", "kernel-log", "progress", "status"]
+    spec = replace(next(iter(planned(tmp_path)[0].specs.values())), pattern_bytes=0, stress_threads=0)
+    assert plan.load_requests(spec) == []
+    assert plan.check_requests(spec) == ["status", "kernel-log", "progress", "status"]
 
 
 def test_finished_runs_keep_their_number_and_are_not_planned_again(tmp_path: Path) -> None:
-    first, second = planned(tmp_path)["items"][:2]
+    first, second = planned(tmp_path)[1][:2]
     Path(first["directory"]).mkdir(parents=True)
     (Path(first["directory"]) / "run.json").write_text("{}")
-    plan = planned(tmp_path / "elsewhere")["plan"]
-    document = study_plan.rules.plan_document(plan["study"], plan["cases"], plan["order"])
+    document = planned(tmp_path / "elsewhere")[0].document()
     (tmp_path / "quick" / "local" / "study.json").write_text(json.dumps(document))
-    again = planned(tmp_path)["items"]
+    again = planned(tmp_path)[1]
     assert len(again) == 11
     assert again[0]["label"] == second["label"]
     assert second["label"].startswith("Run 2/12 ")
 
 
 def test_the_next_guest_boots_beside_the_last_one(tmp_path: Path) -> None:
-    items = planned(tmp_path)["items"]
+    items = planned(tmp_path)[1]
     for item, following in pairwise(items):
         assert item["next_guest"] == following["guest"]
         for key in ("name", "address", "mac"):
@@ -311,7 +297,7 @@ def test_the_next_guest_boots_beside_the_last_one(tmp_path: Path) -> None:
 
 def test_pairs_share_the_cases_without_overlap(tmp_path: Path) -> None:
     computes = ["c1", "c2", "c3", "c4"]
-    shares = [planned(tmp_path, computes=computes, pair=pair, pairs=2)["items"] for pair in (0, 1)]
+    shares = [planned(tmp_path, computes=computes, pair=pair, pairs=2)[1] for pair in (0, 1)]
     cases = [{item["case"] for item in share} for share in shares]
     assert cases[0] & cases[1] == set()
     assert len(cases[0] | cases[1]) == 6
@@ -340,21 +326,18 @@ def test_pairs_share_the_cases_without_overlap(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_planned_is_one_line(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(study_plan.rules.StudyError) as caught:
+    with pytest.raises(StudyError) as caught:
         planned(tmp_path, **changes)
     assert str(caught.value).startswith(message)
 
 
 def test_results_of_another_release_are_refused(tmp_path: Path) -> None:
-    plan = planned(tmp_path)["plan"]
+    document = planned(tmp_path)[0].document()
     directory = tmp_path / "quick" / "local"
     directory.mkdir(parents=True)
-    document = study_plan.rules.plan_document(plan["study"], plan["cases"], plan["order"])
     (directory / "study.json").write_text(json.dumps(document))
     (directory / "lab.json").write_text(json.dumps({"lab": "local", "release": "zed"}))
-    with pytest.raises(
-        study_plan.rules.StudyError, match=r"lab.json: release: holds results of 'zed', not of 'epoxy'"
-    ):
+    with pytest.raises(StudyError, match=r"lab.json: release: holds results of 'zed', not of 'epoxy'"):
         planned(tmp_path)
 
 
@@ -384,12 +367,12 @@ def test_each_description_of_a_lab_is_kept(tmp_path: Path) -> None:
     def held(name: str) -> Any:
         return json.loads((results / name).read_text())
 
-    assert keep(str(results), description()) == (1, True)
-    assert keep(str(results), description(written_at=2.0)) == (1, False)
+    assert keep(results, description()) == (1, True)
+    assert keep(results, description(written_at=2.0)) == (1, False)
     assert held("lab.json") == {**description(), "session": 1}
-    assert keep(str(results), description(kit_commit="b")) == (2, True)
+    assert keep(results, description(kit_commit="b")) == (2, True)
     # The first again is a third session: whoever changed the lab may have changed more than is told.
-    assert keep(str(results), description(written_at=3.0)) == (3, True)
+    assert keep(results, description(written_at=3.0)) == (3, True)
     assert [held(f"lab-{number}.json")["kit_commit"] for number in (1, 2)] == ["a", "b"]
     assert held("lab.json")["session"] == 3
     assert sorted(path.name for path in results.iterdir()) == ["lab-1.json", "lab-2.json", "lab.json"]
@@ -397,18 +380,18 @@ def test_each_description_of_a_lab_is_kept(tmp_path: Path) -> None:
 
 def test_a_description_of_before_sessions_were_counted_is_the_first(tmp_path: Path) -> None:
     (tmp_path / "lab.json").write_text(json.dumps(description()))
-    assert study_files.keep_description(str(tmp_path), description(written_at=9.0)) == (1, False)
-    assert study_files.keep_description(str(tmp_path), description(kit_commit="b")) == (2, True)
+    assert study_files.keep_description(tmp_path, description(written_at=9.0)) == (1, False)
+    assert study_files.keep_description(tmp_path, description(kit_commit="b")) == (2, True)
     assert json.loads((tmp_path / "lab-1.json").read_text()) == description()
 
 
 def test_two_pairs_that_begin_at_once_share_one_description(tmp_path: Path) -> None:
-    study_files.keep_description(str(tmp_path), description())
+    study_files.keep_description(tmp_path, description())
     with ThreadPoolExecutor(8) as pool:
         found = list(
             pool.map(
                 lambda number: study_files.keep_description(
-                    str(tmp_path), description(kit_commit="b", written_at=number)
+                    tmp_path, description(kit_commit="b", written_at=number)
                 ),
                 range(8),
             )

@@ -1,12 +1,16 @@
 """What a study file may say, and what follows from it."""
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-from ansible_collections.postcopy.lab.plugins.module_utils import study as rules
-from ansible_collections.postcopy.lab.plugins.module_utils import study_files
+
+from contract.records import Case
+from control import study as rules
+from control import study_files
 
 STUDIES = Path(__file__).parents[3] / "studies"
 MIB = 1024 * 1024
@@ -36,10 +40,9 @@ def small_study() -> dict[str, Any]:
 
 
 def resolved(document: dict[str, Any]) -> list[dict[str, Any]]:
-    cases: list[dict[str, Any]] = rules.resolve_cases(
-        rules.validate(document, "small.yml", "small"), "small.yml"
-    )
-    return cases
+    cases = rules.resolve_cases(rules.validate(document, "small.yml", "small"), "small.yml")
+    plain: list[dict[str, Any]] = msgspec.to_builtins(cases)
+    return plain
 
 
 def test_cases_are_the_cross_product_of_each_block() -> None:
@@ -236,9 +239,9 @@ def test_the_order_hangs_on_the_seed_and_more_repetitions_only_append() -> None:
 
 
 def test_pending_leaves_out_what_is_finished_or_not_selected() -> None:
-    order = [["a", 1], ["b", 1], ["b", 2], ["a", 2]]
-    assert rules.pending_runs(order, {("b", 1)}) == [["a", 1], ["b", 2], ["a", 2]]
-    assert rules.pending_runs(order, {("b", 1)}, ["b"]) == [["b", 2]]
+    order = [("a", 1), ("b", 1), ("b", 2), ("a", 2)]
+    assert rules.pending_runs(order, {("b", 1)}) == [("a", 1), ("b", 2), ("a", 2)]
+    assert rules.pending_runs(order, {("b", 1)}, ["b"]) == [("b", 2)]
 
 
 def test_a_selection_names_cases_by_pattern() -> None:
@@ -253,39 +256,38 @@ def test_all_runs_of_a_case_stay_on_one_pair() -> None:
     assert rules.deal_cases(["a", "b", "c"], 2) == {"a": 0, "b": 1, "c": 0}
 
 
-def largest_article_case() -> list[dict[str, Any]]:
-    study = study_files.read_study(str(STUDIES / "icclab-2014.yml"))
-    cases: list[dict[str, Any]] = rules.resolve_cases(study, "icclab-2014.yml")
-    return cases
+def largest_article_case() -> list[Case]:
+    study = study_files.read_study(STUDIES / "icclab-2014.yml")
+    return rules.resolve_cases(study, "icclab-2014.yml")
 
 
 def test_both_ends_of_the_largest_case_of_the_article_take_about_17_gib() -> None:
-    needed = 2 * max(rules.needed_memory_bytes(case["spec"]) for case in largest_article_case())
+    needed = 2 * max(rules.needed_memory_bytes(case.spec) for case in largest_article_case())
     assert 16.5 * 1024 <= needed / MIB <= 18 * 1024
 
 
 def test_a_study_that_does_not_fit_is_refused_before_anything_starts() -> None:
     one_machine = [
-        {"name": name, "machine": "m", "available_bytes": 16 * 1024 * MIB}
+        rules.Compute(name=name, machine="m", available_bytes=16 * 1024 * MIB)
         for name in ("compute1", "compute2")
     ]
     with pytest.raises(
         rules.StudyError, match=r"hybrid-xl-stress-8x1024mib-1gbit needs .* of compute1 and compute2"
     ):
         rules.check_memory(largest_article_case(), one_machine, "icclab-2014.yml")
-    two_machines = [dict(compute, machine=compute["name"]) for compute in one_machine]
+    two_machines = [replace(compute, machine=compute.name) for compute in one_machine]
     rules.check_memory(largest_article_case(), two_machines, "icclab-2014.yml")
 
 
 def test_results_of_another_study_are_refused() -> None:
     study = rules.validate(small_study(), "small.yml", "small")
     cases = rules.resolve_cases(study, "small.yml")
-    held = rules.plan_document(study, cases, rules.run_order([case["case"] for case in cases], 2, 7))
-    rules.check_same_study(held, dict(study, repetitions=9), cases, "study.json")
+    held = rules.plan_document(study, cases, rules.run_order([case.case for case in cases], 2, 7))
+    rules.check_same_study(held, replace(study, repetitions=9), cases, "study.json")
     with pytest.raises(
         rules.StudyError, match=r"study.json: order_seed: holds another study, 7 instead of 8"
     ):
-        rules.check_same_study(held, dict(study, order_seed=8), cases, "study.json")
+        rules.check_same_study(held, replace(study, order_seed=8), cases, "study.json")
     with pytest.raises(
         rules.StudyError, match=r"study.json: cases: case hybrid-s-stress-2x256mib-1gbit differs"
     ):
@@ -297,16 +299,18 @@ def test_results_of_another_study_are_refused() -> None:
 def test_results_from_before_networks_and_probes_were_said_are_of_the_same_study() -> None:
     study = rules.validate(small_study(), "small.yml", "small")
     cases = rules.resolve_cases(study, "small.yml")
-    older = [{**case, "spec": {**case["spec"]}} for case in cases]
+    older = msgspec.to_builtins(cases)
     for case in older:
         del case["spec"]["network"], case["spec"]["probes"]
-    rules.check_same_study({"schema": 1, "study": study, "cases": older}, study, cases, "study.json")
+    rules.check_same_study(
+        {"schema": 1, "study": msgspec.to_builtins(study), "cases": older}, study, cases, "study.json"
+    )
 
 
 def test_the_quick_study_is_a_sample_of_the_article() -> None:
-    study = study_files.read_study(str(STUDIES / "quick.yml"))
+    study = study_files.read_study(STUDIES / "quick.yml")
     cases = rules.resolve_cases(study, "quick.yml")
-    assert {case["case"] for case in cases} == {
+    assert {case.case for case in cases} == {
         "hybrid-s-unloaded-1gbit",
         "hybrid-m-unloaded-1gbit",
         "hybrid-s-stress-1x256mib-1gbit",
@@ -314,19 +318,16 @@ def test_the_quick_study_is_a_sample_of_the_article() -> None:
         "hybrid-s-stress-4x256mib-1gbit",
         "precopy-s-stress-2x256mib-1gbit",
     }
-    assert (
-        len(rules.run_order([case["case"] for case in cases], study["repetitions"], study["order_seed"]))
-        == 12
-    )
+    assert len(rules.run_order([case.case for case in cases], study.repetitions, study.order_seed)) == 12
 
 
 def test_the_article_study_is_all_of_its_tables() -> None:
-    cases = [case for case in largest_article_case() if case["spec"]["table"]]
+    cases = [case for case in largest_article_case() if case.spec.table]
     assert len(cases) == 20
-    assert {case["spec"]["mode"] for case in cases} == {"hybrid"}
+    assert {case.spec.mode for case in cases} == {"hybrid"}
     by_table: dict[str, list[int]] = {}
     for case in cases:
-        by_table.setdefault(case["spec"]["table"], []).append(case["spec"]["stressed_bytes"] // MIB)
+        by_table.setdefault(str(case.spec.table), []).append(case.spec.stressed_bytes // MIB)
     assert by_table["table2"] == [0] * 4
     assert by_table["table3"] == [256 * step for step in range(1, 9)]
     assert by_table["table4"] == [1024 * step for step in range(1, 9)]
@@ -335,41 +336,41 @@ def test_the_article_study_is_all_of_its_tables() -> None:
 def test_reading_a_study_never_raises_anything_but_one_line(tmp_path: Path) -> None:
     missing = tmp_path / "missing.yml"
     with pytest.raises(rules.StudyError, match=r"missing.yml: cannot be read: No such file"):
-        study_files.read_study(str(missing))
+        study_files.read_study(missing)
     for text in ("{", "a: b: c", "\t- x", "- 1", "", "a: &x [*y]"):
         bad = tmp_path / "bad.yml"
         bad.write_text(text)
         with pytest.raises(rules.StudyError) as caught:
-            study_files.read_study(str(bad))
+            study_files.read_study(bad)
         assert "\n" not in str(caught.value)
     bad.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(rules.StudyError):
-        study_files.read_study(str(bad))
+        study_files.read_study(bad)
 
 
 def test_finished_runs_are_those_with_run_json(tmp_path: Path) -> None:
-    order = [["a", 1], ["a", 2]]
-    done = Path(study_files.run_directory(str(tmp_path), "a", 2))
+    order = [("a", 1), ("a", 2)]
+    done = study_files.run_directory(tmp_path, "a", 2)
     done.mkdir(parents=True)
-    assert study_files.finished_runs(str(tmp_path), order) == set()
+    assert study_files.finished_runs(tmp_path, order) == set()
     (done / "run.json").write_text("{}")
-    assert study_files.finished_runs(str(tmp_path), order) == {("a", 2)}
+    assert study_files.finished_runs(tmp_path, order) == {("a", 2)}
 
 
 def test_a_directory_of_something_else_is_no_results_directory(tmp_path: Path) -> None:
     study = rules.validate(small_study(), "small.yml", "small")
-    study_files.check_results_directory(str(tmp_path / "absent"), study, [], "local", "epoxy")
-    study_files.check_results_directory(str(tmp_path), study, [], "local", "epoxy")
+    study_files.check_results_directory(tmp_path / "absent", study, [], "local", "epoxy")
+    study_files.check_results_directory(tmp_path, study, [], "local", "epoxy")
     (tmp_path / "letters.txt").write_text("")
     with pytest.raises(rules.StudyError, match=r"is not a results directory"):
-        study_files.check_results_directory(str(tmp_path), study, [], "local", "epoxy")
+        study_files.check_results_directory(tmp_path, study, [], "local", "epoxy")
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(rules.StudyError, match=r"cannot be read as JSON"):
-        study_files.check_results_directory(str(tmp_path), study, [], "local", "epoxy")
+        study_files.check_results_directory(tmp_path, study, [], "local", "epoxy")
 
 
 def test_a_json_file_is_written_only_when_it_changes(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "study.json"
-    assert study_files.write_json(str(path), {"a": 1}) is True
-    assert study_files.write_json(str(path), {"a": 1}) is False
-    assert study_files.write_json(str(path), {"a": 2}) is True
+    assert study_files.write_json(path, {"a": 1}) is True
+    assert study_files.write_json(path, {"a": 1}) is False
+    assert study_files.write_json(path, {"a": 2}) is True

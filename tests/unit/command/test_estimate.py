@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from contract.modes import Mode
+from contract.records import Spec
 from postcopy_lab.estimate import FILL_BYTES_PER_SECOND, FIXED_SECONDS, IDLE_BYTES, Forecast, run_seconds
 
 MIB = 2**20
 
 
-def spec(**changes: object) -> dict[str, object]:
-    return {
-        "mode": "hybrid",
-        "stressed_bytes": 512 * MIB,
-        "link_rate_bits_per_second": 1_000_000_000,
-        "limit_seconds": 120,
-        **changes,
-    }
+def spec(**changes: Any) -> Spec:
+    hybrid = Spec(
+        mode=Mode.HYBRID,
+        flavor="s",
+        vcpus=1,
+        ram_bytes=2048 * MIB,
+        stress_threads=2,
+        stressed_bytes=512 * MIB,
+        link_rate="1gbit",
+        link_rate_bits_per_second=1_000_000_000,
+        limit_seconds=120,
+        backend="libvirt",
+    )
+    return replace(hybrid, **changes)
 
 
 def test_a_hybrid_run_sends_stressed_memory_twice() -> None:
@@ -27,7 +38,7 @@ def test_a_hybrid_run_sends_stressed_memory_twice() -> None:
 
 def test_a_stressed_precopy_takes_its_whole_limit() -> None:
     fill = 512 * MIB / FILL_BYTES_PER_SECOND
-    assert run_seconds(spec(mode="precopy", limit_seconds=30)) == pytest.approx(FIXED_SECONDS + fill + 30)
+    assert run_seconds(spec(mode=Mode.PRECOPY, limit_seconds=30)) == pytest.approx(FIXED_SECONDS + fill + 30)
 
 
 def test_no_migration_takes_longer_than_its_limit() -> None:
@@ -36,7 +47,7 @@ def test_no_migration_takes_longer_than_its_limit() -> None:
 
 
 def test_an_idle_precopy_ends_by_itself() -> None:
-    assert run_seconds(spec(mode="precopy", stressed_bytes=0, limit_seconds=120)) < FIXED_SECONDS + 3
+    assert run_seconds(spec(mode=Mode.PRECOPY, stressed_bytes=0, limit_seconds=120)) < FIXED_SECONDS + 3
 
 
 def test_before_any_run_the_model_counts() -> None:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 
 import openstack
 import pytest
-from ansible_collections.postcopy.lab.plugins.module_utils.guest_domain import address_in_mac
 from openstack.exceptions import SDKException
 
 from analysis.evidence.nova_log import parse_nova_log
+from control.plan import address_in_mac
 from tests.roles.outside import node
 
 pytest_plugins = ["tests.roles.outside"]

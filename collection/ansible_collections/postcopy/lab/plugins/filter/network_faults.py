@@ -42,11 +42,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
 from itertools import combinations
 from typing import Any
 
-from ansible_collections.postcopy.lab.plugins.module_utils.study import (
-    RATE_FORM,
-    StudyError,
-    rate_bits_per_second,
-)
+from contract.study_file import RATE_FORM
+from control.study import StudyError, rate_bits_per_second
 
 # The role lab_network's own, where the inventory does not say it.
 DEFAULT_PREFIX_LENGTH = "24"

@@ -53,11 +53,6 @@ def name_error(name):
     return "name: %r must begin with %s" % (name, NAME_PREFIX)
 
 
-def address_in_mac(address):
-    """The hardware address of a guest that takes its IPv4 address from the last four bytes of it."""
-    return "52:54:%02x:%02x:%02x:%02x" % tuple(int(number) for number in address.split("."))
-
-
 def console_path(name):
     return os.path.join(CONSOLE_DIRECTORY, name + ".log")
 

@@ -107,6 +107,8 @@ import time
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain
 
+from control.plan import address_in_mac
+
 try:
     import openstack
     from keystoneauth1.exceptions import ClientException
@@ -153,7 +155,7 @@ def boot(cloud, params):
     port = cloud.network.create_port(
         name=params["name"],
         network_id=network.id,
-        mac_address=params["mac"] or guest_domain.address_in_mac(params["address"]),
+        mac_address=params["mac"] or address_in_mac(params["address"]),
         fixed_ips=[{"ip_address": params["address"]}],
     )
     started_at = time.time()

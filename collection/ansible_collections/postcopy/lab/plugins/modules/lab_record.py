@@ -3,9 +3,7 @@
 # Apache License 2.0 (see LICENSE)
 """Write lab.json."""
 
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
+from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: lab_record
@@ -93,38 +91,15 @@ session:
   type: int
 """
 
-import json
-import os
-import subprocess
-import time
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.postcopy.lab.plugins.module_utils import lab_description, study, study_files
+
+from control.lab_record import record_lab
+from control.study import StudyError
 
 
-def kit_commit(directory):
-    """The commit of the kit, with "-dirty" if files differ from it; None outside a git repository."""
-    try:
-        process = subprocess.Popen(
-            ("git", "-C", directory, "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-    except OSError:
-        return None
-    text = process.communicate()[0].decode("ascii", "replace").strip()
-    return text if process.returncode == 0 else None
-
-
-def read_link(path):
-    try:
-        with open(path) as stream:
-            return json.load(stream)
-    except (IOError, OSError, ValueError):
-        return None
-
-
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "directory": {"type": "path", "required": True},
@@ -141,27 +116,12 @@ def main():
             "log_patterns": {"type": "str"},
         },
     )
-    params = module.params
-    document = lab_description.lab_document(
-        params["lab"],
-        params["release"],
-        params["backend"],
-        kit_commit(params["project_directory"]),
-        params["nodes"],
-        params["groups"],
-        read_link(params["link_file"]),
-        params["reference_node"],
-        time.time(),
-        params["article"],
-        params["log_patterns"] or params["release"],
-        params["vcpu_nice"],
-    )
+    paths = {key: Path(module.params[key]) for key in ("directory", "link_file", "project_directory")}
     try:
-        session, changed = study_files.keep_description(params["directory"], document)
-    except study.StudyError as error:
+        path, session, changed = record_lab(**{**module.params, **paths})
+    except StudyError as error:
         module.fail_json(msg=str(error))
-    path = os.path.join(params["directory"], study_files.LAB_FILE)
-    module.exit_json(changed=changed, path=path, session=session)
+    module.exit_json(changed=changed, path=str(path), session=session)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,7 @@ short_description: Migrate a running guest and watch it
 description:
   - Runs on the source. Migrates peer to peer through libvirt, records libvirt's events and, 20 times a
     second, its job statistics in the run's directory (C(events.jsonl), C(job.jsonl)).
-  - V(hybrid) goes over to post-copy after exactly one pass over the guest's memory, V(postcopy) as soon as
-    the migration is set up, V(precopy) never.
+  - Goes over to post-copy at the beginning of O(switchover_iteration), or never.
   - A migration that is still in pre-copy at its limit is aborted.
   - A migration that fails is a result, not a failure of the task.
   - Needs the programs that C(playbooks/tasks/node_programs.yml) installs.
@@ -24,10 +23,13 @@ options:
     type: str
     required: true
   mode:
-    description: How to migrate.
+    description: Name of the way to migrate, for the record.
     type: str
-    choices: [precopy, hybrid, postcopy]
     required: true
+  switchover_iteration:
+    description: At the beginning of which pass over the guest's memory it goes over to post-copy. V(1) is as
+      soon as the migration is set up, V(2) after exactly one pass. Never where it is not given.
+    type: int
   destination_uri:
     description: libvirt's URI of the destination, for example V(qemu+tls://compute2-migration/system).
     type: str
@@ -79,6 +81,7 @@ EXAMPLES = r"""
   postcopy.lab.migration:
     name: postcopy-lab-example
     mode: hybrid
+    switchover_iteration: 2
     destination_uri: qemu+tls://compute2-migration/system
     migrate_uri: tcp://10.91.1.12
     run_directory: /var/lib/postcopy-lab/runs/example/01
@@ -149,7 +152,8 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "name": {"type": "str", "required": True},
-            "mode": {"choices": ["precopy", "hybrid", "postcopy"], "required": True},
+            "mode": {"type": "str", "required": True},
+            "switchover_iteration": {"type": "int"},
             "destination_uri": {"type": "str"},
             "migrate_uri": {"type": "str"},
             "limit_seconds": {"type": "float", "default": 120},

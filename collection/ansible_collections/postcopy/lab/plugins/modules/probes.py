@@ -134,7 +134,7 @@ import threading
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs, run_files
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs
 from ansible_collections.postcopy.lab.plugins.module_utils.node import processes, qmp
 
 try:
@@ -150,6 +150,11 @@ PINGS = {
     "ping": {"period": 0.1, "payload": 56, "steady": False},
     "ping_fine": {"period": 0.01, "payload": 16, "steady": True},
 }
+# What a guest's QEMU had to say, and where libvirt puts it on a host (NAME.log).
+QEMU_LOG = "qemu.log"
+QEMU_LOGS_DIRECTORY = "/var/log/libvirt/qemu"
+# What the measuring process itself had to say.
+PROBE_LOG = "probe.log"
 RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
 START_PATIENCE_SECONDS = 10
 
@@ -223,8 +228,8 @@ def keep_logs(directory):
         if fault:
             faults.append(fault)
         if content or os.path.exists(path):
-            is_qemus = os.path.dirname(path) == run_files.QEMU_LOGS_DIRECTORY
-            name = run_files.QEMU_LOG if is_qemus else os.path.basename(path)
+            is_qemus = os.path.dirname(path) == QEMU_LOGS_DIRECTORY
+            name = QEMU_LOG if is_qemus else os.path.basename(path)
             with open(os.path.join(directory, name), "wb") as stream:
                 stream.write(content)
     return faults
@@ -233,7 +238,7 @@ def keep_logs(directory):
 def start(params):
     for name in ("probe", "migrate"):
         processes.stop(name)
-    qemu_log = ["%s/%s.log" % (run_files.QEMU_LOGS_DIRECTORY, params["guest"])] if params["guest"] else []
+    qemu_log = ["%s/%s.log" % (QEMU_LOGS_DIRECTORY, params["guest"])] if params["guest"] else []
     mark_logs(params["logs"] + qemu_log)
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
@@ -258,7 +263,7 @@ def start(params):
         "clock_nodes": params["clock_nodes"] if "clock" in probes else {},
         "answer_clock": "clock" in probes and not params["clock_nodes"],
     }
-    log = os.path.join(params["run_directory"], run_files.PROBE_LOG)
+    log = os.path.join(params["run_directory"], PROBE_LOG)
     node_programs.start_detached("probe", settings, log, START_PATIENCE_SECONDS)
     return {}
 
@@ -275,7 +280,7 @@ def stop(params):
     processes.stop("migrate")
     if removal:
         keep_console(params["guest"], params["console"], directory)
-    log = os.path.join(directory, run_files.PROBE_LOG)
+    log = os.path.join(directory, PROBE_LOG)
     with open(log, "a") as stream:
         stream.writelines(line + "\n" for line in keep_logs(directory))
     if os.path.getsize(log) == 0:

@@ -23,10 +23,8 @@ from .ticks import ticks
 
 HERTZ = 20
 
-# The iteration at whose beginning a mode goes over to post-copy. libvirt reports iteration N when QEMU begins
-# its pass N over the guest's memory (QMP event MIGRATION_PASS): 2 means that the first pass is done, 1 that
-# the migration has just been set up.
-SWITCH_ITERATION = {"hybrid": 2, "postcopy": 1}
+# The iteration that begins when the first pass over the guest's memory is done.
+SECOND_ITERATION = 2
 
 # A pass ends for QEMU when what is left could be sent within the allowed downtime: with the default of 300 ms
 # 37 MB of the first pass are still missing at 1 Gb/s, and an idle guest would be finished by pre-copy instead
@@ -49,9 +47,13 @@ FIRST_PAUSE_SECONDS = 0.05
 LONGEST_PAUSE_SECONDS = 5.0
 
 
-def next_action(mode, iteration, elapsed_seconds, limit_seconds, stuck_seconds, switched, aborted):
+def next_action(
+    switchover_iteration, iteration, elapsed_seconds, limit_seconds, stuck_seconds, switched, aborted
+):
     """What to do now with a migration that is under way: "switch", "abort", "give-up" or None.
 
+    :param switchover_iteration: at whose beginning it goes over to post-copy, None for never. libvirt reports
+        iteration N when QEMU begins its pass N over the guest's memory (QMP event MIGRATION_PASS)
     :param iteration: the last one that libvirt reported, 0 before the first
     :param limit_seconds: pre-copy is aborted after this long; post-copy cannot be aborted
     :param stuck_seconds: no longer waited for after this long, whatever its state
@@ -60,7 +62,7 @@ def next_action(mode, iteration, elapsed_seconds, limit_seconds, stuck_seconds, 
         return "give-up"
     if switched or aborted:
         return None
-    if mode in SWITCH_ITERATION and iteration >= SWITCH_ITERATION[mode]:
+    if switchover_iteration is not None and iteration >= switchover_iteration:
         return "switch"
     if elapsed_seconds > limit_seconds:
         return "abort"
@@ -163,7 +165,7 @@ class Migration:
                 self.began = True
                 self.iteration = record["iteration"]
                 # An idle guest's second pass may be over before it is reported.
-                if self.iteration >= 2 and self.result["first_pass_at"] is None:
+                if self.iteration >= SECOND_ITERATION and self.result["first_pass_at"] is None:
                     self.result["first_pass_at"] = at
             elif record["event"] == "job-completed":
                 self.job_completed = record["job"]
@@ -185,11 +187,11 @@ class Migration:
     def flags(self):
         libvirt = self.libvirt
         flags = libvirt.VIR_MIGRATE_LIVE | libvirt.VIR_MIGRATE_PEER2PEER
-        if self.settings["mode"] in SWITCH_ITERATION:
+        if self.settings["switchover_iteration"] is not None:
             # Upstream's name since 1.3.3, and that of the wp3 tree before it.
             name = "VIR_MIGRATE_POSTCOPY"
             flags |= getattr(libvirt, name, None) or libvirt.VIR_MIGRATE_ENABLE_POSTCOPY
-        if self.settings["mode"] == "hybrid":
+        if self.settings["switchover_iteration"] == SECOND_ITERATION:
             # wp3's libvirt has no event of iterations and goes over by itself after the first pass.
             flags |= getattr(libvirt, "VIR_MIGRATE_POSTCOPY_AFTER_PRECOPY", 0)
         return flags
@@ -270,7 +272,7 @@ class Migration:
 
     def prepare(self):
         """What is to be done before the migration."""
-        if self.settings["mode"] in SWITCH_ITERATION:
+        if self.settings["switchover_iteration"] is not None:
             self.domain.migrateSetMaxDowntime(SWITCH_DOWNTIME_MILLISECONDS, 0)
 
     def abort(self):
@@ -305,7 +307,7 @@ class Migration:
                 if not self.ended.is_set():
                     self.changed.wait(1.0 / HERTZ)
                 action = next_action(
-                    settings["mode"],
+                    settings["switchover_iteration"],
                     self.iteration,
                     monotonic.seconds() - started,
                     settings["limit_seconds"],

@@ -1,20 +1,14 @@
-# Copyright: postcopy-lab contributors
-# Apache License 2.0 (see LICENSE)
 """YAML that means what its readers take it for: no key twice, no octal numbers, no endless anchors.
 
 YAML 1.1 as PyYAML reads it takes the last of two equal keys without a word, 0100 for 64 and 1:30 for 90.
 """
 
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
+from __future__ import annotations
 
 import re
 
-try:
-    import yaml
-except ImportError:  # nodes need no PyYAML: these files are read on the control machine only
-    yaml = None
+import yaml
+from yaml.error import Mark
 
 LARGEST_BYTES = 1 << 20
 # Values of a file with each anchor written out where it is used: far above any study or inventory.
@@ -27,76 +21,74 @@ INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
 class YamlFault(ValueError):
     """Why a text cannot be used; one line."""
 
-    def __init__(self, problem, mark=None):
-        super(YamlFault, self).__init__(problem)
+    def __init__(self, problem: str, mark: Mark | None = None) -> None:
+        super().__init__(problem)
         self.line = mark.line + 1 if mark is not None else None
 
 
-def check_yaml(content, decimal=False):
+def check_yaml(content: bytes, decimal: bool = False) -> None:
     """YamlFault if the bytes are no YAML that can be used; tags are not looked at.
 
-    :param decimal: whether each number must be a decimal one (0644 of a file's mode is none)
+    `decimal`: whether each number must be a decimal one (0644 of a file's mode is none).
     """
     if len(content) > LARGEST_BYTES:
-        raise YamlFault("more than %d KiB" % (LARGEST_BYTES // 1024))
+        raise YamlFault(f"more than {LARGEST_BYTES // 1024} KiB")
     try:
         root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
         if root is not None:
             _count_values(root, {}, decimal, "")
     except UnicodeDecodeError as error:
-        raise YamlFault("not UTF-8 (byte %d)" % error.start)
+        raise YamlFault(f"not UTF-8 (byte {error.start})") from error
     except yaml.MarkedYAMLError as error:
-        raise YamlFault("not YAML: %s" % (error.problem or error.context), error.problem_mark)
+        raise YamlFault(f"not YAML: {error.problem or error.context}", error.problem_mark) from error
     except yaml.reader.ReaderError as error:
-        raise YamlFault("not YAML: %s (character %d)" % (error.reason, error.position + 1))
-    except RuntimeError:  # Python 3 has a kind of its own for it, RecursionError
-        raise YamlFault("not usable: nested too deeply")
+        raise YamlFault(f"not YAML: {error.reason} (character {error.position + 1})") from error
+    except RecursionError as error:
+        raise YamlFault("not usable: nested too deeply") from error
 
 
-def _count_values(node, known, decimal, key):
+def _count_values(node: yaml.Node, known: dict[int, int | None], decimal: bool, key: str) -> int:
     """How many values a node holds, each use of an anchor counted.
 
-    :param known: id of a node -> its count; None while it is being counted
-    :param key: what the value belongs to
+    `known`: id of a node -> its count; None while it is being counted. `key`: what the value belongs to.
     """
     if id(node) in known:
-        if known[id(node)] is None:
+        counted = known[id(node)]
+        if counted is None:
             raise YamlFault("an anchor that holds itself", node.start_mark)
-        return known[id(node)]
+        return counted
     known[id(node)] = None
     count = 1
     if decimal and isinstance(node, yaml.ScalarNode) and _is_odd_number(node):
-        problem = "%s: %s is not a decimal number" % (key, node.value[:80])
-        raise YamlFault(
-            "%s (allowed: without leading 0, _ or :; a text in quotes)" % problem, node.start_mark
-        )
+        problem = f"{key}: {node.value[:80]} is not a decimal number"
+        raise YamlFault(f"{problem} (allowed: without leading 0, _ or :; a text in quotes)", node.start_mark)
     for name, child in _children(node, key):
         count += _count_values(child, known, decimal, name)
         if count > MOST_VALUES:
-            raise YamlFault("more than %d values, anchors written out" % MOST_VALUES, node.start_mark)
+            raise YamlFault(f"more than {MOST_VALUES} values, anchors written out", node.start_mark)
     known[id(node)] = count
     return count
 
 
-def _children(node, key):
+def _children(node: yaml.Node, key: str) -> list[tuple[str, yaml.Node]]:
     """The values in a node, each with what it belongs to; YamlFault for a key that is there twice."""
     if isinstance(node, yaml.SequenceNode):
         return [(key, value) for value in node.value]
-    children = []
+    children: list[tuple[str, yaml.Node]] = []
     if isinstance(node, yaml.MappingNode):
-        seen = set()
+        seen: set[tuple[str, str]] = set()
         for name, value in node.value:
             text = key
             if isinstance(name, yaml.ScalarNode):
                 text = name.value[:80]
                 if (name.tag, name.value) in seen:
-                    raise YamlFault("key '%s' is there twice" % text, name.start_mark)
+                    raise YamlFault(f"key '{text}' is there twice", name.start_mark)
                 seen.add((name.tag, name.value))
             children += [(text, name), (text, value)]
     return children
 
 
-def _is_odd_number(node):
+def _is_odd_number(node: yaml.ScalarNode) -> bool:
     """Whether YAML 1.1 reads another number than people do."""
     if node.tag == INT:
         return not DECIMAL.match(node.value)

@@ -1,14 +1,11 @@
-# Copyright: postcopy-lab contributors
-# Apache License 2.0 (see LICENSE)
 """What a Linux kernel prints when its memory is not what it wrote there. The one list of the kit: what the
 guest's own program keeps of its log (kernel_log.c of the role guest_image) is held against it as well.
 """
 
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
+from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 # The guest's own words where it read its log too late: what is not there cannot be looked at.
 UNREAD = "lines of the kernel's log were overwritten unread"
@@ -40,9 +37,9 @@ HARMLESS = re.compile(
 MOST_LINES = 20
 
 
-def damage_lines(lines):
+def damage_lines(lines: Iterable[str]) -> list[str]:
     """The lines of a kernel log or console that speak against a guest: in order, each once, at most 20."""
-    found = []
+    found: list[str] = []
     for line in lines:
         text = line.strip()
         if DAMAGE.search(text) and not HARMLESS.search(text) and text not in found:

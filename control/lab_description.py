@@ -1,12 +1,20 @@
-# Copyright: postcopy-lab contributors
-# Apache License 2.0 (see LICENSE)
 """lab.json from what the nodes say of themselves, and where this lab differs from the article's. Pure."""
 
-from __future__ import absolute_import, division, print_function
+from __future__ import annotations
 
-__metaclass__ = type
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-SCHEMA = 1
+from contract.choices import Backend
+from contract.records import SCHEMA
+
+# What node_facts returned of a node, by its name; its groups in the inventory; study_deviations of
+# playbooks/vars/deviations.yml.
+Facts = Mapping[str, Any]
+Nodes = Mapping[str, Facts]
+Groups = Mapping[str, Sequence[str]]
+Words = Sequence[Mapping[str, Any]]
+
 NODE_KEYS = (
     "kernel",
     "os",
@@ -25,29 +33,24 @@ BUILD_KEYS = ("id", "version", "source", "origin", "configure_flags", "distribut
 
 
 def lab_document(
-    lab,
-    release,
-    backend,
-    kit_commit,
-    nodes,
-    groups,
-    link,
-    reference_node,
-    written_at,
-    words,
-    log_patterns,
-    vcpu_nice,
-):
+    lab: str,
+    release: str,
+    backend: str,
+    kit_commit: str | None,
+    nodes: Nodes,
+    groups: Groups,
+    link: Mapping[str, Any] | None,
+    reference_node: str,
+    written_at: float,
+    words: Words,
+    log_patterns: str,
+    vcpu_nice: int,
+) -> dict[str, Any]:
     """The whole of lab.json.
 
-    :param nodes: {name: what node_facts returned}
-    :param groups: {name: groups of the inventory}
-    :param link: parsed link.json, or None
-    :param reference_node: the node whose clock the others are compared with
-    :param written_at: UTC epoch seconds
-    :param words: study_deviations of playbooks/vars/deviations.yml
-    :param log_patterns: name of the patterns by which nova's logs are read
-    :param vcpu_nice: nice value of the guests' virtual processors
+    `link`: parsed link.json. `reference_node`: the node whose clock the others are compared with.
+    `written_at`: UTC epoch seconds. `log_patterns`: name of the patterns by which nova's logs are read.
+    `vcpu_nice`: nice value of the guests' virtual processors.
     """
     return {
         "schema": SCHEMA,
@@ -65,13 +68,14 @@ def lab_document(
     }
 
 
-def accelerator_of(facts):
+def accelerator_of(facts: Facts) -> tuple[str | None, str | None]:
     """(accelerator, reason) as the role qemu found them, (None, reason) where it has not looked."""
     found = (facts.get("local_facts") or {}).get("postcopy_lab_qemu") or {}
     return found.get("accelerator"), found.get("reason")
 
 
-def node_document(facts, groups):
+def node_document(facts: Facts, groups: Sequence[str]) -> dict[str, Any]:
+    """What lab.json holds of one node."""
     document = {key: facts.get(key) for key in NODE_KEYS}
     accelerator, reason = accelerator_of(facts)
     document.update(groups=sorted(groups), accelerator=accelerator, accelerator_reason=reason)
@@ -81,7 +85,7 @@ def node_document(facts, groups):
     return document
 
 
-def builds(facts):
+def builds(facts: Facts) -> dict[str, Facts]:
     """{program: manifest} of what the role source_build put on the node."""
     found = facts.get("local_facts") or {}
     return {
@@ -91,9 +95,9 @@ def builds(facts):
     }
 
 
-def clock_offsets(nodes, reference_node):
+def clock_offsets(nodes: Nodes, reference_node: str) -> dict[str, Any]:
     """Each node's clock against the reference node's: containers of one kernel share one clock."""
-    offsets = {}
+    offsets: dict[str, Any] = {}
     for name, facts in nodes.items():
         if facts.get("boot_id") and facts["boot_id"] == nodes[reference_node].get("boot_id"):
             offsets[name] = {"offset_seconds": 0.0, "uncertainty_seconds": 0.0, "method": "same kernel"}
@@ -107,16 +111,21 @@ def clock_offsets(nodes, reference_node):
 DAMAGE_COUNTED = {"7.2": "44 of 80", "10.0": "0 of 80", "11.1": "10 of 80"}
 
 
-def _damage_counted(facts):
+def _damage_counted(facts: Facts) -> str:
     version = str(facts.get("qemu_version"))
-    return "QEMU %s %s" % (version, DAMAGE_COUNTED.get(".".join(version.split(".")[:2]), "was never counted"))
+    counted = DAMAGE_COUNTED.get(".".join(version.split(".")[:2]), "was never counted")
+    return f"QEMU {version} {counted}"
 
 
-def deviations(words, backend, nodes, groups, vcpu_nice):
+def deviations(
+    words: Words, backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int
+) -> list[dict[str, Any]]:
     """Where this lab differs: what, the article's, what is pinned, this lab's, the effect."""
     here = found_here(backend, nodes, groups, vcpu_nice)
     keys = ("what", "article", "pinned", "effect")
-    found = [dict({key: one[key] for key in keys}, here=here[one["id"]]) for one in words if here[one["id"]]]
+    found: list[dict[str, Any]] = [
+        {**{key: one[key] for key in keys}, "here": here[one["id"]]} for one in words if here[one["id"]]
+    ]
     for name in sorted(nodes):
         for fact in (nodes[name].get("local_facts") or {}).values():
             for deviation in (fact.get("deviations") or []) if isinstance(fact, dict) else []:
@@ -125,7 +134,7 @@ def deviations(words, backend, nodes, groups, vcpu_nice):
     return found
 
 
-def found_here(backend, nodes, groups, vcpu_nice):
+def found_here(backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int) -> dict[str, str | None]:
     """What this lab has in place of the article's, by the deviations' ids; None where it does not differ."""
     computes = [nodes[name] for name in sorted(nodes) if "compute" in groups[name]]
     one_machine = len({facts.get("boot_id") for facts in nodes.values()}) < len(nodes)
@@ -133,21 +142,21 @@ def found_here(backend, nodes, groups, vcpu_nice):
     emulated = accelerators != ["kvm"]
     shared = ["containers on one machine"] if one_machine else []
     if vcpu_nice:
-        shared.append("guests' processors yield to everything else (nice %d)" % vcpu_nice)
+        shared.append(f"guests' processors yield to everything else (nice {vcpu_nice})")
     novas = sorted({version for facts in computes for version in nova_versions(facts)})
     return {
-        "operating_system": "%s, Linux %s" % (_values(computes, "os"), _values(computes, "kernel")),
+        "operating_system": f"{_values(computes, 'os')}, Linux {_values(computes, 'kernel')}",
         "hypervisor": "QEMU " + _values(computes, "qemu_version") + _built(computes, "qemu"),
         "libvirt": "libvirt " + _values(computes, "libvirt_version") + _built(computes, "libvirt"),
         "cloud": {
-            "libvirt": "libvirt, asked by this kit",
-            "nova": "nova %s" % (" and ".join(novas) or "of an unknown version"),
-        }[backend],
+            Backend.LIBVIRT: "libvirt, asked by this kit",
+            Backend.NOVA: f"nova {' and '.join(novas) or 'of an unknown version'}",
+        }[Backend(backend)],
         "switch": {
-            "libvirt": "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms until "
-            "then; where libvirt has no such event, by its own flag",
-            "nova": "nova's force_complete, asked for on libvirt's event of iteration 2",
-        }[backend],
+            Backend.LIBVIRT: "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms "
+            "until then; where libvirt has no such event, by its own flag",
+            Backend.NOVA: "nova's force_complete, asked for on libvirt's event of iteration 2",
+        }[Backend(backend)],
         "nodes": ", ".join(shared) or None,
         "virtualization": " and ".join(accelerators) if emulated else None,
         "dirty_tracking": "by QEMU's emulation, which damaged stressed guests in pre-copy and hybrid mode: "
@@ -160,18 +169,18 @@ def found_here(backend, nodes, groups, vcpu_nice):
     }
 
 
-def nova_versions(facts):
+def nova_versions(facts: Facts) -> list[str]:
     """Versions of the package nova-compute, without the distribution's part."""
     version = (facts.get("packages") or {}).get("nova-compute")
     return [version.split(":")[-1].split("-")[0]] if version else []
 
 
-def _built(nodes, program):
+def _built(nodes: Sequence[Facts], program: str) -> str:
     """Of a program built from source: the source, and the first digits of its commit or SHA-256."""
     made = [builds(facts)[program] for facts in nodes if program in builds(facts)]
-    said = sorted({"%s (%s)" % (build.get("source"), str(build.get("origin"))[:12]) for build in made})
+    said = sorted({f"{build.get('source')} ({str(build.get('origin'))[:12]})" for build in made})
     return ", built from " + " and ".join(said) if said else ""
 
 
-def _values(nodes, key):
+def _values(nodes: Sequence[Facts], key: str) -> str:
     return " and ".join(sorted({str(facts.get(key)) for facts in nodes})) or "none"

@@ -1,5 +1,3 @@
-# Copyright: postcopy-lab contributors
-# Apache License 2.0 (see LICENSE)
 """What became of a run: outcome, cause, validity. Pure functions over what the modules of a run returned.
 
 Success is shown, not assumed: libvirt may report a migration completed whose guest is dead or damaged. A
@@ -7,15 +5,20 @@ run is completed only if the guest runs on the destination, is gone from the sou
 nothing to complain about, its stressor works on and every page of its pattern is whole and current.
 """
 
-from __future__ import absolute_import, division, print_function
+from __future__ import annotations
 
-__metaclass__ = type
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from ansible_collections.postcopy.lab.plugins.module_utils.kernel_log import UNREAD, damage_lines
-from ansible_collections.postcopy.lab.plugins.module_utils.node.migrate import SWITCH_ITERATION
+from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, tells
+from contract.modes import Mode
+from contract.nodes import HOSTS, Role
+from contract.outcomes import RunCause, RunOutcome
+from control.kernel_log import UNREAD, damage_lines
 
-# libvirt's first version that tells iterations (virConnectDomainEventMigrationIterationCallback).
-TELLS_ITERATIONS_SINCE = (1, 3, 2)
+# What the modules of a run returned, see `judge`.
+Results = Mapping[str, Any]
+
 # Bytes sent before the switch against the memory that the guest has in use: that times a share, and some
 # bytes. Recorded in 112 hybrid runs (examples/, QEMU 10.0): 0.957 to 1.137 of it, under stress 24 MiB less
 # to 318 MiB more, idle 20 MiB less to 25 MiB more; an idle guest on wp3's QEMU 1.26 (26 MiB more). More may
@@ -40,12 +43,12 @@ LEAST_GENERATION = 2
 PAGE_BYTES = 4096
 
 
-def judge(evidence):
+def judge(evidence: Results) -> dict[str, Any]:
     """Outcome, cause, validity, integrity and switch check of a run, as run.json holds them.
 
-    :param evidence: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
-        returned, {} where a step was not reached); domains {"source", "destination": state or null};
-        consoles {"source", "destination": lines}; source and destination (node names)
+    `evidence`: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
+    returned, {} where a step was not reached); domains {"source", "destination": state or null};
+    consoles {"source", "destination": lines}; source and destination (node names).
     """
     integrity = integrity_of(evidence)
     outcome, cause, detail = _outcome(evidence, integrity)
@@ -62,7 +65,7 @@ def judge(evidence):
     }
 
 
-def integrity_of(evidence):
+def integrity_of(evidence: Results) -> dict[str, Any]:
     """What is known of the guest after the migration; "checked" says whether it answered at all."""
     check = evidence.get("check") or {}
     before, after = check.get("status_before"), check.get("status_after")
@@ -72,8 +75,8 @@ def integrity_of(evidence):
     errors = damage_lines(console_lines + (check.get("kernel_log") or []) + kept)
     alive, progressing = _stressor(before, after)
     states = evidence["domains"]
-    running = [role for role in ("source", "destination") if states.get(role) == "running"]
-    absent = [role for role in ("source", "destination") if states.get(role) == "absent"]
+    running = [role for role in HOSTS if states.get(role) == "running"]
+    absent = [role for role in HOSTS if states.get(role) == "absent"]
     return {
         "checked": bool(check.get("answered")),
         "kernel_log_errors": errors,
@@ -85,7 +88,7 @@ def integrity_of(evidence):
     }
 
 
-def _stressor(before, after):
+def _stressor(before: Results | None, after: Results | None) -> tuple[bool | None, bool | None]:
     """Whether all workers live and whether they still work; None where there is no stressor.
 
     They work if they take LEAST_STRESSOR_SHARE of the time between two answers of their guest.
@@ -100,73 +103,70 @@ def _stressor(before, after):
     return alive, taken > 0 and taken >= LEAST_STRESSOR_SHARE * passed
 
 
-def _outcome(evidence, integrity):
+def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCause | None, str | None]:
     fault = evidence.get("fault")
     if fault:
-        return "aborted", "lab_fault", "%s: %s" % (fault["step"], fault["detail"])
+        return RunOutcome.ABORTED, RunCause.LAB_FAULT, f"{fault['step']}: {fault['detail']}"
     boot, fill = evidence.get("boot") or {}, evidence.get("fill") or {}
     if boot.get("error"):
-        return "failed", "boot_failed", boot["error"]
+        return RunOutcome.FAILED, RunCause.BOOT_FAILED, boot["error"]
     if fill.get("error"):
-        return "failed", "boot_failed" if fill.get("ready_at") is None else "fill_failed", fill["error"]
+        cause = RunCause.BOOT_FAILED if fill.get("ready_at") is None else RunCause.FILL_FAILED
+        return RunOutcome.FAILED, cause, fill["error"]
     migration = evidence.get("migration") or {}
     if migration.get("outcome") == "stuck":
-        waited = "no end after %s s" % migration.get("waited_seconds")
-        return "failed", "migration_stuck", migration.get("error") or waited
+        waited = f"no end after {migration.get('waited_seconds')} s"
+        return RunOutcome.FAILED, RunCause.MIGRATION_STUCK, migration.get("error") or waited
     if migration.get("outcome") not in ("migrated", "aborted"):
-        return "failed", "migration_failed", migration.get("error") or "no reason given"
-    home = "destination" if migration["outcome"] == "migrated" else "source"
-    cause, detail = guest_fault(evidence, integrity, home)
-    if cause is not None:
-        return "failed", cause, detail
-    return ("completed" if home == "destination" else "not_converged"), None, None
+        return RunOutcome.FAILED, RunCause.MIGRATION_FAILED, migration.get("error") or "no reason given"
+    home = Role.DESTINATION if migration["outcome"] == "migrated" else Role.SOURCE
+    fault = guest_fault(evidence, integrity, home)
+    if fault is not None:
+        return RunOutcome.FAILED, *fault
+    return RunOutcome.COMPLETED if home == Role.DESTINATION else RunOutcome.NOT_CONVERGED, None, None
 
 
-def guest_fault(evidence, integrity, home):
-    """(cause, detail) of what is wrong with the guest, (None, None) if it is shown intact on its host."""
-    other = "source" if home == "destination" else "destination"
+def guest_fault(evidence: Results, integrity: Results, home: Role) -> tuple[RunCause, str] | None:
+    """Cause and detail of what is wrong with the guest, None if it is shown intact on its host."""
+    other = Role.SOURCE if home == Role.DESTINATION else Role.DESTINATION
     check = evidence.get("check") or {}
-    pattern = integrity["pattern"]
-    unshown = pattern_fault(evidence, pattern)
-    damaged = None
-    if pattern:
-        damaged = [
-            "%d %s" % (pattern[key], key.replace("_", " ")) for key in DAMAGED_PAGES if pattern.get(key)
-        ]
+    pattern = integrity["pattern"] or {}
+    complaints = [line for line in integrity["kernel_log_errors"] if UNREAD not in line]
+    damaged = [f"{pattern[key]} {key.replace('_', ' ')}" for key in DAMAGED_PAGES if pattern.get(key)]
+    unshown = pattern_fault(evidence, integrity["pattern"])
     rules = (
-        (_damage(integrity), "guest_corrupted", "kernel: %s"),
-        (damaged, "guest_corrupted", "pattern: %s"),
-        (evidence["domains"].get(home) != "running", "guest_lost", "is not running on the %s" % home),
-        (evidence["domains"].get(other) != "absent", "guest_left_behind", "is not absent on the %s" % other),
-        (not integrity["checked"], "guest_unreachable", check.get("error") or "the agent does not answer"),
-        (integrity["kernel_log_errors"], "guest_unchecked", UNREAD),
-        (unshown, "guest_unchecked", unshown),
-        (integrity["stressor_alive"] is False, "guest_corrupted", "the stressor died"),
-        (integrity["stressor_progressing"] is False, "guest_corrupted", "the stressor stood still"),
-        (_stressor_missing(evidence, integrity), "guest_unchecked", "no answer about the stressor"),
+        (bool(complaints), RunCause.GUEST_CORRUPTED, f"kernel: {_shortened(complaints)}"),
+        (bool(damaged), RunCause.GUEST_CORRUPTED, f"pattern: {_shortened(damaged)}"),
+        (evidence["domains"].get(home) != "running", RunCause.GUEST_LOST, f"is not running on the {home}"),
+        (
+            evidence["domains"].get(other) != "absent",
+            RunCause.GUEST_LEFT_BEHIND,
+            f"is not absent on the {other}",
+        ),
+        (
+            not integrity["checked"],
+            RunCause.GUEST_UNREACHABLE,
+            check.get("error") or "the agent does not answer",
+        ),
+        (bool(integrity["kernel_log_errors"]), RunCause.GUEST_UNCHECKED, UNREAD),
+        (unshown is not None, RunCause.GUEST_UNCHECKED, unshown or ""),
+        (integrity["stressor_alive"] is False, RunCause.GUEST_CORRUPTED, "the stressor died"),
+        (integrity["stressor_progressing"] is False, RunCause.GUEST_CORRUPTED, "the stressor stood still"),
+        (_stressor_missing(evidence, integrity), RunCause.GUEST_UNCHECKED, "no answer about the stressor"),
     )
-    for found, cause, detail in rules:
-        if found:
-            lines = found if isinstance(found, list) else []
-            return cause, detail % _shortened(lines) if "%s" in detail else detail
-    return None, None
+    return next(((cause, detail) for found, cause, detail in rules if found), None)
 
 
-def _shortened(lines):
+def _shortened(lines: Sequence[str]) -> str:
     """The first two, which tell what happened; a broken kernel goes on complaining about itself."""
     more = len(lines) - 2
-    return "; ".join(lines[:2]) + (" (and %d more)" % more if more > 0 else "")
+    return "; ".join(lines[:2]) + (f" (and {more} more)" if more > 0 else "")
 
 
 DAMAGED_PAGES = ("bad_pages", "stale_pages", "torn_pages")
 
 
-def _damage(integrity):
-    """What the kernel says of its memory, without what is only a hole in its log."""
-    return [line for line in integrity["kernel_log_errors"] if UNREAD not in line]
-
-
-def pattern_fault(evidence, pattern):
+def pattern_fault(evidence: Results, pattern: Results | None) -> str | None:
     """Why the pattern shows nothing, one line; None if it shows that memory is whole, or damaged."""
     wanted = evidence["spec"]["pattern_bytes"] // PAGE_BYTES
     if not wanted:
@@ -174,7 +174,7 @@ def pattern_fault(evidence, pattern):
     if not pattern or pattern.get("pages") is None:
         return "no answer about the memory pattern"
     if pattern["pages"] < wanted:
-        return "%s of the pattern's %d pages were looked at" % (pattern["pages"], wanted)
+        return f"{pattern['pages']} of the pattern's {wanted} pages were looked at"
     if any(pattern.get(key) is None for key in DAMAGED_PAGES):
         return "no count of the pattern's damaged pages"
     if (pattern.get("generation") or 0) < LEAST_GENERATION:
@@ -186,20 +186,20 @@ def pattern_fault(evidence, pattern):
     return None
 
 
-def _written(status):
+def _written(status: Results | None) -> int | None:
     """Bytes that the guest's program has written to its pattern; None where it did not say."""
     return ((status or {}).get("pattern") or {}).get("bytes_written")
 
 
-def _stressor_missing(evidence, integrity):
+def _stressor_missing(evidence: Results, integrity: Results) -> bool:
     return evidence["spec"]["stress_threads"] > 0 and integrity["stressor_alive"] is None
 
 
-def switch_check(evidence):
-    """Bytes sent before the switch against the guest's resident memory; None where nothing was switched."""
+def switch_check(evidence: Results) -> dict[str, Any] | None:
+    """Bytes sent before the switch against the guest's resident memory; None without a whole pass."""
     migration = evidence.get("migration") or {}
     job = migration.get("job_before_switch")
-    if evidence["spec"]["mode"] != "hybrid" or not job:
+    if not Mode.named(evidence["spec"]["mode"]).whole_passes or not job:
         return None
     sent = job.get("memory_processed", job.get("data_processed", 0))
     resident = resident_bytes(evidence)
@@ -214,7 +214,7 @@ def switch_check(evidence):
     }
 
 
-def resident_bytes(evidence):
+def resident_bytes(evidence: Results) -> int | None:
     """Memory that the guest had in use at most: what its kernel counts, and what it keeps out of MemTotal.
 
     The kernel's code and page structures are not in MemTotal but travel like all other memory.
@@ -222,52 +222,47 @@ def resident_bytes(evidence):
     fill = evidence.get("fill") or {}
     if not fill.get("resident_bytes") or not fill.get("memory_total_bytes"):
         return None
-    ram_bytes = evidence["spec"]["ram_bytes"]
-    outside = ram_bytes - fill["memory_total_bytes"]
+    ram_bytes: int = evidence["spec"]["ram_bytes"]
+    resident: int = fill["resident_bytes"]
+    outside: int = ram_bytes - fill["memory_total_bytes"]
     if ram_bytes > BOUNCE_BUFFER_FROM_BYTES:
         outside -= BOUNCE_BUFFER_BYTES
-    return fill["resident_bytes"] + outside
+    return resident + outside
 
 
-def tells_iterations(version):
-    """Whether libvirt of this version ("11.3.0") tells iterations; where it is not known, it should."""
-    parts = [int(part) for part in str(version or "").split(".") if part.isdigit()]
-    return not parts or tuple(parts) >= TELLS_ITERATIONS_SINCE
-
-
-def invalid_reason(evidence, check):
+def invalid_reason(evidence: Results, check: Results | None) -> str | None:
     """Why a run's figures must not be used although it ended well; None if they may."""
     migration = evidence.get("migration") or {}
-    mode = evidence["spec"]["mode"]
-    if mode == "precopy" or migration.get("outcome") != "migrated":
+    mode = Mode.named(evidence["spec"]["mode"])
+    if not mode.has_postcopy or migration.get("outcome") != "migrated":
         return None
     if not migration.get("switched"):
         return "it ended in pre-copy: there was no switch to post-copy"
-    if mode == "postcopy":
+    if not mode.whole_passes:
         return None
     if check is None:
         return "no job statistics from before the switch"
-    wanted = SWITCH_ITERATION[mode]
     # wp3's libvirt switches by itself and tells no iterations: there the bytes alone decide.
-    if tells_iterations(migration.get("libvirt_version")) and check["iteration"] != wanted:
-        return "it switched at iteration %s, not at %d: not after exactly one pass" % (
-            "unknown" if check["iteration"] is None else check["iteration"],
-            wanted,
+    told = tells(migration.get("libvirt_version"), TELLS_ITERATIONS_SINCE) is not False
+    if told and check["iteration"] != mode.switchover_iteration:
+        at = "unknown" if check["iteration"] is None else check["iteration"]
+        passes = "one pass" if mode.whole_passes == 1 else f"{mode.whole_passes} passes"
+        return (
+            f"it switched at iteration {at}, not at {mode.switchover_iteration}: not after exactly {passes}"
         )
+    return _bytes_fault(check, mode)
+
+
+def _bytes_fault(check: Results, mode: Mode) -> str | None:
+    """What the bytes say against whole passes; more than one pass has no upper bound of bytes."""
     sent, resident = check["bytes_before_switch"], check["resident_bytes"]
     if resident is None:
         return "the guest's resident memory is not known: no pass can be told by its bytes"
     low, high = (int(share * resident + bytes_more) for share, bytes_more in (LEAST_SENT, MOST_SENT))
-    if not low <= sent <= high:
-        return "bytes before the switch / resident bytes = %s / %s = %s, allowed %d to %d bytes" % (
-            sent,
-            resident,
-            check["ratio"],
-            low,
-            high,
-        )
+    if sent < low or (mode.whole_passes == 1 and sent > high):
+        ratio = f"{sent} / {resident} = {check['ratio']}"
+        return f"bytes before the switch / resident bytes = {ratio}, allowed {low} to {high} bytes"
     if check["pass_ratio"] is not None and check["pass_ratio"] < PASS_RATIO_MINIMUM:
-        return (
-            "the first pass was not a whole one: %s of the guest's pages were looked at" % check["pass_ratio"]
-        )
+        ratio = check["pass_ratio"]
+        return f"the first pass was not a whole one: {ratio} of the guest's pages were looked at"
     return None

@@ -1,27 +1,33 @@
-# Copyright: postcopy-lab contributors
-# Apache License 2.0 (see LICENSE)
 """run.json from what the modules of a run returned. Pure; judgement.py says what became of the run."""
 
-from __future__ import absolute_import, division, print_function
-
-__metaclass__ = type
+from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from ansible_collections.postcopy.lab.plugins.module_utils import judgement, run_files
+import msgspec
 
-SCHEMA = 1
+from contract.choices import Backend, Probes
+from contract.evidence import PROBE_LOG, expected_files
+from contract.nodes import HOSTS
+from contract.outcomes import RunCause, RunOutcome
+from contract.records import SCHEMA
+from control import judgement, run_files
+
+# What a module returned, {} or None where it was not reached.
+Result = Mapping[str, Any]
 QUIET_SECONDS = 5.0
 
 
-def answers_to(conversation, request):
+def answers_to(conversation: Result | None, request: str) -> list[dict[str, Any]]:
     """All answers of a guest_agent task to one request, in order."""
     return [
         item["answer"] for item in (conversation or {}).get("answers") or [] if item["request"] == request
     ]
 
 
-def check_of(conversation, kernel_log):
+def check_of(conversation: Result | None, kernel_log: Sequence[str]) -> dict[str, Any]:
     """What the check after a migration found out, in the form that judgement.py wants."""
     if not conversation:
         return {}
@@ -41,19 +47,23 @@ def check_of(conversation, kernel_log):
     }
 
 
-def run_document(run, results, logs, missing, node_names, recorded_at, session=None):
+def run_document(
+    run: Mapping[str, Any],
+    results: Mapping[str, Any],
+    logs: Mapping[str, Any],
+    missing: Sequence[str],
+    node_names: Mapping[str, str],
+    recorded_at: float,
+    session: int | None = None,
+) -> dict[str, Any]:
     """The whole of run.json.
 
-    :param run: the item of study_plan's pending list
-    :param results: {"boot", "fill", "migration", "check": module results or {}, "stopped": {role: result},
-        "fault": {} or {"step", "detail"}}
-    :param logs: {"source", "destination", "guest": lines of console or kernel log; "nova": of nova's logs;
-        "qemu": of the log of the destination's QEMU; "probes": {role: what its measuring process said};
-        "cut_short": names of logs read in part only}
-    :param missing: names of evidence files that are not there
-    :param node_names: {"source", "destination", "prober"}
-    :param recorded_at: UTC epoch seconds
-    :param session: number of the lab's description that it was made with
+    `run`: the item of a plan's pending list. `results`: {"boot", "fill", "migration", "check": module results
+    or {}, "stopped": {role: result}, "fault": {} or {"step", "detail"}}. `logs`: {"source", "destination",
+    "guest": lines of console or kernel log; "nova": of nova's logs; "qemu": of the log of the destination's
+    QEMU; "probes": {role: what its measuring process said}; "cut_short": names of logs read in part only}.
+    `missing`: names of evidence files that are not there. `node_names`: {"source", "destination", "prober"}.
+    `recorded_at`: UTC epoch seconds. `session`: number of the lab's description that it was made with.
     """
     boot, fill, migration = (results.get(key) or {} for key in ("boot", "fill", "migration"))
     stopped = results.get("stopped") or {}
@@ -64,12 +74,12 @@ def run_document(run, results, logs, missing, node_names, recorded_at, session=N
         "fill": fill,
         "migration": migration,
         "check": check_of(results.get("check"), logs["guest"]),
-        "domains": {role: (stopped.get(role) or {}).get("guest_state") for role in ("source", "destination")},
-        "consoles": {role: logs[role] for role in ("source", "destination")},
+        "domains": {role: (stopped.get(role) or {}).get("guest_state") for role in HOSTS},
+        "consoles": {role: logs[role] for role in HOSTS},
         "source": node_names["source"],
         "destination": node_names["destination"],
     }
-    document = {
+    document: dict[str, Any] = {
         "schema": SCHEMA,
         "study": run["study"],
         "lab": run["lab"],
@@ -97,21 +107,22 @@ def run_document(run, results, logs, missing, node_names, recorded_at, session=N
         "libvirt_version": migration.get("libvirt_version"),
     }
     document.update(judgement.judge(evidence))
-    if run["spec"]["backend"] == "nova":
+    if run["spec"]["backend"] == Backend.NOVA:
         document["nova"] = nova_of(boot, migration)
         error = nova_error(logs.get("nova") or [])
-        if document["outcome"] == "failed" and error:
-            document["cause_detail"] = ("%s; nova-compute.log: %s" % (document["cause_detail"], error))[:600]
+        if document["outcome"] == RunOutcome.FAILED and error:
+            document["cause_detail"] = f"{document['cause_detail']}; nova-compute.log: {error}"[:600]
     error = qemu_error(logs.get("qemu") or [])
-    if document["cause"] in ("migration_failed", "migration_stuck") and error:
-        document["cause_detail"] = "%s; QEMU on the destination: %s" % (document["cause_detail"], error)
+    if document["cause"] in (RunCause.MIGRATION_FAILED, RunCause.MIGRATION_STUCK) and error:
+        document["cause_detail"] = f"{document['cause_detail']}; QEMU on the destination: {error}"
     document["warnings"] = warnings(
         run["spec"], results, missing, logs.get("probes"), logs.get("cut_short") or ()
     )
-    return document
+    plain: dict[str, Any] = msgspec.to_builtins(document)
+    return plain
 
 
-def nova_of(boot, migration):
+def nova_of(boot: Result, migration: Result) -> dict[str, Any]:
     """What nova itself says: its record of the migration, the instance afterwards, when the end was seen."""
     return {
         "server_id": boot.get("server_id"),
@@ -121,7 +132,7 @@ def nova_of(boot, migration):
     }
 
 
-def nova_error(lines):
+def nova_error(lines: Iterable[str]) -> str | None:
     """The first error that nova-compute logged, in its own words; None if there is none."""
     for line in lines:
         words = line.split(" ERROR ", 1)
@@ -135,7 +146,7 @@ _QEMU_LINE = re.compile(r"^(?:\d{4}-\d\d-\d\dT\S+ )?\S*qemu[^\s:]*: (.+)$")
 _QEMU_TALK = re.compile(r"warning: |info: |terminating on signal ")
 
 
-def qemu_error(lines):
+def qemu_error(lines: Iterable[str]) -> str | None:
     """The last error in QEMU's log, and the one before it where the last says only that loading failed."""
     words = [found.group(1) for found in map(_QEMU_LINE.match, lines) if found]
     errors = [word.strip() for word in words if not _QEMU_TALK.match(word)]
@@ -145,11 +156,12 @@ def qemu_error(lines):
     return "; ".join(errors[-wanted:])[:300]
 
 
-def difference(later, earlier):
+def difference(later: float | None, earlier: float | None) -> float | None:
+    """Seconds between two times; None where one is not known."""
     return None if later is None or earlier is None else round(later - earlier, 3)
 
 
-def steps_seconds(results, recorded_at):
+def steps_seconds(results: Mapping[str, Any], recorded_at: float) -> dict[str, float | None]:
     """The run's wall time, divided among its steps without gaps: what a task waits for belongs to its step.
 
     Times come from several nodes' clocks; on a lab of several machines they carry the clocks' offsets.
@@ -173,42 +185,48 @@ def steps_seconds(results, recorded_at):
     }
 
 
-def complaint(lines):
+def complaint(lines: Iterable[str]) -> str:
     """What a measuring process said, in one line: its words without a traceback's frames."""
     words = [line.strip() for line in lines if line.strip() and not line.startswith((" ", "Traceback"))]
     return "; ".join(words)[:300]
 
 
-def warnings(spec, results, missing, said=None, cut_short=()):
+def warnings(
+    spec: Mapping[str, Any],
+    results: Mapping[str, Any],
+    missing: Sequence[str],
+    said: Mapping[str, Sequence[str]] | None = None,
+    cut_short: Sequence[str] = (),
+) -> list[str]:
     """What a reader of the figures should know, one line each.
 
-    :param said: {role: lines that its measuring process wrote}
-    :param cut_short: names of logs that were too long to be read whole
+    `missing`: evidence that a whole run may have and this one lacks. `said`: lines that each role's measuring
+    process wrote. `cut_short`: names of logs that were too long to be read whole.
     """
-    said = said or {}
     found = []
     for role, stop in sorted((results.get("stopped") or {}).items()):
         if stop.get("was_running") is False:
-            found.append("the measuring process on the %s had ended before the run did" % role)
+            found.append(f"the measuring process on the {role} had ended before the run did")
         elif stop.get("was_running") is None:
-            found.append("the measuring process on the %s was not stopped" % role)
-    for name in cut_short:
-        found.append(
-            "%s: too long, only its first %d MiB were judged" % (name, run_files.MOST_CONSOLE_BYTES >> 20)
-        )
-    for role in sorted(said):
-        if complaint(said[role]):
-            found.append("%s/%s: %s" % (role, run_files.PROBE_LOG, complaint(said[role])))
-    if spec["pattern_bytes"] == 0:
-        # The guest samples its progress where it rewrites its pattern; without one it is left undisturbed.
-        missing = [name for name in missing if name != "guest/progress.jsonl"]
-    if spec.get("probes") == "basic":
-        missing = [name for name in missing if name not in run_files.BEYOND_BASIC]
+            found.append(f"the measuring process on the {role} was not stopped")
+    judged_mib = run_files.MOST_CONSOLE_BYTES >> 20
+    found += [f"{name}: too long, only its first {judged_mib} MiB were judged" for name in cut_short]
+    for role, lines in sorted((said or {}).items()):
+        if complaint(lines):
+            found.append(f"{role}/{PROBE_LOG}: {complaint(lines)}")
     outcome = (results.get("migration") or {}).get("outcome")
-    if outcome != "migrated":
-        # A guest that never came has no tap there, or had it for too short a time to be captured.
-        missing = [name for name in missing if name != run_files.DESTINATION_TAP]
+    expected = {
+        file.path
+        for file in expected_files(
+            spec.get("backend", Backend.LIBVIRT),
+            spec.get("probes", Probes.ALL),
+            with_pattern=spec["pattern_bytes"] > 0,
+            # A guest that never came had its tap there for too short a time to be captured, or never.
+            guest_came=outcome == "migrated",
+        )
+    }
+    lacking = [name for name in missing if name in expected]
     # A run that ended before its migration has no evidence of one.
-    if missing and outcome:
-        found.append("missing evidence: " + ", ".join(missing))
+    if lacking and outcome:
+        found.append("missing evidence: " + ", ".join(lacking))
     return found

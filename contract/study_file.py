@@ -1,0 +1,102 @@
+"""What a study file (studies/*.yml) may say. Sizes are MiB where a name says so, times are seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from msgspec import UNSET, Meta, UnsetType
+
+from contract.choices import Network, Probes, Stressor
+from contract.modes import Mode
+
+RATE_FORM = "a number above 0 with kbit, mbit or gbit, for example 1gbit or 200mbit"
+_NAME = r"^[a-z0-9]+([-_.][a-z0-9]+)*$(?!\n)"
+
+StudyName = Annotated[
+    str, Meta(pattern=_NAME, description="lower-case letters and digits, joined by - _ or .")
+]
+DataSetName = Annotated[str, Meta(pattern=_NAME, description="the name of a published data set, or null")]
+TableName = Annotated[str, Meta(pattern=_NAME, description="the name of a published table, or null")]
+FlavorName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]+([_.][a-z0-9]+)*$(?!\n)", description="lower-case letters and digits")
+]
+Title = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?=.*\S)[^\x00-\x1f]{1,200}$(?!\n)",
+        description="a text of one line, 200 characters at most",
+    ),
+]
+# tc's form of a rate: kbit, mbit and gbit are powers of 1000 (man tc, section PARAMETERS). Editors check the
+# pattern, and control/study.py: msgspec 0.22 frees a text's pattern twice that is in a union with a list.
+RATE_PATTERN = r"^(?=.*[1-9])[0-9]{1,9}(\.[0-9]{1,9})?(kbit|mbit|gbit)$(?!\n)"
+Rate = Annotated[str, Meta(description=RATE_FORM, extra_json_schema={"pattern": RATE_PATTERN})]
+Seconds = (
+    Annotated[int, Meta(ge=1, le=86400, description="seconds from 1 to 86400")]
+    | Annotated[float, Meta(ge=1, le=86400, description="seconds from 1 to 86400")]
+)
+Repetitions = Annotated[int, Meta(ge=1, le=999, description="a whole number from 1 to 999")]
+Seed = Annotated[int, Meta(ge=0, le=2**31 - 1, description=f"a whole number from 0 to {2**31 - 1}")]
+Processors = Annotated[int, Meta(ge=1, le=255, description="a whole number from 1 to 255")]
+RamMib = Annotated[int, Meta(ge=256, le=1 << 20, description=f"a whole number from 256 to {1 << 20}")]
+PatternMib = Annotated[int, Meta(ge=0, le=65536, description="a whole number from 0 to 65536")]
+Threads = Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")]
+ThreadMib = Annotated[int, Meta(ge=1, le=1 << 20, description=f"a whole number from 1 to {1 << 20}")]
+_SOME = Meta(min_length=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flavor:
+    """A guest's size."""
+
+    vcpus: Processors
+    ram_mib: RamMib
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """What a block of the matrix has where it says nothing else."""
+
+    limit_seconds: Seconds = 120
+    link_rate: Rate = "1gbit"
+    network: Network = Network.PLAIN
+    pattern_mib: PatternMib = 32
+    probes: Probes = Probes.ALL
+    stressor: Stressor = Stressor.STRESS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of the matrix: all combinations of its lists. One value stands for a list of one."""
+
+    mode: Mode | Annotated[tuple[Mode, ...], _SOME]
+    flavor: str | Annotated[tuple[str, ...], _SOME]
+    stressor: Stressor | Annotated[tuple[Stressor, ...], _SOME] | UnsetType = UNSET
+    stress_threads: Threads | Annotated[tuple[Threads, ...], _SOME]
+    stress_thread_mib: ThreadMib | Annotated[tuple[ThreadMib, ...], _SOME] | UnsetType = UNSET
+    link_rate: Rate | Annotated[tuple[Rate, ...], _SOME] | UnsetType = UNSET
+    network: Network | Annotated[tuple[Network, ...], _SOME] | UnsetType = UNSET
+    probes: Probes | Annotated[tuple[Probes, ...], _SOME] | UnsetType = UNSET
+    table: TableName | None = None
+    limit_seconds: Seconds | UnsetType = UNSET
+    pattern_mib: PatternMib | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyFile:
+    """A whole study file."""
+
+    schema: Literal[1]
+    name: StudyName
+    title: Title
+    reference: DataSetName | None = None
+    repetitions: Repetitions
+    order_seed: Seed
+    flavors: Annotated[
+        Mapping[FlavorName, Flavor],
+        Meta(min_length=1, description="flavor names, each with vcpus and ram_mib"),
+    ]
+    defaults: Defaults | None = None
+    matrix: Annotated[tuple[Block, ...], _SOME]

@@ -1,0 +1,75 @@
+"""A run's directory of evidence: unpacking what the nodes packed, checksums, reading consoles."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from contract.choices import Backend, Probes
+from contract.evidence import CHECKSUM_FILE, expected_files
+from contract.nodes import Role
+
+# A console is read for its kernel's complaints; a guest that prints for ever must not fill the memory.
+MOST_CONSOLE_BYTES = 4 * 1024 * 1024
+
+
+def unpack(archives: Mapping[str, Path], directory: Path) -> None:
+    """Unpack each role's archive into DIRECTORY/ROLE, what the prober has of the guest into DIRECTORY/guest.
+
+    `archives`: by role; a missing file is left out.
+    """
+    for role, path in sorted(archives.items()):
+        target = directory / role
+        target.mkdir(parents=True)
+        if not path.exists():
+            continue
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                # Only what our own packing makes: plain files below the directory.
+                if member.isfile() and not member.name.startswith("/") and ".." not in member.name.split("/"):
+                    archive.extract(member, target)
+    guest = directory / Role.PROBER / Role.GUEST
+    if guest.is_dir():
+        shutil.move(guest, directory / Role.GUEST)
+
+
+def missing_files(directory: Path, backend: str = Backend.LIBVIRT) -> list[str]:
+    """Evidence that a whole run may have and this one lacks, as ROLE/NAME; an empty file is missing too."""
+    files = expected_files(backend, Probes.ALL, with_pattern=True, guest_came=True)
+    return [file.path for file in files if not _has_content(directory / file.path)]
+
+
+def _has_content(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a log that may hold anything, [] if it is not there."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MOST_CONSOLE_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+
+
+def logs_cut_short(directory: Path) -> list[str]:
+    """Logs of which `read_lines` reads a part only, as ROLE/NAME. The analysis reads the pings' whole."""
+    return [
+        path.relative_to(directory).as_posix()
+        for path in sorted(directory.glob("*/*"))
+        if path.suffix in (".log", ".txt")
+        and path.stat().st_size > MOST_CONSOLE_BYTES
+        and not path.match("prober/ping*")
+    ]
+
+
+def write_checksums(directory: Path) -> None:
+    """SHA256SUMS over all files of the directory, in the form of sha256sum(1)."""
+    paths = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*") if path.is_file()}
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n" for name, path in sorted(paths.items())
+    ]
+    (directory / CHECKSUM_FILE).write_text("".join(lines))

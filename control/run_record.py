@@ -1,0 +1,91 @@
+"""Records a run: unpacks its evidence, judges it and writes run.json, last of all."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from contract.evidence import (
+    DESTINATION_CONSOLE,
+    DESTINATION_NOVA_LOG,
+    DESTINATION_QEMU_LOG,
+    GUEST_KERNEL_LOG,
+    PROBE_LOG,
+    RUN_FILE,
+    SOURCE_CONSOLE,
+    SOURCE_NOVA_LOG,
+)
+from contract.nodes import MEASURING
+from control import run_files
+from control.run_document import run_document
+from control.study_files import write_json
+
+
+class RunFinished(ValueError):
+    """A run that has its run.json is never touched again; one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded. `summary`: outcome, cause and figures in one line, for whoever watches the study."""
+
+    path: Path
+    outcome: str
+    summary: str
+
+
+def record_run(
+    run: Mapping[str, Any],
+    prober: str,
+    archives: Mapping[str, str],
+    results: Mapping[str, Any],
+    session: int | None = None,
+) -> Recorded:
+    """Record a run; the parameters are those of the module run_record. Raises RunFinished."""
+    directory = Path(run["directory"])
+    path = directory / RUN_FILE
+    if path.exists():
+        raise RunFinished(f"{path}: this run is finished, it is never overwritten")
+    # What an interrupted run left: without run.json it is no run.
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    run_files.unpack({role: Path(archive) for role, archive in archives.items()}, directory)
+    logs = _logs(directory)
+    run_files.write_checksums(directory)
+    missing = run_files.missing_files(directory, run["spec"]["backend"])
+    names = {"source": run["source"], "destination": run["destination"], "prober": prober}
+    document = run_document(run, results, logs, missing, names, time.time(), session)
+    write_json(path, document)
+    return Recorded(path, document["outcome"], summary_of(document))
+
+
+def _logs(directory: Path) -> dict[str, Any]:
+    def lines(path: str) -> list[str]:
+        return run_files.read_lines(directory / path)
+
+    return {
+        "source": lines(SOURCE_CONSOLE.path),
+        "destination": lines(DESTINATION_CONSOLE.path),
+        "guest": lines(GUEST_KERNEL_LOG.path),
+        "nova": lines(SOURCE_NOVA_LOG.path) + lines(DESTINATION_NOVA_LOG.path),
+        "qemu": lines(DESTINATION_QEMU_LOG.path),
+        "cut_short": run_files.logs_cut_short(directory),
+        "probes": {role.value: lines(f"{role}/{PROBE_LOG}") for role in MEASURING},
+    }
+
+
+def summary_of(document: Mapping[str, Any]) -> str:
+    """One line for whoever watches the study."""
+    words = [str(document["outcome"])]
+    if document["cause"]:
+        words.append(f"({document['cause']}: {document['cause_detail']})")
+    if document["steps_seconds"]["migrate"] is not None:
+        words.append(f"in {document['steps_seconds']['migrate']:.1f} s")
+    if not document["valid"]:
+        words.append(f"INVALID: {document['invalid_reason']}")
+    words.extend(f"warning: {line}" for line in document["warnings"])
+    return " ".join(words)

@@ -1,0 +1,127 @@
+"""Reading a study file and a results directory, and writing its documents; all rules are in study.py."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contract.evidence import LAB_FILE, RUN_FILE, STUDY_FILE
+from contract.records import Case
+from control.study import Run, Study, StudyError, check_same_lab, check_same_study, validate
+from control.yaml_text import LARGEST_BYTES, YamlFault, check_yaml
+
+
+def read_study(path: Path) -> Study:
+    """The checked study of a file; StudyError with one line for a missing, unreadable or wrong one."""
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_BYTES + 1)
+        check_yaml(content, decimal=True)
+        document = yaml.safe_load(content)
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except YamlFault as error:
+        where = f"line {error.line}: " if error.line is not None else ""
+        raise StudyError(f"{path}: {where}{error}") from error
+    except (yaml.YAMLError, ValueError) as error:
+        # What a value's own constructor refuses: an unknown tag, the 31st of February.
+        problem = getattr(error, "problem", None) or str(error)
+        raise StudyError(f"{path}: not usable YAML: {problem}") from error
+    return validate(document, str(path), path.stem)
+
+
+def run_directory(results_directory: Path, case: str, repetition: int) -> Path:
+    """Where a run's evidence lies below results/<study>/<lab>."""
+    return results_directory / "runs" / case / f"{repetition:02d}"
+
+
+def finished_runs(results_directory: Path, order: Iterable[Run]) -> set[Run]:
+    """The runs of an order that have their run.json."""
+    return {run for run in order if (run_directory(results_directory, *run) / RUN_FILE).exists()}
+
+
+def check_results_directory(
+    results_directory: Path, study: Study, cases: Sequence[Case], lab: str, release: str
+) -> None:
+    """StudyError if the directory holds another study, another lab's or something else; absent is fine."""
+    path = results_directory / STUDY_FILE
+    if not path.exists():
+        if results_directory.is_dir() and any(results_directory.iterdir()):
+            raise StudyError(
+                f"{results_directory}: is not a results directory: it has no {STUDY_FILE} "
+                "(choose another results directory)"
+            )
+        return
+    check_same_study(_read_json(path), study, cases, str(path))
+    lab_path = results_directory / LAB_FILE
+    if lab_path.exists():
+        check_same_lab(_read_json(lab_path), lab, release, str(lab_path))
+
+
+def earlier_lab_file(session: int) -> str:
+    """Where the description of an earlier session is kept."""
+    return f"lab-{session}.json"
+
+
+def keep_description(directory: Path, document: Mapping[str, Any]) -> tuple[int, bool]:
+    """Write lab.json, unless it says the same already, and keep the description that it had before.
+
+    Runs of several pairs are made by several processes: one after the other comes here. Returns the number of
+    the session that this description is of, counted from 1, and whether anything changed.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / LAB_FILE
+    lock = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        session = 1 + max((0, *_earlier_sessions(directory)))
+        if path.exists():
+            held = _read_json(path)
+            session = held.get("session", 1)
+            if _content(held) == _content(json.loads(json.dumps(document))):
+                return session, False
+            shutil.copyfile(path, directory / earlier_lab_file(session))
+            session += 1
+        return session, write_json(path, {**document, "session": session})
+    finally:
+        os.close(lock)
+
+
+def _earlier_sessions(directory: Path) -> list[int]:
+    found = (re.match(r"lab-(\d+)\.json$", path.name) for path in directory.iterdir())
+    return [int(match.group(1)) for match in found if match]
+
+
+def _content(description: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes a description another one: all but when it was written, and its number."""
+    return {key: description[key] for key in description if key not in ("session", "written_at")}
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: cannot be read as JSON (choose another results directory)") from error
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> bool:
+    """Write a JSON file in one step; returns whether its content changed. Creates missing directories."""
+    text = json.dumps(document, indent=1, sort_keys=True) + "\n"
+    if path.is_file() and path.read_text() == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.rename(path)
+    return True
