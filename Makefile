@@ -47,8 +47,9 @@ format: test-tools ## Let ruff put Python files in order
 	ruff format postcopy_lab analysis contract tests tools collection
 	ruff check --fix postcopy_lab analysis contract tests tools collection
 
-docs: tools ## Generate docs/ from argument specs and module documentation
+docs: tools ## Generate docs/ from argument specs, module documentation and the contract's records
 	$(BIN)/python tools/role_docs.py
+	$(BIN)/python tools/schemas.py
 
 bench: tools ## Measure the speed figures of the README, with their spread
 	$(BIN)/python tests/bench/study_speed.py
