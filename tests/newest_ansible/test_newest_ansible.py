@@ -29,6 +29,8 @@ def newest_ansible_env() -> dict[str, str]:
     return {
         "PATH": f"{VENV / 'bin'}:{os.environ['PATH']}",
         "ANSIBLE_CONFIG": os.fspath(PROJECT / "ansible.cfg"),
+        # The project's own packages, which .venv has installed.
+        "PYTHONPATH": os.fspath(PROJECT),
     }
 
 
