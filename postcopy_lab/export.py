@@ -9,15 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from analysis.evidence.archive import ARCHIVE_FILE, read_archive, write_archive
-from analysis.evidence.checksums import SUMS_FILE
 from analysis.evidence.errors import EvidenceError, InputError
 from analysis.evidence.files import COMPRESSED_SUFFIXES, verified_files
 from analysis.evidence.pool import map_in_order
+from contract.evidence import CHECKSUM_FILE, RUN_FILE, STUDY_FILE
 
 # Written anew from the rest by `postcopy-lab report`.
 DERIVED = "report"
 # What one wants to read without unpacking.
-_LEFT_PLAIN = ("run.json", SUMS_FILE)
+_LEFT_PLAIN = (RUN_FILE, CHECKSUM_FILE)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def export_results(
         InputError: `results` is no results directory, `target` exists or lies in it, something in the results
             is no file of theirs (a link out of them, a pipe), or the disk refused.
     """
-    if not (results / "study.json").is_file():
+    if not (results / STUDY_FILE).is_file():
         raise InputError(f"{results}: no study.json here; give a directory results/<study>/<lab>")
     if target.exists() or target.is_symlink():
         raise InputError(f"{target}: exists already, nothing is overwritten; give a directory that does not")

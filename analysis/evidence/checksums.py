@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.lines import text_lines
+from contract.evidence import CHECKSUM_FILE
 
-SUMS_FILE = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *]([^\0\r]+)\r?")
 
 
-def parse_checksums(lines: Iterable[bytes], file: str = SUMS_FILE) -> dict[str, tuple[int, str]]:
+def parse_checksums(lines: Iterable[bytes], file: str = CHECKSUM_FILE) -> dict[str, tuple[int, str]]:
     """Relative path -> (line number, SHA-256 in hex), as sha256sum writes them."""
     sums: dict[str, tuple[int, str]] = {}
     for number, text in text_lines(lines, file):

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from analysis.evidence.archive import most_unpacked_bytes, read_archive
-from analysis.evidence.checksums import SUMS_FILE, parse_checksums
+from analysis.evidence.checksums import parse_checksums
 from analysis.evidence.errors import EvidenceError
+from contract.evidence import CHECKSUM_FILE
 
 # A log may lie there compressed by hand, as NAME.xz or NAME.gz instead of NAME.
 COMPRESSED_SUFFIXES = (".xz", ".gz")
@@ -40,7 +41,7 @@ class RunFiles:
         if name in self.listed:
             return True
         if name in self.archived or stored_at(self.directory, name) is not None:
-            raise EvidenceError(name, None, f"not listed in {SUMS_FILE}")
+            raise EvidenceError(name, None, f"not listed in {CHECKSUM_FILE}")
         return False
 
     @contextmanager
@@ -54,16 +55,16 @@ class RunFiles:
 
 def verified_files(run_dir: Path) -> RunFiles:
     """Hold every file against SHA256SUMS; EvidenceError names the first that is missing or differs."""
-    with open_file(run_dir, SUMS_FILE) as content:
+    with open_file(run_dir, CHECKSUM_FILE) as content:
         listed = content.read(_LARGEST_SUMS_BYTES + 1)
     if len(listed) > _LARGEST_SUMS_BYTES:
-        raise EvidenceError(SUMS_FILE, None, f"garbled: more than {_LARGEST_SUMS_BYTES >> 20} MiB")
+        raise EvidenceError(CHECKSUM_FILE, None, f"garbled: more than {_LARGEST_SUMS_BYTES >> 20} MiB")
     sums = parse_checksums(BytesIO(listed))
     archived = read_archive(run_dir)
     for name, (line, expected) in sums.items():
-        with _open(run_dir, name, archived, f"missing, but listed in {SUMS_FILE} line {line}") as content:
+        with _open(run_dir, name, archived, f"missing, but listed in {CHECKSUM_FILE} line {line}") as content:
             if _sha256(content, name, _most_bytes(run_dir, name)) != expected:
-                raise EvidenceError(name, None, f"checksum differs from {SUMS_FILE} line {line}")
+                raise EvidenceError(name, None, f"checksum differs from {CHECKSUM_FILE} line {line}")
     return RunFiles(run_dir, frozenset(sums), archived)
 
 

@@ -158,7 +158,6 @@ class Fold:
     blocks: Sequence[Block]
     note: str | None = None
     bar: Bar | None = None
-    opened: bool = False
 
 
 Block = Table | Text | Lead | Picture | Pictures | Tiles | Bar | Key | Terms | Fold

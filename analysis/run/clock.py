@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.evidence.clock import Exchanges
+from contract.evidence import CLOCK, LAB_FILE
 from contract.records import LabRecord, RunRecord
 
-CLOCK_FILE = "prober/clock.jsonl"
+CLOCK_FILE = CLOCK.path
 # Linux lets a clock run faster or slower by 500 ppm at most (MAXFREQ, include/linux/timex.h).
 _FASTEST_DRIFT = 500e-6
 # Clocks that run apart by more than a sample of the counters within a migration make its times worthless.
@@ -197,7 +198,7 @@ def _from_lab(node: str, run: RunRecord, lab: LabRecord) -> NodeClock | None:
     own, prober = lab.clock_of(node), lab.clock_of(run.prober)
     if own is None or prober is None:
         return None
-    return NodeClock(node, (Anchor("lab.json", 0.0, own[0] - prober[0], own[1], None),), 0, ())
+    return NodeClock(node, (Anchor(LAB_FILE, 0.0, own[0] - prober[0], own[1], None),), 0, ())
 
 
 def _node_clock(node: str, exchanges: Exchanges, window: tuple[float, float]) -> NodeClock:

@@ -15,6 +15,17 @@ from analysis.run.clock import CLOCK_FILE, ClockModel
 from analysis.run.timeline import Timeline
 from analysis.run.traffic import ENOUGH_BYTES, Wire
 from contract.choices import Backend
+from contract.evidence import (
+    DESTINATION_EVENTS,
+    DESTINATION_NIC,
+    GUEST_PROGRESS,
+    PING,
+    PING_FINE,
+    RUN_FILE,
+    SOURCE_EVENTS,
+    SOURCE_JOB,
+    SOURCE_NIC,
+)
 from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, TELLS_JOB_END_SINCE, tells
 from contract.records import RunRecord
 
@@ -61,7 +72,7 @@ def check_driver(run: RunRecord, evidence: Evidence) -> None:
         return
     requested = run.driver.requested_at
     if run.driver.finished_at is not None and run.driver.finished_at < requested:
-        raise EvidenceError("run.json", None, '"driver.finished_at" is before "driver.requested_at"')
+        raise EvidenceError(RUN_FILE, None, '"driver.finished_at" is before "driver.requested_at"')
     marks = [
         event.time for event in evidence.source_events if event.kind == "driver" and event.name == "requested"
     ]
@@ -69,7 +80,7 @@ def check_driver(run: RunRecord, evidence: Evidence) -> None:
     if (marks or run.spec.backend == Backend.LIBVIRT) and not any(
         abs(mark - requested) <= _MARK_SECONDS for mark in marks
     ):
-        raise EvidenceError("source/events.jsonl", None, "mixed up: the request in run.json is not in it")
+        raise EvidenceError(SOURCE_EVENTS.path, None, "mixed up: the request in run.json is not in it")
 
 
 def event_doubts(
@@ -77,8 +88,8 @@ def event_doubts(
 ) -> Iterator[tuple[str, str]]:
     """(file or file:line, what is wrong): events that a migration has and this one lacks, or in disorder."""
     for file, events in (
-        ("source/events.jsonl", evidence.source_events),
-        ("destination/events.jsonl", evidence.destination_events),
+        (SOURCE_EVENTS.path, evidence.source_events),
+        (DESTINATION_EVENTS.path, evidence.destination_events),
     ):
         arrived = sorted(events, key=lambda event: event.line)
         times = np.array([event.time for event in arrived])
@@ -107,10 +118,10 @@ def event_doubts(
     if not any(event.stopped_for_good for event in source):
         lost.append("STOPPED event: the migration time by events is not known")
     for text in lost:
-        yield "source/events.jsonl", f"has no {text}"
+        yield SOURCE_EVENTS.path, f"has no {text}"
     if timeline.destination_resumed is None and clocks.known(run.source, run.destination):
         what = "has no RESUMED event of the switch: when the guest ran again is not known, nor the downtime"
-        yield "destination/events.jsonl", what
+        yield DESTINATION_EVENTS.path, what
 
 
 def log_doubts(run: RunRecord, evidence: Evidence, timeline: Timeline) -> Iterator[tuple[str, str]]:
@@ -118,25 +129,25 @@ def log_doubts(run: RunRecord, evidence: Evidence, timeline: Timeline) -> Iterat
     driver = run.driver
     if driver is not None and driver.finished_at is None:
         yield (
-            "run.json",
+            RUN_FILE,
             '"driver.finished_at" is missing: the migration time is that of the events, else too long, up to '
             "the end of the run",
         )
     job = evidence.source_job.time
     if not len(job) and tells(run.libvirt_version, TELLS_JOB_END_SINCE):
-        yield "source/job.jsonl", "empty: the dirty rate is not known"
+        yield SOURCE_JOB.path, "empty: the dirty rate is not known"
     elif not timeline.converged and len(job):
         # Both are of the source's clock.
         end = run.finished_at if driver is None or driver.finished_at is None else driver.finished_at
         early = end - float(job[-1])
         if early > _JOB_SECONDS:
             what = f"ends {early:.1f} s before the migration was aborted: more was transferred than it says"
-            yield "source/job.jsonl", what
+            yield SOURCE_JOB.path, what
     if evidence.progress is not None and run.spec.pattern_bytes:
         written = evidence.progress.pattern_bytes_written
         if len(written) < 2 or written[-1] <= written[0]:
             what = "shows no pattern being written: how fast the guest was is not known"
-            yield "guest/progress.jsonl", what
+            yield GUEST_PROGRESS.path, what
 
 
 def capture_doubts(
@@ -182,9 +193,9 @@ def capture_doubts(
 def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline) -> None:
     """Logs that other checks do not hold against the migration's time."""
     spans: list[tuple[str, str | None, NDArray[np.float64]]] = [
-        ("source/job.jsonl", run.source, evidence.source_job.time),
+        (SOURCE_JOB.path, run.source, evidence.source_job.time),
         (
-            "destination/events.jsonl",
+            DESTINATION_EVENTS.path,
             run.destination,
             np.array([event.time for event in evidence.destination_events]),
         ),
@@ -192,7 +203,7 @@ def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timel
     for exchanges in (evidence.exchanges or {}).values():
         spans.append((CLOCK_FILE, run.prober, exchanges.time))
     if evidence.ping_fine is not None:
-        spans.append(("prober/ping_fine.log", run.prober, evidence.ping_fine.answered_sent_at))
+        spans.append((PING_FINE.path, run.prober, evidence.ping_fine.answered_sent_at))
     for file, node, times in spans:
         if clocks.known(node, run.source):
             _check_span(file, clocks.on_prober(node, times), timeline.requested, run_end(run, timeline))
@@ -229,14 +240,14 @@ def _check_clocks(evidence: Evidence, clocks: ClockModel) -> None:
     longest, other = max(source, destination), min(source, destination)
     if longest > _LONGEST_STALL_SECONDS and other < longest / 2:
         raise EvidenceError(
-            "source/nic.jsonl" if source > destination else "destination/nic.jsonl",
+            SOURCE_NIC.path if source > destination else DESTINATION_NIC.path,
             None,
             f"{longest:.1f} s without a sample while the other host went on: the clock jumped or the probe "
             "stood still",
         )
-    _check_pinger("prober/ping.log", evidence.ping)
+    _check_pinger(PING.path, evidence.ping)
     if evidence.ping_fine is not None:
-        _check_pinger("prober/ping_fine.log", evidence.ping_fine)
+        _check_pinger(PING_FINE.path, evidence.ping_fine)
 
 
 def _check_pinger(file: str, ping: PingLog) -> None:
@@ -262,10 +273,10 @@ def _check_direction(wire: Wire, timeline: Timeline) -> None:
     if max(sent, received, back) < ENOUGH_BYTES:
         return
     if back > sent:
-        raise EvidenceError("source/nic.jsonl", None, "mixed up: the destination sent more than the source")
+        raise EvidenceError(SOURCE_NIC.path, None, "mixed up: the destination sent more than the source")
     if not 0.5 * sent < received < 2 * sent:
         what = f"mixed up: received {received / 1e6:.0f} MB of the {sent / 1e6:.0f} MB that the source sent"
-        raise EvidenceError("destination/nic.jsonl", None, what)
+        raise EvidenceError(DESTINATION_NIC.path, None, what)
 
 
 def _longest_gap(times: NDArray[np.float64]) -> float:

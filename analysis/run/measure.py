@@ -26,6 +26,7 @@ from analysis.run.outage import Outage, measure_outage
 from analysis.run.slowdown import Slowdown, measure_slowdown
 from analysis.run.timeline import Timeline, build_timeline
 from analysis.run.traffic import Traffic, Wire, wire_of
+from contract.evidence import DESTINATION_NIC, PING, SOURCE_NIC
 from contract.records import LabRecord, RunRecord, Spec
 
 
@@ -98,8 +99,8 @@ def _check_coverage(
 ) -> None:
     """Raise EvidenceError unless every probe whose clock is known ran from before until after it."""
     for file, traffic in (
-        ("source/nic.jsonl", wire.source_sent),
-        ("destination/nic.jsonl", wire.destination_received),
+        (SOURCE_NIC.path, wire.source_sent),
+        (DESTINATION_NIC.path, wire.destination_received),
     ):
         shown = float(traffic.time[-1]) - timeline.completed
         if traffic.coarse and 0 <= shown < traffic.settle_seconds:
@@ -108,9 +109,9 @@ def _check_coverage(
             )
             raise EvidenceError(file, None, f"{what} the migration: nothing shows its last bytes")
     spans = {
-        "source/nic.jsonl": (run.source, wire.source_sent.time),
-        "destination/nic.jsonl": (run.destination, wire.destination_sent.time),
-        "prober/ping.log": (run.prober, evidence.ping.answered_sent_at),
+        SOURCE_NIC.path: (run.source, wire.source_sent.time),
+        DESTINATION_NIC.path: (run.destination, wire.destination_sent.time),
+        PING.path: (run.prober, evidence.ping.answered_sent_at),
     }
     for file, (node, times) in spans.items():
         if not clocks.known(node, run.source):
@@ -119,7 +120,7 @@ def _check_coverage(
             raise EvidenceError(
                 file, None, f"begins {times[0] - timeline.requested:.1f} s after the migration"
             )
-        last = evidence.ping.ended_at if file == "prober/ping.log" else float(times[-1])
+        last = evidence.ping.ended_at if file == PING.path else float(times[-1])
         if last < timeline.completed:
             raise EvidenceError(
                 file, None, f"ends {timeline.completed - last:.1f} s before the migration: cut off"
@@ -129,15 +130,15 @@ def _check_coverage(
 def _counter_doubts(run: RunRecord, wire: Wire) -> Iterator[tuple[str, str]]:
     """(file, what its counters cannot show), one for both hosts."""
     coarse = {
-        f"{host}/nic.jsonl": traffic.resolution_seconds
-        for host, traffic in (("source", wire.source_sent), ("destination", wire.destination_received))
+        file.path: traffic.resolution_seconds
+        for file, traffic in ((SOURCE_NIC, wire.source_sent), (DESTINATION_NIC, wire.destination_received))
         if traffic.coarse
     }
     unknown = ["the border by reverse traffic, the last page asked for"]
-    if "source/nic.jsonl" in coarse:
+    if SOURCE_NIC.path in coarse:
         unknown.insert(0, "the start of the bytes, link use")
     if coarse:
-        both = " (destination/nic.jsonl too)" if len(coarse) > 1 else ""
+        both = f" ({DESTINATION_NIC.path} too)" if len(coarse) > 1 else ""
         yield (
             next(iter(coarse)),
             f"counters are renewed only once in {max(coarse.values()):.1f} s{both}: totals are read once "
@@ -145,7 +146,7 @@ def _counter_doubts(run: RunRecord, wire: Wire) -> Iterator[tuple[str, str]]:
         )
     elif wire.header_bytes is None and run.spec.mode.has_postcopy:
         yield (
-            "destination/nic.jsonl",
+            DESTINATION_NIC.path,
             "does not show the size of a bare acknowledgement (54 to 118 bytes): the border by reverse "
             "traffic and the last page asked for are unknown",
         )

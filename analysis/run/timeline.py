@@ -14,6 +14,14 @@ from analysis.evidence.logs import CAPTURE_FILES, Evidence
 from analysis.run.announcement import first_announcement, guest_mac
 from analysis.run.clock import ClockModel
 from analysis.run.traffic import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
+from contract.evidence import (
+    DESTINATION_EVENTS,
+    DESTINATION_NIC,
+    RUN_FILE,
+    SOURCE_EVENTS,
+    SOURCE_NIC,
+    SOURCE_NOVA_LOG,
+)
 from contract.modes import Mode
 from contract.outcomes import RunOutcome
 from contract.records import RunRecord
@@ -163,12 +171,12 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         ),
         None,
     )
-    passes_by = "source/events.jsonl"
+    passes_by = SOURCE_EVENTS.path
     if run.spec.mode.has_postcopy and not run.spec.mode.whole_passes:
         # QEMU begins its second pass at the switch, without a first one.
         first_pass = None
     elif first_pass is None and driver.first_pass_at is not None:
-        first_pass, passes_by = clocks.on_prober(run.source, driver.first_pass_at), "run.json"
+        first_pass, passes_by = clocks.on_prober(run.source, driver.first_pass_at), RUN_FILE
     left = None
     if converged and stopped is None:
         asked = driver.switch_requested_at
@@ -182,13 +190,13 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         last_request = last_page_request(wire, resumed, completed)
     resolution = {STARTED: wire.source_sent.resolution_seconds, LAST_PAGE: BORDER_BIN_SECONDS}
     moments = [
-        (REQUESTED, requested, run.source, "run.json"),
-        (STARTED, started, run.source, "source/nic.jsonl"),
+        (REQUESTED, requested, run.source, RUN_FILE),
+        (STARTED, started, run.source, SOURCE_NIC.path),
         (FIRST_PASS_DONE, first_pass, run.source, passes_by),
-        (SOURCE_STOPPED, stopped, run.source, "source/events.jsonl"),
-        (DESTINATION_RESUMED, resumed, run.destination, "destination/events.jsonl"),
+        (SOURCE_STOPPED, stopped, run.source, SOURCE_EVENTS.path),
+        (DESTINATION_RESUMED, resumed, run.destination, DESTINATION_EVENTS.path),
         *_announcements(run, evidence, clocks, stopped),
-        (LAST_PAGE, last_request, run.destination, "destination/nic.jsonl"),
+        (LAST_PAGE, last_request, run.destination, DESTINATION_NIC.path),
         (COMPLETED if converged else ABORTED, completed, run.source, completed_by),
         *_ended_by_nova(run, evidence, clocks),
     ]
@@ -238,10 +246,10 @@ def _ended_by_nova(
 ) -> Iterator[tuple[str, float | None, str | None, str]]:
     if evidence.source_nova is not None and "source_ends" in evidence.source_nova.marks:
         ended = clocks.on_prober(run.source, evidence.source_nova.marks["source_ends"])
-        yield NOVA_LOG_ENDS, ended, run.source, "source/nova-compute.log"
+        yield NOVA_LOG_ENDS, ended, run.source, SOURCE_NOVA_LOG.path
     if run.nova.ended_at is not None:
         ended = clocks.on_prober(run.source, run.nova.ended_at)
-        yield NOVA_RECORD_ENDS, ended, run.source, "run.json"
+        yield NOVA_RECORD_ENDS, ended, run.source, RUN_FILE
 
 
 def _phases(
@@ -281,8 +289,8 @@ def _completed(source: list[Event], requested: float, finished: float) -> tuple[
     """The source's job-completed event, else when the driver or the run ended; and which file says so."""
     for event in source:
         if event.kind == "job-completed" and event.time >= requested:
-            return event.time, "source/events.jsonl"
-    return max(requested, finished), "run.json"
+            return event.time, SOURCE_EVENTS.path
+    return max(requested, finished), RUN_FILE
 
 
 def _resumed(

@@ -20,6 +20,7 @@ from analysis.run.metrics import RunMetrics
 from analysis.run.pinger import log_doubts, pinger_doubts
 from analysis.study.provenance import provenance_doubts
 from contract.choices import Backend
+from contract.evidence import DESTINATION_NIC, LAB_FILE, PING, PING_FINE, RUN_FILE, SOURCE_NIC, STUDY_FILE
 from contract.outcomes import GOOD_OUTCOMES, NOT_INTACT_CAUSES, RunOutcome
 from contract.records import LabRecord, RunRecord, StudyRecord
 
@@ -125,12 +126,12 @@ def load_results(
     done, and of how many. `harvest` takes what else it wants of each run while that is read: evidence is
     read once.
     """
-    if not (directory / "study.json").is_file():
+    if not (directory / STUDY_FILE).is_file():
         raise InputError(
             f"{directory}: no study.json here; give a directory results/<study>/<lab>{_hint(directory)}"
         )
     try:
-        study = read_study(directory / "study.json")
+        study = read_study(directory / STUDY_FILE)
         labs = read_labs(directory)
     except EvidenceError as error:
         raise InputError(f"{directory}/{error}") from error
@@ -155,19 +156,19 @@ def load_results(
 
 def load_measured(directory: Path, path: str, labs: Sequence[LabRecord]) -> Measured:
     """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
-    record = read_run(directory / path / "run.json")
+    record = read_run(directory / path / RUN_FILE)
     lab = lab_of(record, labs)
     return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova.server_id), lab)
 
 
 def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
-    if stored_at(run_dir, "run.json") is None:
-        raise EvidenceError("run.json", None, "missing: the run did not finish")
-    record = read_run(run_dir / "run.json")
+    if stored_at(run_dir, RUN_FILE) is None:
+        raise EvidenceError(RUN_FILE, None, "missing: the run did not finish")
+    record = read_run(run_dir / RUN_FILE)
     if (record.case, f"{record.repetition:02d}") != (run_dir.parent.name, run_dir.name):
-        raise EvidenceError("run.json", None, f"is of {record.case}/{record.repetition:02d}, mixed up")
+        raise EvidenceError(RUN_FILE, None, f"is of {record.case}/{record.repetition:02d}, mixed up")
     if record.case not in cases:
-        raise EvidenceError("run.json", None, f"case {record.case} is not in study {study}")
+        raise EvidenceError(RUN_FILE, None, f"case {record.case} is not in study {study}")
     return record
 
 
@@ -194,7 +195,7 @@ def _analyse_run(
     lab: LabRecord,
     take: Callable[[str, Measured], T] | None,
 ) -> tuple[RunResult, list[Notice], T | None]:
-    notices = [Notice(f"{path}/run.json", None, warning, NOTED) for warning in record.warnings]
+    notices = [Notice(f"{path}/{RUN_FILE}", None, warning, NOTED) for warning in record.warnings]
     failure = _failure(record) if record.outcome not in GOOD_OUTCOMES else None
     if failure is not None and not RunResult(path, record, None, failure).not_intact:
         return RunResult(path, record, None, failure), notices, None
@@ -205,7 +206,7 @@ def _analyse_run(
     excluded = failure
     if not record.valid:
         excluded = record.invalid_reason or "marked invalid"
-        notices.append(Notice(f"{path}/run.json", None, f"invalid: {excluded}", EXCLUDED))
+        notices.append(Notice(f"{path}/{RUN_FILE}", None, f"invalid: {excluded}", EXCLUDED))
     findings = findings_of(measured)
     for file, text in (*_doubts(measured), *doubts(findings)):
         name, _, line = file.partition(":")
@@ -223,37 +224,37 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
     yield from measured.doubts
     figures = measured.figures
     if figures.ping_lost_before:
-        yield "prober/ping.log", f"{figures.ping_lost_before} pings lost before the migration was asked for"
-    for file, ping in (("prober/ping.log", measured.ping), ("prober/ping_fine.log", measured.ping_fine)):
+        yield PING.path, f"{figures.ping_lost_before} pings lost before the migration was asked for"
+    for file, ping in ((PING.path, measured.ping), (PING_FINE.path, measured.ping_fine)):
         if ping is not None:
             for text in log_doubts(ping):
                 yield file, text
     if measured.timeline.clocks_known:
         for text in pinger_doubts(measured.ping, measured.timeline):
-            yield "prober/ping.log", text
+            yield PING.path, text
     sent, received = figures.forward_bytes, figures.forward_bytes_received
     if sent > 0 and abs(received - sent) > 0.03 * sent:
-        yield "destination/nic.jsonl", f"received {received / sent - 1:+.1%} of what the source sent"
+        yield DESTINATION_NIC.path, f"received {received / sent - 1:+.1%} of what the source sent"
     told = figures.forward_bytes_libvirt
     if figures.converged and told is not None and sent < _LEAST_OF_QEMUS * told and told > ENOUGH_BYTES / 10:
         yield (
-            "source/nic.jsonl",
+            SOURCE_NIC.path,
             f"shows {sent / 1e6:,.0f} MB of the {told / 1e6:,.0f} MB that QEMU sent: the rest went over an "
             "interface that is not watched",
         )
     if measured.longest_sample_gap_seconds > 0.5:
         yield (
-            "source/nic.jsonl",
+            SOURCE_NIC.path,
             f"counters stood still for {measured.longest_sample_gap_seconds:.1f} s: a noisy machine",
         )
     if figures.link_use is not None and figures.link_use < FULL_LINK and sent > ENOUGH_BYTES:
         yield (
-            "source/nic.jsonl",
+            SOURCE_NIC.path,
             f"used only {figures.link_use:.0%} of the link while sending: something else was slower",
         )
     if figures.borders_agree is False and measured.timeline.border_disagreement_seconds is not None:
         yield (
-            "destination/nic.jsonl",
+            DESTINATION_NIC.path,
             f"post-copy by reverse traffic starts {measured.timeline.border_disagreement_seconds:+.2f} s "
             "from where the events have it",
         )
@@ -261,10 +262,10 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
 
 def _lab_notices(lab: LabRecord) -> Iterator[Notice]:
     if not lab.links:
-        yield Notice("lab.json", None, "no measured link rate: the configured one is used", NOTED)
+        yield Notice(LAB_FILE, None, "no measured link rate: the configured one is used", NOTED)
     if lab.backend == Backend.NOVA and patterns_of(lab.log_patterns) is None:
         what = f'there are no patterns "{lab.log_patterns}" for nova\'s logs: they are not read'
-        yield Notice("lab.json", None, what, NOTED)
+        yield Notice(LAB_FILE, None, what, NOTED)
 
 
 def _notice(path: str, error: EvidenceError) -> Notice:

@@ -15,6 +15,7 @@ from analysis.run.metrics import RunMetrics
 from analysis.stats.trend import Drift, drift
 from analysis.study.cases import CaseSummary
 from analysis.study.results import EXCLUDED, FULL_LINK, NOTED, Notice, Results, RunResult
+from contract.evidence import LAB_FILE, PING
 
 STEADY = "steady"
 UNSTEADY = "unsteady"
@@ -139,7 +140,7 @@ def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
         share = link.measured_bits_per_second / link.configured_bits_per_second
         yield Check(
             "link rate",
-            "lab.json",
+            LAB_FILE,
             STEADY if _LINK_SHARES[0] <= share <= _LINK_SHARES[1] else UNSTEADY,
             f"link {link.source} to {link.destination} gives {share:.0%} of its configured "
             f"{link.configured_bits_per_second / 1e9:g} Gbit/s",
@@ -154,7 +155,7 @@ def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
     for rate, count in unmeasured.items():
         yield Check(
             "link rate",
-            "lab.json",
+            LAB_FILE,
             UNSTEADY,
             f"{rate} was never measured on the idle link: the configured rate stands for it in {count} runs",
         )
@@ -207,7 +208,7 @@ def _pinger(results: Results) -> Iterator[Check]:
     dead = [
         notice.file
         for notice in results.notices
-        if notice.effect == EXCLUDED and notice.file.endswith("prober/ping.log")
+        if notice.effect == EXCLUDED and notice.file.endswith(PING.path)
     ]
     if results.runs or dead:
         yield Check(
