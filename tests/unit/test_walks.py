@@ -1,8 +1,10 @@
-"""The walks of CONTRIBUTING.md, each done in a copy of the project: it works, and few files change."""
+"""Walks of CONTRIBUTING.md, each done in a copy of the project: it works, and few files change.
+
+Those of a mode and of a metric are tested beside their registries.
+"""
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 import subprocess
@@ -80,35 +82,6 @@ def copy(tmp_path: Path) -> Copy:
             target.write_bytes(source.read_bytes())
             target.chmod(source.stat().st_mode)
     return Copy(tmp_path)
-
-
-def test_a_metric(copy: Copy) -> None:
-    copy.insert(
-        "analysis/run/metrics.py",
-        "    blocktime_seconds = Metric(",
-        """\
-    zero_pages = Metric(
-        lambda given: given.of_converged_job("memory_constant"),
-        COUNT,
-        NEITHER,
-        "zero pages",
-        "libvirt's statistics",
-        "Pages that were all zeros and were sent as such.",
-    )
-""",
-    )
-    assert len(copy.touched) <= MOST_FILES
-    copy.run(sys.executable, "-m", "analysis", str(PROJECT / RESULTS), "--output", "report")
-    with (copy.root / "report/csv/runs.csv").open(newline="") as file:
-        values = [row["zero_pages"] for row in csv.DictReader(file)]
-    assert any(float(value) > 0 for value in values if value)
-    page = (copy.root / "report/report.html").read_text(encoding="utf-8")
-    assert "Pages that were all zeros and were sent as such." in page
-    results = str(PROJECT / RESULTS)
-    compared = copy.run(
-        sys.executable, "-m", "postcopy_lab", "compare", results, results, "--figure", "zero_pages"
-    )
-    assert "zero pages" in compared
 
 
 def test_a_parser(copy: Copy) -> None:
