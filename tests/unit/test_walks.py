@@ -180,5 +180,20 @@ argument_specs:
         "swap",
     )
     assert "swap_off : Turn swap off, which would hide what a migration sends" in listed
+    # Its page names the systems that it runs on.
+    copy.write(
+        "roles/swap_off/meta/main.yml",
+        """\
+galaxy_info:
+  author: postcopy-lab contributors
+  description: Nodes without swap
+  license: Apache-2.0
+  min_ansible_version: "2.16"
+  platforms:
+    - name: Debian
+      versions: [trixie]
+dependencies: []
+""",
+    )
     copy.run(sys.executable, "tools/role_docs.py")
     assert "Nodes without swap" in (copy.root / "docs/roles/swap_off.md").read_text(encoding="utf-8")
