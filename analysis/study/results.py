@@ -154,13 +154,6 @@ def load_results(
     return Results(directory, study, labs, tuple(runs), (*notices, *mixed), mixed)
 
 
-def load_measured(directory: Path, path: str, labs: Sequence[LabRecord]) -> Measured:
-    """Timeline and counters of one run again (the walk keeps only its figures); `path` as in RunResult."""
-    record = read_run(directory / path / RUN_FILE)
-    lab = lab_of(record, labs)
-    return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova.server_id), lab)
-
-
 def _read_record(run_dir: Path, study: str, cases: frozenset[str]) -> RunRecord:
     if stored_at(run_dir, RUN_FILE) is None:
         raise EvidenceError(RUN_FILE, None, "missing: the run did not finish")

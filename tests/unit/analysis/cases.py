@@ -11,12 +11,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analysis.evidence.logs import read_evidence
+from analysis.evidence.records import lab_of, read_run
 from analysis.reference.claims import Measurements
 from analysis.reference.published import load_published
+from analysis.run.measure import Measured, measure_run
 from analysis.study.cases import CaseSummary, measured_series
 from analysis.study.results import RunResult, load_results
+from contract.evidence import RUN_FILE
 from contract.modes import Mode
-from contract.records import LinkRate
+from contract.records import LabRecord, LinkRate
 
 RECORDED = Path(__file__).parents[2] / "data" / "results"
 PUBLISHED = load_published("icclab-2014")
@@ -128,3 +132,10 @@ def the_articles_own(
 def measurements(cases: Sequence[CaseSummary], *links: LinkRate) -> Measurements:
     """What the rules look at."""
     return Measurements(cases, measured_series(cases), links, PUBLISHED)
+
+
+def load_measured(directory: Path, path: str, labs: Sequence[LabRecord]) -> Measured:
+    """Everything of one run (the walk keeps only its metrics); `path` as in RunResult."""
+    record = read_run(directory / path / RUN_FILE)
+    lab = lab_of(record, labs)
+    return measure_run(record, read_evidence(directory / path, lab.log_patterns, record.nova.server_id), lab)

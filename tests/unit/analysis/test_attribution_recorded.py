@@ -24,7 +24,8 @@ from analysis.study.outage_causes import (
     judge_suspicion,
     suspicion,
 )
-from analysis.study.results import NOTED, Results, load_measured, load_results
+from analysis.study.results import NOTED, Results, load_results
+from tests.unit.analysis.cases import load_measured
 
 HELD = "runs/hybrid-s-stress-1x256mib-1gbit-held-entry/01"
 LATE = "runs/hybrid-s-stress-1x256mib-1gbit-late-announcement/01"

@@ -13,8 +13,9 @@ import pytest
 from analysis.run.measure import Measured
 from analysis.run.metrics import RunMetrics
 from analysis.run.timeline import UNKNOWN_PHASE
-from analysis.study.results import NOTED, load_measured, load_results
+from analysis.study.results import NOTED, load_results
 from tests.unit.analysis.builder import Model, write_study, write_sums
+from tests.unit.analysis.cases import load_measured
 
 Event = dict[str, Any]
 SOURCE, DESTINATION = "source/events.jsonl", "destination/events.jsonl"

@@ -10,7 +10,8 @@ from analysis.report import write_report
 from analysis.report.analysis import Analysis, analyse
 from analysis.report.overview import summarise
 from analysis.run.metrics import RunMetrics
-from analysis.study.results import RunResult, load_measured, load_results
+from analysis.study.results import RunResult, load_results
+from tests.unit.analysis.cases import load_measured
 
 UNLOADED = "runs/hybrid-s-unloaded-1gbit/01"
 HYBRIDS = (
