@@ -71,7 +71,8 @@ def test_variables(option: str, line: str) -> None:
         ([], ["a", "b"], ["c"], "group controller needs exactly one host, has 0 (none)"),
         (["c", "d"], ["a", "b"], ["c"], "group controller needs exactly one host, has 2 (c, d)"),
         (["c"], ["a"], ["c"], "group compute needs two hosts or more, has 1 (a)"),
-        (["c"], ["a", "b"], [], "group prober needs one host or more, has none"),
+        (["c"], ["a", "b"], [], "group prober needs exactly one host, has 0 (none)"),
+        (["c"], ["a", "b"], ["c", "d"], "group prober needs exactly one host, has 2 (c, d)"),
     ],
 )
 def test_groups(
