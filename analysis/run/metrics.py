@@ -37,6 +37,7 @@ from analysis.run.slowdown import Slowdown
 from analysis.run.timeline import PHASES, UNKNOWN_PHASE, Timeline
 from analysis.run.traffic import Wire, first_activity, last_activity
 from analysis.stats.intervals import Interval
+from contract.evidence import LAB_FILE
 from contract.records import LabRecord, RunRecord
 
 Value = bool | int | float | None
@@ -819,7 +820,7 @@ class RunMetrics:
         YES_NO,
         NEITHER,
         "link rate measured",
-        "lab.json",
+        LAB_FILE,
         "Whether the link's rate was measured; if not it is the configured one.",
     )
     link_use = Metric(

@@ -11,6 +11,7 @@ from analysis.evidence.logs import Evidence
 from analysis.evidence.nic import NicLog
 from analysis.evidence.nova_log import NovaLog, patterns_of
 from contract.choices import Backend
+from contract.evidence import DESTINATION_NOVA_LOG, SOURCE_NOVA_LOG
 from contract.outcomes import RunOutcome
 from contract.records import LabRecord, RunRecord
 
@@ -39,11 +40,11 @@ def trusted_nova_logs(
         return evidence, ()
     doubts: list[tuple[str, str]] = []
     logs: dict[str, NovaLog | None] = {}
-    for role, log, nic in (
-        ("source", evidence.source_nova, evidence.source_nic),
-        ("destination", evidence.destination_nova, evidence.destination_nic),
+    for kept_as, log, nic in (
+        (SOURCE_NOVA_LOG, evidence.source_nova, evidence.source_nic),
+        (DESTINATION_NOVA_LOG, evidence.destination_nova, evidence.destination_nic),
     ):
-        file = f"{role}/nova-compute.log"
+        role, file = kept_as.role, kept_as.path
         if log is None:
             logs[role] = None
             doubts.append((file, "missing: nothing of this host is told by nova (does it log elsewhere?)"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from contract.evidence import STUDY_FILE
 from postcopy_lab.board import clock, make_console
 from postcopy_lab.errors import InputError
 from postcopy_lab.inventory import Inventory
@@ -59,7 +60,7 @@ def open_results(inventory: str, target: str | None, backend: str | None) -> tup
     Raises:
         InputError: there is no such study or results directory, or the inventory is unfit.
     """
-    if target is not None and (Path(target) / "study.json").is_file():
+    if target is not None and (Path(target) / STUDY_FILE).is_file():
         return find_project(), Path(target).resolve()
     lab = open_lab(inventory, backend=backend)
     return lab.project, find_results(lab.project, lab.inventory, target)
