@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
 
 from contract.evidence import LAB_FILE
 from control.lab_description import Groups, Nodes, Words, lab_document
+from control.link_file import read_link
 from control.study_files import keep_description
 
 
@@ -31,14 +30,6 @@ def kit_commit(directory: Path) -> str | None:
     except OSError:
         return None
     return described.stdout.decode("ascii", "replace").strip() if described.returncode == 0 else None
-
-
-def read_link(path: Path) -> Any:
-    """The measured link, link.json; None where there is none."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
 
 
 def record_lab(

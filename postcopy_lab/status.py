@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from control.link_file import read_link
+from control.study import StudyError
 from postcopy_lab.events import Event
 from postcopy_lab.inventory import Inventory, Node
 from postcopy_lab.journal import RunRecord, read_journal
@@ -153,17 +155,19 @@ def shared_machines(facts: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def link_lines(state_dir: Path) -> list[str]:
-    """The measured link, one line per direction; empty if it was never measured."""
+    """The measured link, one line per direction; one that says so where there is no measurement."""
     try:
-        measured = json.loads((state_dir / "link.json").read_text(encoding="utf-8"))["measured"]
-        return [
-            f"link {item['source']} to {item['destination']}: "
-            f"{item['measured_bits_per_second'] / 1e6:.0f} Mb/s measured, "
-            f"{item['configured_bits_per_second'] / 1e6:.0f} Mb/s configured"
-            for item in measured
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
+        link = read_link(state_dir / "link.json")
+    except StudyError as error:
+        return [f"link: {error}"]
+    if link is None:
+        return ["link: not measured yet"]
+    return [
+        f"link {item['source']} to {item['destination']}: "
+        f"{item['measured_bits_per_second'] / 1e6:.0f} Mb/s measured, "
+        f"{item['configured_bits_per_second'] / 1e6:.0f} Mb/s configured"
+        for item in link["measured"]
+    ]
 
 
 def study_states(inventory: Inventory) -> list[StudyState]:

@@ -39,7 +39,7 @@ def status(inventory: str, *, backend: str | None) -> None:
         )
     for line in lab_memory_lines(collector.nodes) + shared_machines(collector.nodes):
         console.print(line, soft_wrap=True)
-    for line in link_lines(lab.inventory.state_dir) or ["link: not measured yet"]:
+    for line in link_lines(lab.inventory.state_dir):
         console.print(line, soft_wrap=True)
     states = study_states(lab.inventory)
     unstarted = [name for name in known_studies(lab.project) if name not in {state.name for state in states}]

@@ -9,7 +9,7 @@
 enum { KEPT_LINES = 1024, LINE_BYTES = 240, KEPT_ERRORS = 64 };
 
 /* Lines that may tell of damage are kept though many others follow. Which of
- * them do tell is decided by the collection's list (kernel_log.py), so these
+ * them do tell is decided by the one list of the kit (control/kernel_log.py), so these
  * are words that its lines hold, and few others. */
 static const char *const KEPT_WORDS[] = {
     "BUG", "Oops", "[#", "Bad page", "Bad rss", "Bad swap", "orrupt",
