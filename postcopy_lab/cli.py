@@ -302,11 +302,11 @@ def compare(
     second: Annotated[
         str, typer.Argument(metavar="B", help="Results directory or study to compare with it.")
     ],
-    figure: Annotated[
+    metric: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help="Figure to compare; repeat for more: migration_seconds and forward_bytes (default), "
+            help="Metric to compare; repeat for more: migration_seconds and forward_bytes (default), "
             "downtime_seconds, ping_outage_seconds, ...",
         ),
     ] = None,
@@ -339,7 +339,7 @@ def compare(
             first,
             second,
             backend=backend,
-            figures=figure or (),
+            metrics=metric or (),
             threshold=threshold,
             match=match,
             form=form.value,

@@ -29,7 +29,7 @@ from analysis.study.cases import CaseSummary, summarise_cases
 from analysis.study.results import Results, load_results
 from contract.records import Spec
 
-DEFAULT_FIGURES = ("migration_seconds", "forward_bytes")
+DEFAULT_METRICS = ("migration_seconds", "forward_bytes")
 DEFAULT_THRESHOLD = 1.10
 # Interval-valued: both bounds of a run's ping outage.
 OUTAGE = "ping_outage_seconds"
@@ -51,20 +51,20 @@ SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
     "network": lambda case: case.spec.network,
     "probes": lambda case: case.spec.probes,
 }
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One figure of one pair of cases; `first` and `second` are medians, of an outage an interval each.
+    """One metric of one pair of cases; `first` and `second` are medians, of an outage an interval each.
 
-    `direction`: which way of the figure is better. `interval_kind` says what low and high are. `beyond`:
+    `direction`: which way of the metric is better. `interval_kind` says what low and high are. `beyond`:
     whether the whole interval of the ratio lies past the threshold on the worse side (never, where neither
     way is better); None where there is no such interval to judge by.
     """
 
     case: str
-    figure: str
+    metric: str
     direction: Direction
     first: float | Interval | None = None
     second: float | Interval | None = None
@@ -87,7 +87,7 @@ class LabComparison:
     first: Results
     second: Results
     threshold: float
-    figures: tuple[str, ...]
+    metrics: tuple[str, ...]
     match: tuple[str, ...]
     rows: tuple[Row, ...]
     only_first: tuple[str, ...]
@@ -104,35 +104,35 @@ class LabComparison:
         return tuple(row for row in self.rows if row.beyond is None)
 
 
-def known_figures() -> tuple[str, ...]:
+def known_metrics() -> tuple[str, ...]:
     """Metrics that can be compared: those that are numbers, and the ping outage as an interval.
 
     The usual ones first, so that a message that is cut has them.
     """
     kept = [name for name, metric in METRICS.items() if metric.compared and metric.unit is not YES_NO]
-    usual = (*DEFAULT_FIGURES, "downtime_seconds", OUTAGE)
+    usual = (*DEFAULT_METRICS, "downtime_seconds", OUTAGE)
     return (*usual, *(name for name in kept if name not in usual))
 
 
-def metric_of(figure: str) -> Metric[Any]:
-    """The registry's entry for a row's figure; of the two that are no metric themselves the nearest."""
-    return METRICS[{COMPLETED: "converged", OUTAGE: "ping_outage_low_seconds"}.get(figure, figure)]
+def metric_of(metric: str) -> Metric[Any]:
+    """The registry's entry for a row's metric; of the two that are no metric themselves the nearest."""
+    return METRICS[{COMPLETED: "converged", OUTAGE: "ping_outage_low_seconds"}.get(metric, metric)]
 
 
 def compare_results(
     first: Path,
     second: Path,
-    figures: Sequence[str] = DEFAULT_FIGURES,
+    metrics: Sequence[str] = DEFAULT_METRICS,
     threshold: float = DEFAULT_THRESHOLD,
     match: Sequence[str] = ("case",),
 ) -> LabComparison:
     """Second results directory against first: ratios of medians, with intervals and the rank test's verdict.
 
     Cases with the same `match` settings belong together. Raises InputError for a directory that cannot be
-    analysed, an unknown figure or setting, a threshold below 1, settings that leave two cases of one
+    analysed, an unknown metric or setting, a threshold below 1, settings that leave two cases of one
     directory alike, and directories without any case in common.
     """
-    _check(figures, known_figures(), "figure")
+    _check(metrics, known_metrics(), "metric")
     _check(match, tuple(SETTINGS), "match")
     if not 1 <= threshold < math.inf:
         raise InputError(f"threshold {threshold:g} is not allowed (allowed: 1 or more, for example 1.10)")
@@ -146,12 +146,12 @@ def compare_results(
             f"{_example(other)} (choose other settings with --match: {', '.join(SETTINGS)})"
         )
     pairs = [(key, one[key], other[key]) for key in common]
-    rows = list(case_rows(pairs, figures, threshold))
+    rows = list(case_rows(pairs, metrics, threshold))
     return LabComparison(
         first=loaded[0],
         second=loaded[1],
         threshold=threshold,
-        figures=tuple(figures),
+        metrics=tuple(metrics),
         match=tuple(match),
         rows=tuple(rows),
         only_first=tuple(key for key in one if key not in other),
@@ -193,21 +193,21 @@ def _example(cases: Mapping[str, CaseSummary]) -> str:
 
 
 def case_rows(
-    pairs: Sequence[tuple[str, CaseSummary, CaseSummary]], figures: Sequence[str], threshold: float
+    pairs: Sequence[tuple[str, CaseSummary, CaseSummary]], metrics: Sequence[str], threshold: float
 ) -> Iterator[Row]:
     for key, one, other in pairs:
         completion = _completion_row(key, one, other)
         if completion is not None:
             yield completion
-        for figure in figures:
-            if figure == OUTAGE:
+        for metric in metrics:
+            if metric == OUTAGE:
                 yield _outage_row(key, one, other, threshold)
             else:
-                first, second = (list(case.by_round(figure).values()) for case in (one, other))
-                yield _row(key, figure, first, second, compare(first, second), threshold)
-    for figure in figures:
-        if figure != OUTAGE and len(pairs) > 1:
-            yield _overall_row(pairs, figure, threshold)
+                first, second = (list(case.by_round(metric).values()) for case in (one, other))
+                yield _row(key, metric, first, second, compare(first, second), threshold)
+    for metric in metrics:
+        if metric != OUTAGE and len(pairs) > 1:
+            yield _overall_row(pairs, metric, threshold)
 
 
 def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | None:
@@ -227,7 +227,7 @@ def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | Non
     differ = p <= 1 - LEVEL
     return Row(
         case=key,
-        figure=COMPLETED,
+        metric=COMPLETED,
         direction=_direction(COMPLETED),
         first=shares[0],
         second=shares[1],
@@ -241,22 +241,22 @@ def _completion_row(key: str, one: CaseSummary, other: CaseSummary) -> Row | Non
     )
 
 
-def _overall_row(pairs: Sequence[tuple[str, CaseSummary, CaseSummary]], figure: str, threshold: float) -> Row:
+def _overall_row(pairs: Sequence[tuple[str, CaseSummary, CaseSummary]], metric: str, threshold: float) -> Row:
     """All cases at once, each a pair of medians: what the cases share shows where each has few runs."""
     medians = [
         (one_estimate.median, other_estimate.median)
         for _, one, other in pairs
-        if (one_estimate := one.estimate(figure)) and (other_estimate := other.estimate(figure))
+        if (one_estimate := one.estimate(metric)) and (other_estimate := other.estimate(metric))
     ]
     first, second = [pair[0] for pair in medians], [pair[1] for pair in medians]
-    row = _row(ALL_CASES, figure, first, second, compare_pairs(medians), threshold)
+    row = _row(ALL_CASES, metric, first, second, compare_pairs(medians), threshold)
     # Medians over different cases say nothing by themselves.
     return replace(row, first=None, second=None)
 
 
 def _row(
     key: str,
-    figure: str,
+    metric: str,
     first: Sequence[float],
     second: Sequence[float],
     found: Comparison | None,
@@ -264,8 +264,8 @@ def _row(
 ) -> Row:
     row = Row(
         case=key,
-        figure=figure,
-        direction=_direction(figure),
+        metric=metric,
+        direction=_direction(metric),
         first=_median(first),
         second=_median(second),
         first_count=len(first),
@@ -284,7 +284,7 @@ def _row(
         smallest_p=found.smallest_p,
         p=found.p,
         verdict=found.verdict,
-        beyond=_beyond(figure, ratio.low, ratio.high, threshold) if ratio.kind == OF_MEDIANS else None,
+        beyond=_beyond(metric, ratio.low, ratio.high, threshold) if ratio.kind == OF_MEDIANS else None,
     )
 
 
@@ -295,7 +295,7 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
     """
     row = Row(
         case=key,
-        figure=OUTAGE,
+        metric=OUTAGE,
         direction=_direction(OUTAGE),
         first_count=len(one.outages),
         second_count=len(other.outages),
@@ -324,12 +324,12 @@ def _outage_row(key: str, one: CaseSummary, other: CaseSummary, threshold: float
     )
 
 
-def _direction(figure: str) -> Direction:
-    return metric_of(figure).direction
+def _direction(metric: str) -> Direction:
+    return metric_of(metric).direction
 
 
-def _beyond(figure: str, low: float | None, high: float | None, threshold: float) -> bool:
-    direction = _direction(figure)
+def _beyond(metric: str, low: float | None, high: float | None, threshold: float) -> bool:
+    direction = _direction(metric)
     if direction is Direction.LOWER:
         return low is not None and low > threshold
     return direction is Direction.HIGHER and high is not None and high < 1 / threshold

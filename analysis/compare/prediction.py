@@ -175,8 +175,8 @@ def fit_model(results: Results, mode: str) -> Model | None:
     specs = [run.record.spec for run in runs]
     if len({(spec.stressed_bytes, spec.ram_bytes) for spec in specs}) < _LEAST_LOADS:
         return None
-    data_bytes = np.array([run.figures.forward_bytes for run in runs if run.figures], dtype=float)
-    seconds = np.array([run.figures.migration_seconds for run in runs if run.figures], dtype=float)
+    data_bytes = np.array([run.metrics.forward_bytes for run in runs if run.metrics], dtype=float)
+    seconds = np.array([run.metrics.migration_seconds for run in runs if run.metrics], dtype=float)
     rates = np.array([spec.link_rate_bits_per_second for spec in specs])
     loads = [(spec.stressed_bytes, spec.ram_bytes, spec.link_rate_bits_per_second) for spec in specs]
     data, with_ram = None, True
@@ -197,9 +197,9 @@ def fit_model(results: Results, mode: str) -> Model | None:
         runs=tuple(run.path for run in runs),
         cases=len({run.record.case for run in runs}),
         slowed=sum(
-            run.figures.link_use < FULL_LINK
+            run.metrics.link_use < FULL_LINK
             for run in runs
-            if run.figures and run.figures.link_use is not None
+            if run.metrics and run.metrics.link_use is not None
         ),
         with_ram=with_ram,
         data=data,
@@ -237,7 +237,7 @@ def _counted(results: Results, mode: str) -> list[RunResult]:
     return [
         run
         for run in _of_mode(results, mode)
-        if run.figures is not None and run.figures.forward_bytes and run.figures.migration_seconds
+        if run.metrics is not None and run.metrics.forward_bytes and run.metrics.migration_seconds
     ]
 
 
@@ -270,8 +270,8 @@ def _not_converged(results: Results, request: Request) -> list[RunResult]:
         and run.record.outcome == RunOutcome.NOT_CONVERGED
         and run.excluded_because is None
         # Aborted in its first pass it only says that its limit was too short.
-        and run.figures is not None
-        and run.figures.first_pass_seconds is not None
+        and run.metrics is not None
+        and run.metrics.first_pass_seconds is not None
         and run.record.spec.stressed_bytes <= request.stressed_bytes
         and run.record.spec.link_rate_bits_per_second >= request.rate_bits_per_second
     ]

@@ -5,28 +5,28 @@ by what draws, so that a process that has others draw does without.
 """
 
 from analysis.plots.article import stressed_data, stressed_time, unloaded_data, unloaded_time
-from analysis.plots.attribution import attribution_picture
-from analysis.plots.bound import bound_picture
-from analysis.plots.modes import modes_picture
-from analysis.plots.rates import rates_picture
-from analysis.plots.slowdown import slowdown_picture
+from analysis.plots.attribution import attribution_plot
+from analysis.plots.bound import bound_plot
+from analysis.plots.modes import modes_plot
+from analysis.plots.rates import rates_plot
+from analysis.plots.slowdown import slowdown_plot
 from analysis.plots.style import inline_svg, load, save
-from analysis.plots.timeline import TimelineData, timeline_data, timeline_picture
+from analysis.plots.timeline import TimelineData, timeline_data, timeline_plot
 
 __all__ = [
     "TimelineData",
-    "attribution_picture",
-    "bound_picture",
+    "attribution_plot",
+    "bound_plot",
     "inline_svg",
     "load",
-    "modes_picture",
-    "rates_picture",
+    "modes_plot",
+    "rates_plot",
     "save",
-    "slowdown_picture",
+    "slowdown_plot",
     "stressed_data",
     "stressed_time",
     "timeline_data",
-    "timeline_picture",
+    "timeline_plot",
     "unloaded_data",
     "unloaded_time",
 ]

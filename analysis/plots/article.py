@@ -9,7 +9,7 @@ import numpy as np
 
 from analysis.evidence.units import MB, MIB
 from analysis.plots.bound import published_bound
-from analysis.plots.style import COLOURS, FIGURE_INCHES, legend, legend_entry, new_figure
+from analysis.plots.style import COLOURS, PLOT_INCHES, legend, legend_entry, new_plot
 from analysis.reference.fits import published_fits
 from analysis.reference.published import Published, Stressed
 from analysis.stats.regression import LineFit
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 1: migration time and outage of unloaded guests by flavor."""
-    figure = new_figure(FIGURE_INCHES)
-    left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+    plot = new_plot(PLOT_INCHES)
+    left, right = plot.subplots(1, 2, width_ratios=[3, 2])
     slots = Slots(published, cases)
     rows = published.unloaded if published else ()
     _flavor_bars(left, slots, [row.migration_seconds for row in rows], "migration_seconds", 1.0)
@@ -47,31 +47,31 @@ def unloaded_time(published: Published | None, cases: Sequence[CaseSummary]) -> 
     slots.label(right)
     ink = COLOURS["muted"]
     legend(
-        figure,
+        plot,
         left,
         [
             legend_entry(color=ink, lw=5, alpha=0.45, label="ping outage"),
             legend_entry(color=ink, marker="o", ls="", ms=4, label="hypervisor downtime"),
         ],
     )
-    return figure
+    return plot
 
 
 def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> Figure:
     """Figure 2: data transferred by unloaded guests."""
-    figure = new_figure(FIGURE_INCHES)
-    axes = figure.subplots()
+    plot = new_plot(PLOT_INCHES)
+    axes = plot.subplots()
     values = [row.transferred_mb for row in published.unloaded] if published else []
     _flavor_bars(axes, Slots(published, cases), values, "forward_bytes", 1 / MB)
     axes.set_title("Transferred data [MB; the article's MB as printed]")
-    legend(figure, axes)
-    return figure
+    legend(plot, axes)
+    return plot
 
 
 def stressed_time(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 3 and 5: migration time over stressed memory."""
-    figure = new_figure(FIGURE_INCHES)
-    axes = figure.subplots()
+    plot = new_plot(PLOT_INCHES)
+    axes = plot.subplots()
     if published:
         rows = published.stressed[table]
         _published_line(
@@ -81,14 +81,14 @@ def stressed_time(table: str, published: Published | None, series: Sequence[Seri
         _measured_line(axes, line, _legend_name(line, series), "migration_seconds", 1.0, line.time_fit)
     _bound_line(axes, published, series)
     axes.set_title("Migration time [s]")
-    _stressed_axis(figure, axes)
-    return figure
+    _stressed_axis(plot, axes)
+    return plot
 
 
 def stressed_data(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
     """Figures 4 and 6: transferred data over stressed memory, with the line 2 x stressed."""
-    figure = new_figure(FIGURE_INCHES)
-    axes = figure.subplots()
+    plot = new_plot(PLOT_INCHES)
+    axes = plot.subplots()
     if published:
         rows = published.stressed[table]
         data = [row.transferred_mb for row in rows]
@@ -115,8 +115,8 @@ def stressed_data(table: str, published: Published | None, series: Sequence[Seri
         label="2 x stressed memory",
     )
     axes.set_title("Transferred data [MB = 10⁶ bytes]")
-    _stressed_axis(figure, axes)
-    return figure
+    _stressed_axis(plot, axes)
+    return plot
 
 
 class Slots:
@@ -141,7 +141,7 @@ class Slots:
         axes.set_xlabel("flavor")
 
 
-def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], figure_name: str, factor: float) -> None:
+def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], metric: str, factor: float) -> None:
     if values:
         axes.bar(
             [slots.of_published(flavor) for flavor in slots.flavors[: len(values)]],
@@ -152,7 +152,7 @@ def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], figure_name:
         )
     named: set[str] = set()
     for case in slots.cases:
-        mode, estimate = case.spec.mode, case.estimate(figure_name)
+        mode, estimate = case.spec.mode, case.estimate(metric)
         if estimate:
             axes.bar(
                 slots.of(case),
@@ -163,15 +163,15 @@ def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], figure_name:
                 label=None if mode in named else f"measured: {mode}",
             )
             named.add(mode)
-        _run_points(axes, case, figure_name, factor, slots.of(case))
+        _run_points(axes, case, metric, factor, slots.of(case))
     slots.label(axes)
 
 
-def _run_points(axes: Axes, case: CaseSummary, figure_name: str, factor: float, position: float) -> None:
+def _run_points(axes: Axes, case: CaseSummary, metric: str, factor: float, position: float) -> None:
     """Every run of a case: dots for the counted, crosses for those whose guest was not intact."""
     colour = COLOURS[case.spec.mode]
     for runs, marker in ((case.counted, "o"), ([run for run in case.runs if run.not_intact], "x")):
-        values = [getattr(run.figures, figure_name) * factor for run in runs if run.figures is not None]
+        values = [getattr(run.metrics, metric) * factor for run in runs if run.metrics is not None]
         if values:
             axes.plot(
                 [position] * len(values),
@@ -195,12 +195,12 @@ def _published_line(
 
 
 def _measured_line(
-    axes: Axes, series: Series, name: str, figure_name: str, factor: float, fit: LineFit | None
+    axes: Axes, series: Series, name: str, metric: str, factor: float, fit: LineFit | None
 ) -> None:
     colour = COLOURS[series.mode or "published"]
     label: str | None = name
     for case in series.cases:
-        _run_points(axes, case, figure_name, factor, case.spec.stressed_bytes / MIB)
+        _run_points(axes, case, metric, factor, case.spec.stressed_bytes / MIB)
         if label is not None and case.counted:
             axes.plot([], [], "o", color=colour, ms=4, label=label)
             label = None
@@ -212,14 +212,14 @@ def _measured_line(
 
 
 def _bound_line(axes: Axes, published: Published | None, series: Sequence[Series]) -> None:
-    """The line 2 x RAM / throughput where it lies in sight; the figure of the bound shows it in any case."""
+    """The line 2 x RAM / throughput where it lies in sight; the plot of the bound shows it in any case."""
     top = axes.get_ylim()[1]
     bounds = {
-        run.figures.bound_seconds
+        run.metrics.bound_seconds
         for line in series
         for case in line.cases
         for run in case.counted
-        if run.figures
+        if run.metrics
     }
     if published:
         bounds.add(published_bound(published, published.stressed_flavor)[1])
@@ -230,13 +230,13 @@ def _bound_line(axes: Axes, published: Published | None, series: Sequence[Series
 
 
 def _legend_name(line: Series, series: Sequence[Series]) -> str:
-    """As short as it can be told from the figure's other lines."""
+    """As short as it can be told from the plot's other lines."""
     same = [other for other in series if (other.mode, other.flavor) == (line.mode, line.flavor)]
     return f"measured: {line.mode}, flavor {line.flavor}" if len(same) == 1 else f"measured: {line.label}"
 
 
-def _stressed_axis(figure: Figure, axes: Axes) -> None:
+def _stressed_axis(plot: Figure, axes: Axes) -> None:
     axes.set_xlabel("stressed memory [MiB]")
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    legend(figure, axes)
+    legend(plot, axes)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.plots.style import COLOURS, legend_entry, new_figure
+from analysis.plots.style import COLOURS, legend_entry, new_plot
 from analysis.run.attribution import COARSE, FINE, Attribution, LostPing
 from analysis.run.causes import Cause
 from analysis.run.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED, SOURCE_STOPPED, Timeline
@@ -41,13 +41,13 @@ _MOMENTS = {
 }
 
 
-def attribution_picture(found: Attribution, timeline: Timeline) -> Figure:
+def attribution_plot(found: Attribution, timeline: Timeline) -> Figure:
     """Lost pings of both periods around the losses, of which there is one at least."""
     lost = [ping for stream in found.streams for ping in stream.lost]
     origin = timeline.requested
-    figure = new_figure((9.6, 2.6))
-    axes = figure.add_subplot()
-    figure.subplots_adjust(**_MARGINS)
+    plot = new_plot((9.6, 2.6))
+    axes = plot.add_subplot()
+    plot.subplots_adjust(**_MARGINS)
     marks = {_MOMENTS[moment.name]: moment.time for moment in timeline.moments if moment.name in _MOMENTS}
     times = [ping.sent_at for ping in lost] + list(marks.values())
     margin = 0.04 * (max(times) - min(times)) + 0.05
@@ -68,14 +68,14 @@ def attribution_picture(found: Attribution, timeline: Timeline) -> Figure:
     _mark(axes, {name: time - origin for name, time in marks.items()})
     axes.set_xlabel("seconds since the migration was asked for")
     present = [cause for cause in Cause if any(ping.cause is cause for ping in lost)]
-    figure.legend(
+    plot.legend(
         handles=[legend_entry(color=COLOURS[CAUSE_COLOURS[cause]], lw=4, label=cause) for cause in present],
         loc="lower left",
         bbox_to_anchor=(0.02, 0),
         ncols=2,
         handlelength=1.2,
     )
-    return figure
+    return plot
 
 
 def _strokes(axes: Axes, lost: Sequence[LostPing], origin: float, row: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from analysis.evidence.units import GB, GIB, MB
-from analysis.plots.style import COLOURS, legend, logarithmic, new_figure
+from analysis.plots.style import COLOURS, legend, logarithmic, new_plot
 from analysis.reference.published import Published
 from analysis.study.results import RunResult
 from contract.modes import Mode
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 _INCHES = (7.2, 4.6)
 
 
-def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Figure:
-    """Migration time over transferred data, both logarithmic; runs without figures are left out."""
-    figure = new_figure(_INCHES)
-    axes = figure.subplots()
+def bound_plot(published: Published | None, runs: Sequence[RunResult]) -> Figure:
+    """Migration time over transferred data, both logarithmic; runs without metrics are left out."""
+    plot = new_plot(_INCHES)
+    axes = plot.subplots()
     axes.set_xscale("log")
     axes.set_yscale("log")
     if published:
@@ -31,9 +31,9 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
     for mode in Mode:
         for converged, marker, words in ((True, "o", ""), (False, ">", ", aborted")):
             found = [
-                run.figures
+                run.metrics
                 for run in runs
-                if run.figures and run.record.spec.mode == mode and run.figures.converged is converged
+                if run.metrics and run.record.spec.mode == mode and run.metrics.converged is converged
             ]
             if found:
                 axes.plot(
@@ -47,7 +47,7 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
                     mew=0.5 if converged else 1.2,
                     label=f"measured: {mode}{words}",
                 )
-    points = {(run.figures.bound_bytes, run.figures.bound_seconds) for run in runs if run.figures}
+    points = {(run.metrics.bound_bytes, run.metrics.bound_seconds) for run in runs if run.metrics}
     if published:
         points |= {published_bound(published, flavor) for flavor in published.ram_gb}
     bounds = sorted(points)
@@ -69,8 +69,8 @@ def bound_picture(published: Published | None, runs: Sequence[RunResult]) -> Fig
         label = None
     axes.set_title("Migration time [s]")
     axes.set_xlabel("transferred data [GB = 10⁹ bytes]")
-    legend(figure, axes)
-    return figure
+    legend(plot, axes)
+    return plot
 
 
 def published_bound(published: Published, flavor: str) -> tuple[float, float]:
@@ -86,9 +86,9 @@ def _rates(runs: Sequence[RunResult]) -> list[float]:
     """The median measured rate (bits per second) of each configured one."""
     by_rate: dict[float, list[float]] = {}
     for run in runs:
-        if run.figures:
+        if run.metrics:
             configured = run.record.spec.link_rate_bits_per_second
-            by_rate.setdefault(configured, []).append(run.figures.link_rate_bits_per_second)
+            by_rate.setdefault(configured, []).append(run.metrics.link_rate_bits_per_second)
     return [float(np.median(rates)) for _, rates in sorted(by_rate.items())]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from analysis.evidence.units import GB
-from analysis.plots.style import COLOURS, legend, legend_entry, logarithmic, new_figure
+from analysis.plots.style import COLOURS, legend, legend_entry, logarithmic, new_plot
 from analysis.run.metrics import RunMetrics
 from analysis.study.cases import CaseSummary
 from contract.modes import Mode
@@ -22,10 +22,10 @@ _OFFSETS = {mode: 0.22 * (place - (len(Mode) - 1) / 2) for place, mode in enumer
 _LEAST_MILLISECONDS = 1.0
 
 
-def modes_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure:
+def modes_plot(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure:
     """Time, data, downtime and the longest wait of a ping; a group is a guest with its load."""
-    figure = new_figure((_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(groups)))
-    panels = figure.subplots(1, 4, sharey=True)
+    plot = new_plot((_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(groups)))
+    panels = plot.subplots(1, 4, sharey=True)
     _panel(panels[0], groups, "time [s]", lambda item: item.migration_seconds)
     _panel(panels[1], groups, "data [GB]", lambda item: item.forward_bytes / GB)
     _panel(panels[2], groups, "downtime [ms]", _downtime_milliseconds)
@@ -42,10 +42,10 @@ def modes_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure
     handles.append(
         legend_entry(marker=">", ls="", color=COLOURS["ink"], mfc="none", label="aborted at its limit")
     )
-    legend(figure, panels[0], handles)
-    height = figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.17, wspace=0.22, top=1 - 0.3 / height, bottom=0.62 / height)
-    return figure
+    legend(plot, panels[0], handles)
+    height = plot.get_size_inches()[1]
+    plot.subplots_adjust(left=0.17, wspace=0.22, top=1 - 0.3 / height, bottom=0.62 / height)
+    return plot
 
 
 def _panel(
@@ -60,17 +60,17 @@ def _panel(
         for case in cases:
             colour, position = COLOURS[case.spec.mode], row + _OFFSETS[case.spec.mode]
             for runs, marker, fill in ((case.counted, "o", colour), (case.not_converged, ">", "none")):
-                values = [value(run.figures) for run in runs if run.figures]
+                values = [value(run.metrics) for run in runs if run.metrics]
                 found = [item for item in values if item is not None]
                 axes.plot(found, [position] * len(found), marker, color=colour, mfc=fill, ms=5)
 
 
-def _downtime_milliseconds(figures: RunMetrics) -> float | None:
-    seconds = figures.downtime_seconds
+def _downtime_milliseconds(metrics: RunMetrics) -> float | None:
+    seconds = metrics.downtime_seconds
     return None if seconds is None else max(seconds * 1000, _LEAST_MILLISECONDS)
 
 
-def _wait_milliseconds(figures: RunMetrics) -> float:
+def _wait_milliseconds(metrics: RunMetrics) -> float:
     """The longest that any ping waited: its round trip, or at most the longest gap of lost ones."""
-    seconds = max(figures.ping_longest_round_trip_seconds, figures.ping_longest_high_seconds)
+    seconds = max(metrics.ping_longest_round_trip_seconds, metrics.ping_longest_high_seconds)
     return max(seconds * 1000, _LEAST_MILLISECONDS)

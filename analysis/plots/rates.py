@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.plots.style import COLOURS, legend, logarithmic, new_figure
+from analysis.plots.style import COLOURS, legend, logarithmic, new_plot
 from analysis.study.cases import CaseSummary
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ _LINES = ("hybrid", "postcopy", "precopy", "late", "lost", "ink")
 _MARKERS = "osD^v<>"
 
 
-def rates_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure:
+def rates_plot(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure:
     """Both axes logarithmic; a group is one guest with its load over several rates."""
-    figure = new_figure(_INCHES)
-    axes = figure.subplots()
+    plot = new_plot(_INCHES)
+    axes = plot.subplots()
     axes.set_xscale("log")
     axes.set_yscale("log")
     for number, (name, cases) in enumerate(groups):
@@ -31,7 +31,7 @@ def rates_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure
         middle = []
         for case in sorted(cases, key=lambda case: case.spec.link_rate_bits_per_second):
             rate = case.spec.link_rate_bits_per_second / 1e9
-            seconds = [run.figures.migration_seconds for run in case.counted if run.figures]
+            seconds = [run.metrics.migration_seconds for run in case.counted if run.metrics]
             axes.plot([rate] * len(seconds), seconds, marker, color=colour, ms=4)
             if seconds:
                 middle.append((rate, median(seconds)))
@@ -45,5 +45,5 @@ def rates_picture(groups: Sequence[tuple[str, Sequence[CaseSummary]]]) -> Figure
     logarithmic(axes.yaxis)
     axes.set_title("Migration time [s]")
     axes.set_xlabel("configured rate of the migration link [Gbit/s]")
-    legend(figure, axes)
-    return figure
+    legend(plot, axes)
+    return plot

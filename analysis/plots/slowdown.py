@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.plots.style import COLOURS, legend, legend_entry, new_figure
+from analysis.plots.style import COLOURS, legend, legend_entry, new_plot
 from analysis.study.cases import CaseSummary
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ _PHASES = (
 )
 
 
-def slowdown_picture(cases: Sequence[CaseSummary]) -> Figure:
+def slowdown_plot(cases: Sequence[CaseSummary]) -> Figure:
     """A row per case, a dot per run and phase: 1 is as fast as before, 0 is a guest that stood still."""
-    figure = new_figure((_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(cases)))
-    axes = figure.subplots()
+    plot = new_plot((_WIDTH_INCHES, _REST_INCHES + _ROW_INCHES * len(cases)))
+    axes = plot.subplots()
     axes.grid(axis="x")
     axes.axvline(1, color=COLOURS["muted"], lw=1, ls="--")
     for row, case in enumerate(cases):
-        figures = [run.figures for run in (*case.counted, *case.not_converged) if run.figures]
+        metrics = [run.metrics for run in (*case.counted, *case.not_converged) if run.metrics]
         for _, field, colour, offset in _PHASES:
-            speeds = [getattr(item, field) for item in figures if getattr(item, field) is not None]
+            speeds = [getattr(item, field) for item in metrics if getattr(item, field) is not None]
             axes.plot(speeds, [row + offset] * len(speeds), "o", color=COLOURS[colour], ms=4.5, clip_on=False)
     axes.set_yticks(range(len(cases)), [case.case for case in cases])
     axes.set_ylim(len(cases) - 0.5, -0.5)
@@ -37,7 +37,7 @@ def slowdown_picture(cases: Sequence[CaseSummary]) -> Figure:
     handles = [
         legend_entry(marker="o", ls="", color=COLOURS[colour], label=name) for name, _, colour, _ in _PHASES
     ]
-    legend(figure, axes, handles)
-    height = figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.3, top=1 - 0.3 / height, bottom=0.55 / height)
-    return figure
+    legend(plot, axes, handles)
+    height = plot.get_size_inches()[1]
+    plot.subplots_adjust(left=0.3, top=1 - 0.3 / height, bottom=0.55 / height)
+    return plot

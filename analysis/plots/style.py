@@ -67,11 +67,11 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "postcopy-lab",
 }
-FIGURE_INCHES = (5.2, 3.9)
-# Fixed margins: laying a figure out by trial draws it twice.
+PLOT_INCHES = (5.2, 3.9)
+# Fixed margins: laying a plot out by trial draws it twice.
 _MARGINS = {"left": 0.12, "right": 0.98, "top": 0.92, "wspace": 0.3}
 _PNG_DPI = 160
-# A figure has some ten thousand.
+# A plot has some ten thousand.
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _BOTTOM_INCHES = 0.55
 _LEGEND_ROW_INCHES = 0.21
@@ -84,7 +84,7 @@ def load() -> None:
     """Import what drawing takes; without this the first picture does.
 
     What is there then is never garbage, so Python need not look for any in it after every few objects of a
-    figure: that took a sixth of the time.
+    plot: that took a sixth of the time.
     """
     import matplotlib.backends.backend_agg
     import matplotlib.backends.backend_svg
@@ -96,14 +96,14 @@ def load() -> None:
 
 
 def styled() -> AbstractContextManager[None]:
-    """Context in which figures are drawn and saved."""
+    """Context in which plots are drawn and saved."""
     import matplotlib
 
     return matplotlib.rc_context(_STYLE)
 
 
-def new_figure(inches: tuple[float, float]) -> Figure:
-    """An empty figure, its width and height in inches."""
+def new_plot(inches: tuple[float, float]) -> Figure:
+    """An empty plot, its width and height in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=inches)
@@ -117,13 +117,13 @@ def legend_entry(**style: Any) -> Artist:
 
 
 def save(draw: Callable[[], Figure], svg: Path, png: Path) -> str:
-    """Draw a figure and write it to both files, in the light colours; returns the SVG."""
+    """Draw a plot and write it to both files, in the light colours; returns the SVG."""
     with styled():
-        figure = draw()
+        plot = draw()
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
+        plot.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
         svg.write_text(buffer.getvalue(), encoding="utf-8")
-        figure.savefig(png, dpi=_PNG_DPI, facecolor="white")
+        plot.savefig(png, dpi=_PNG_DPI, facecolor="white")
     return buffer.getvalue()
 
 
@@ -159,16 +159,16 @@ def _style(text: str) -> str:
     return ";".join(kept).replace(": ", ":")
 
 
-def legend(figure: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
+def legend(plot: Figure, axes: Axes, more: Sequence[Artist] = ()) -> None:
     """The legend below the axes, with as much room as it needs."""
-    width, height = figure.get_size_inches()
+    width, height = plot.get_size_inches()
     handles = [*axes.get_legend_handles_labels()[0], *more]
     longest = max((len(str(handle.get_label())) for handle in handles), default=0)
     columns = max(1, int(0.92 * width / (longest * _LETTER_INCHES + _HANDLE_INCHES)))
     rows = (len(handles) + columns - 1) // columns
-    figure.subplots_adjust(**_MARGINS, bottom=(_BOTTOM_INCHES + _LEGEND_ROW_INCHES * rows) / height)
+    plot.subplots_adjust(**_MARGINS, bottom=(_BOTTOM_INCHES + _LEGEND_ROW_INCHES * rows) / height)
     if handles:
-        figure.legend(
+        plot.legend(
             handles=handles,
             loc="lower left",
             bbox_to_anchor=(0.03, 0),

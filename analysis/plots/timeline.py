@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.plots.style import COLOURS, new_figure, plain_numbers
+from analysis.plots.style import COLOURS, new_plot, plain_numbers
 from analysis.run.measure import Measured
 from analysis.run.slowdown import Slowdown
 from analysis.run.timeline import UNKNOWN_PHASE, Timeline
@@ -68,7 +68,7 @@ def timeline_data(measured: Measured) -> TimelineData:
     kept = _thinned(milliseconds)
     return TimelineData(
         timeline=timeline,
-        link_rate_bits_per_second=measured.figures.link_wire_rate_bits_per_second,
+        link_rate_bits_per_second=measured.metrics.link_wire_rate_bits_per_second,
         span=span,
         forward=_throughput(sent.time - origin, sent.bytes * 8 / 1e6, span),
         backward=_throughput(returned.time - origin, returned.bytes * 8 / 1e6, span),
@@ -79,15 +79,15 @@ def timeline_data(measured: Measured) -> TimelineData:
     )
 
 
-def timeline_picture(data: TimelineData) -> Figure:
+def timeline_plot(data: TimelineData) -> Figure:
     """Traffic both ways over time, phases shaded, pings below: one migration at a glance."""
     timeline = data.timeline
     origin = timeline.requested
     left, right = data.span
-    figure = new_figure((9.6, 6.4))
-    lanes = figure.subplots(5, 1, sharex=True, height_ratios=[4.4, 2.5, 2.5, 2.5, 3.2])
+    plot = new_plot((9.6, 6.4))
+    lanes = plot.subplots(5, 1, sharex=True, height_ratios=[4.4, 2.5, 2.5, 2.5, 3.2])
     forward, backward, requests, guest, pings = lanes
-    figure.subplots_adjust(**_MARGINS)
+    plot.subplots_adjust(**_MARGINS)
     for axes in lanes:
         # In one line without measuring every tick's label, which took a tenth of the time.
         axes.yaxis.set_label_coords(_LABELS_AT, 0.5)
@@ -110,7 +110,7 @@ def timeline_picture(data: TimelineData) -> Figure:
     pings.set_xlabel("seconds since the migration was asked for")
     pings.set_xlim(left, right)
     _phase_names(forward, timeline, right - left)
-    return figure
+    return plot
 
 
 def _throughput(time: Numbers, counter: Numbers, span: tuple[float, float]) -> Stairs | None:

@@ -16,7 +16,7 @@ from analysis.evidence.errors import InputError
 from analysis.reference.endings import all_completed_intact, all_converged, none_converged
 from analysis.reference.limits import most_under_at_rate, share_of_ram_below, total_per_stressed, within_bound
 from analysis.reference.lines import (
-    FIGURES,
+    METRIC_OF_COLUMN,
     intercept_like_unloaded,
     linear,
     monotone,
@@ -133,7 +133,7 @@ def _verdict(group: str, claim: Mapping[str, Any], rule: Rule, measurements: Mea
 
 def _is_timed(claim: Mapping[str, Any]) -> bool:
     """Whether the claim is on how migration time grows: then runs that were slowed are no ground for it."""
-    return claim.get("column") == MIGRATION_TIME or claim.get("quantity") == FIGURES[MIGRATION_TIME]
+    return claim.get("column") == MIGRATION_TIME or claim.get("quantity") == METRIC_OF_COLUMN[MIGRATION_TIME]
 
 
 def _concerns(claim: Mapping[str, Any], case: CaseSummary) -> bool:

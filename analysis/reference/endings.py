@@ -50,7 +50,7 @@ def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outco
     runs = [run for run in every if not _cut_short(run)]
     if not runs:
         return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
-    ended = sum(run.figures is not None and run.figures.converged for run in runs)
+    ended = sum(run.metrics is not None and run.metrics.converged for run in runs)
     if ended == len(runs):
         reason = f"each within its limit, {exceptions(len(runs))}"
     else:
@@ -79,7 +79,7 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     tried = _telling(runs, f"{claim['mode']} run above {least} MiB stressed")
     if isinstance(tried, Outcome):
         return tried
-    endless = [run for run in tried if run.figures and not run.figures.converged]
+    endless = [run for run in tried if run.metrics and not run.metrics.converged]
     lightest = min(run.record.spec.stressed_bytes for run in tried) / MIB
     found = f"{len(endless)} of {len(tried)} did not converge"
     if endless:
@@ -95,8 +95,8 @@ def none_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outc
 
 
 def _longest_endless(runs: Sequence[RunResult]) -> float:
-    endless = [run.figures for run in runs if run.figures and not run.figures.converged]
-    return max((figures.migration_seconds for figures in endless), default=0.0)
+    endless = [run.metrics for run in runs if run.metrics and not run.metrics.converged]
+    return max((metrics.migration_seconds for metrics in endless), default=0.0)
 
 
 def _below(runs: Sequence[RunResult], least: int) -> str:
@@ -104,7 +104,7 @@ def _below(runs: Sequence[RunResult], least: int) -> str:
     tried = _telling(runs, "run below")
     if isinstance(tried, Outcome):
         return ""
-    endless = [run for run in tried if run.figures and not run.figures.converged]
+    endless = [run for run in tried if run.metrics and not run.metrics.converged]
     if not endless:
         return f"; below {least} MiB {len(tried)} of {len(tried)} converged"
     lightest = min(run.record.spec.stressed_bytes for run in endless) / MIB
@@ -115,18 +115,18 @@ def _below(runs: Sequence[RunResult], least: int) -> str:
 
 
 def _ended(claim: Mapping[str, Any], measurements: Measurements) -> list[RunResult]:
-    return [run for run in measurements.runs(claim["mode"]) if run.ended and run.figures is not None]
+    return [run for run in measurements.runs(claim["mode"]) if run.ended and run.metrics is not None]
 
 
 def _telling(runs: Sequence[RunResult], what: str) -> list[RunResult] | Outcome:
     """The runs that tell whether the mode converges under load, or the outcome that says why none does."""
     if not runs:
         return none_measured(what)
-    long_enough = [run for run in runs if run.figures and _long_enough(run.figures)]
+    long_enough = [run for run in runs if run.metrics and _long_enough(run.metrics)]
     if not long_enough:
         return Outcome(NOT_TESTABLE, "-", f"every {what} was aborted before its second pass had ended")
     # Unknown counts as fast enough: QEMU reports no rate before its second pass.
-    tried = [run for run in long_enough if run.figures and not too_slow_to_outrun(run.figures)]
+    tried = [run for run in long_enough if run.metrics and not too_slow_to_outrun(run.metrics)]
     return tried or Outcome(
         NOT_TESTABLE,
         "-",
@@ -142,9 +142,9 @@ def _said_nothing(runs: Sequence[RunResult], tried: Sequence[RunResult]) -> str:
 
 def _cut_short(run: RunResult) -> bool:
     """Aborted at the limit before every page had been sent once: neither endless nor a failure."""
-    if run.record.outcome != RunOutcome.NOT_CONVERGED or run.figures is None:
+    if run.record.outcome != RunOutcome.NOT_CONVERGED or run.metrics is None:
         return False
-    return run.figures.first_pass_seconds is None
+    return run.metrics.first_pass_seconds is None
 
 
 def _left_out(every: Sequence[RunResult], runs: Sequence[RunResult]) -> str:
@@ -152,5 +152,5 @@ def _left_out(every: Sequence[RunResult], runs: Sequence[RunResult]) -> str:
     return f"; {left} aborted in their first pass left out, their limit was too short" if left else ""
 
 
-def _long_enough(figures: RunMetrics) -> bool:
-    return figures.converged or (figures.iterations or 0) > _LEAST_PASSES
+def _long_enough(metrics: RunMetrics) -> bool:
+    return metrics.converged or (metrics.iterations or 0) > _LEAST_PASSES

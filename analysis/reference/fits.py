@@ -34,7 +34,7 @@ def fits_rows(series: Sequence[Series], published: Published | None) -> list[Row
         {
             "series": label,
             "table": table,
-            "figure": figure,
+            "metric": metric,
             "unit_y": unit_y,
             "unit_x": unit_x,
             "points": fit.count,
@@ -51,6 +51,6 @@ def fits_rows(series: Sequence[Series], published: Published | None) -> list[Row
             "bend_low": fit.bend.bounds.low if fit.bend else None,
             "bend_high": fit.bend.bounds.high if fit.bend else None,
         }
-        for label, table, figure, unit_y, unit_x, fit in lines
+        for label, table, metric, unit_y, unit_x, fit in lines
         if fit is not None
     ]

@@ -35,8 +35,8 @@ def within_bound(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
     if not runs:
         return none_measured(f"completed {claim['mode']} run")
     timed = measurements.timed.counted(claim["mode"])
-    data = [run.figures.forward_bytes / run.figures.bound_bytes for run in runs if run.figures]
-    times = [run.figures.migration_seconds / run.figures.bound_seconds for run in timed if run.figures]
+    data = [run.metrics.forward_bytes / run.metrics.bound_bytes for run in runs if run.metrics]
+    times = [run.metrics.migration_seconds / run.metrics.bound_seconds for run in timed if run.metrics]
     if max(data) > 1 or max(times, default=0.0) > 1:
         verdict, reason = NOT_REPRODUCED, f"over {len(runs)} runs"
     elif not times:
@@ -81,7 +81,7 @@ def share_of_ram_below(claim: Mapping[str, Any], measurements: Measurements) -> 
     runs = [run for run in measurements.counted(claim["mode"]) if run.record.spec.stressed_bytes == 0]
     if not runs:
         return none_measured(f"completed {claim['mode']} run of an unloaded guest")
-    shares = [run.figures.forward_bytes / run.record.spec.ram_bytes for run in runs if run.figures]
+    shares = [run.metrics.forward_bytes / run.record.spec.ram_bytes for run in runs if run.metrics]
     below = max(shares) < claim["share"]
     verdict = REPRODUCED if below else NOT_REPRODUCED
     found = f"{min(shares):.1%} to {max(shares):.1%} of the RAM"
@@ -118,9 +118,9 @@ def most_under_at_rate(claim: Mapping[str, Any], measurements: Measurements) -> 
     runs = [run for case in cases for run in case.counted]
     heaviest = max(case.spec.stressed_bytes for case in cases) / MIB
     sent = max(
-        run.figures.link_wire_rate_bits_per_second * (run.figures.link_use or 0)
+        run.metrics.link_wire_rate_bits_per_second * (run.metrics.link_use or 0)
         for run in runs
-        if run.figures
+        if run.metrics
     )
     measured = (
         f"{under} of {len(cases)} cases under {limit:g} s at {_gigabits(asked)} asked for (longest median "

@@ -38,7 +38,7 @@ from contract.modes import ARTICLE_MODE
 
 SCATTER = f"{LEVEL:.0%} interval from the scatter around the table's line"
 # The article's columns and what is held against them.
-FIGURES = {MIGRATION_TIME: "migration_seconds", TRANSFERRED: "forward_bytes"}
+METRIC_OF_COLUMN = {MIGRATION_TIME: "migration_seconds", TRANSFERRED: "forward_bytes"}
 
 
 def linear(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
@@ -133,11 +133,11 @@ def time_follows_data(claim: Mapping[str, Any], measurements: Measurements) -> O
     to keep what agrees.
     """
     runs = measurements.counted(claim["mode"])
-    figures = [run.figures for run in runs if run.figures is not None]
-    x = [item.forward_bytes * 8 / item.link_wire_rate_bits_per_second for item in figures]
+    metrics = [run.metrics for run in runs if run.metrics is not None]
+    x = [item.forward_bytes * 8 / item.link_wire_rate_bits_per_second for item in metrics]
     if len({run.record.case for run in runs}) < 3:
         return none_measured(f"three different cases of completed {claim['mode']} runs")
-    fit = fit_line(x, [item.migration_seconds for item in figures])
+    fit = fit_line(x, [item.migration_seconds for item in metrics])
     if fit is None:
         return none_measured(f"three different amounts of data in {claim['mode']} runs")
     low, high = claim["between"]
@@ -195,7 +195,7 @@ def intercept_like_unloaded(claim: Mapping[str, Any], measurements: Measurements
         return none_measured(f"hybrid series of {claim['table']} with three different steps")
     series, fit = found
     unloaded = unloaded_case(measurements, series.cases[0])
-    estimate = unloaded.estimate(FIGURES[claim["column"]]) if unloaded else None
+    estimate = unloaded.estimate(METRIC_OF_COLUMN[claim["column"]]) if unloaded else None
     if unloaded is None or estimate is None:
         return none_measured(f"unloaded guest of flavor {series.flavor} (the line's origin)")
     if estimate.count < 2:
@@ -225,12 +225,12 @@ def _quotient(bounds: Bounds, divisor: MedianEstimate) -> Bounds:
 
 def monotone(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """The medians rise from each row of the table to the next, and Kendall's test over the runs says so."""
-    figure = FIGURES[claim["column"]]
+    metric = METRIC_OF_COLUMN[claim["column"]]
     rows = rows_of(claim["table"], measurements)
     keys = [row.key for row in measurements.published.rows(claim["table"]) if row.key in rows]
     if len(keys) < 3:
         return none_measured(f"three rows of {claim['table']}")
-    groups = [values_of(rows[key], figure) for key in keys]
+    groups = [values_of(rows[key], metric) for key in keys]
     medians = [float(np.median(group)) for group in groups]
     falls = [
         (keys[index + 1], _apart(groups[index + 1], groups[index]))
@@ -349,7 +349,7 @@ def _published_time_per_data(measurements: Measurements) -> float:
 
 
 def with_scatter(
-    found: Derived, measurements: Measurements, case: CaseSummary, figure: str, per_unit: float, values: int
+    found: Derived, measurements: Measurements, case: CaseSummary, metric: str, per_unit: float, values: int
 ) -> Derived:
     """The same with bounds from how runs scatter around the line of the case's table.
 
@@ -357,7 +357,7 @@ def with_scatter(
     than the range of the few. `found` is `per_unit` times a sum or difference of so many `values`, each taken
     to be as uncertain as a single run. Without a line `found` stays as it is.
     """
-    name = "time_fit" if figure == "migration_seconds" else "data_fit"
+    name = "time_fit" if metric == "migration_seconds" else "data_fit"
     fits = [getattr(series, name) for series in measurements.series if case in series.cases]
     if found.kind == OF_MEDIANS or not fits or fits[0] is None:
         return found
@@ -369,16 +369,16 @@ def tolerated(readings: Sequence[float], tolerance: float) -> tuple[float, float
     return min(readings) * (1 - tolerance), max(readings) * (1 + tolerance)
 
 
-def values_of(case: CaseSummary, figure: str) -> list[float]:
-    return list(case.by_round(figure).values())
+def values_of(case: CaseSummary, metric: str) -> list[float]:
+    return list(case.by_round(metric).values())
 
 
 def _runs(series: Iterable[Series]) -> list[RunResult]:
-    return [run for line in series for case in line.cases for run in case.counted if run.figures is not None]
+    return [run for line in series for case in line.cases for run in case.counted if run.metrics is not None]
 
 
 def _is_data(claim: Mapping[str, Any]) -> bool:
-    return bool(claim["quantity"] == FIGURES[TRANSFERRED])
+    return bool(claim["quantity"] == METRIC_OF_COLUMN[TRANSFERRED])
 
 
 def _is_time(claim: Mapping[str, Any]) -> bool:

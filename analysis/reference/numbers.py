@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from analysis.reference.lines import (
-    FIGURES,
+    METRIC_OF_COLUMN,
     readings_text,
     rows_of,
     tolerated,
@@ -73,10 +73,10 @@ def ratio_to_row(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
         return found
     measured, base = found
     published = row.numbers[column] / measurements.published.numbers[f"{claim['table']}.{reference}.{column}"]
-    figure = FIGURES[column]
-    ratio = derive(lambda one, other: one / other, values_of(measured, figure), values_of(base, figure))
+    metric = METRIC_OF_COLUMN[column]
+    ratio = derive(lambda one, other: one / other, values_of(measured, metric), values_of(base, metric))
     if ratio is None:
-        return none_measured(f"{figure} of row {reference}")
+        return none_measured(f"{metric} of row {reference}")
     runs = [*measured.counted, *base.counted]
     return _judged(claim, ratio, (published,), f"times row {reference}", runs)
 
@@ -97,16 +97,16 @@ def growth_over_unloaded(claim: Mapping[str, Any], measurements: Measurements) -
     published = measurements.published
     base = published.unloaded_number(published.stressed_flavor, column)
     readings = published.growth_readings(column, (row.numbers[column] - base) / float(row.key))
-    spec, figure = loaded.spec, FIGURES[column]
+    spec, metric = loaded.spec, METRIC_OF_COLUMN[column]
     factor = 1.0 if column == TRANSFERRED else spec.link_rate_bits_per_second / 8
     growth = derive(
         lambda one, other: (one - other) * factor / spec.stressed_bytes,
-        values_of(loaded, figure),
-        values_of(unloaded, figure),
+        values_of(loaded, metric),
+        values_of(unloaded, metric),
     )
     if growth is None:
-        return none_measured(f"{figure} of row {row.key}")
-    growth = with_scatter(growth, measurements, loaded, figure, factor / spec.stressed_bytes, values=2)
+        return none_measured(f"{metric} of row {row.key}")
+    growth = with_scatter(growth, measurements, loaded, metric, factor / spec.stressed_bytes, values=2)
     runs = [*loaded.counted, *unloaded.counted]
     unit = "bytes per stressed byte more than unloaded"
     if column != TRANSFERRED:

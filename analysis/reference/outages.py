@@ -26,9 +26,9 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     """The hypervisor's downtime of every counted run is below the limit."""
     counted = measurements.counted(claim["mode"])
     known = [
-        (run, run.figures.downtime_seconds)
+        (run, run.metrics.downtime_seconds)
         for run in counted
-        if run.figures is not None and run.figures.downtime_seconds is not None
+        if run.metrics is not None and run.metrics.downtime_seconds is not None
     ]
     if not known:
         return none_measured(f"switch of a completed {claim['mode']} run")
@@ -53,11 +53,11 @@ def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurement
     One that came to the source too shortly before the guest stopped to be answered is lost to the switch.
     """
     measured = [
-        (run, run.figures.ping_lost_precopy, run.figures.ping_lost_unknown)
+        (run, run.metrics.ping_lost_precopy, run.metrics.ping_lost_unknown)
         for run in measurements.runs(*claim["modes"])
-        if run.figures is not None
+        if run.metrics is not None
         and run.excluded_because is None
-        and run.figures.ping_lost_precopy is not None
+        and run.metrics.ping_lost_precopy is not None
     ]
     # A run whose lost pings nobody can put into a phase shows nothing, unless others of it were lost there.
     told = [(run, lost) for run, lost, unknown in measured if lost or not unknown]
@@ -103,7 +103,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     x: list[float] = []
     y: list[float] = []
     for case in cases:
-        outages = [postcopy_outage(run.figures) for run in case.counted if run.figures is not None]
+        outages = [postcopy_outage(run.metrics) for run in case.counted if run.metrics is not None]
         spreads.append(
             (
                 max(0.0, max(item.low for item in outages) - min(item.high for item in outages)),
@@ -149,9 +149,9 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     )
 
 
-def postcopy_outage(figures: RunMetrics) -> Interval:
+def postcopy_outage(metrics: RunMetrics) -> Interval:
     """How much of the ping outage lay in post-copy; where that is not known, at most all of it."""
-    low, high = figures.ping_postcopy_low_seconds, figures.ping_postcopy_high_seconds
+    low, high = metrics.ping_postcopy_low_seconds, metrics.ping_postcopy_high_seconds
     if low is None or high is None:
-        return Interval(0.0, figures.ping_outage_high_seconds)
+        return Interval(0.0, metrics.ping_outage_high_seconds)
     return Interval(low, high)

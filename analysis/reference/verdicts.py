@@ -27,7 +27,7 @@ NUMBER = "number"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a rule finds: in words (`measured`), and where it is one figure as `value` with its interval.
+    """What a rule finds: in words (`measured`), and where it is one number as `value` with its interval.
 
     `runs` are the directories that it rests on, relative to the results directory.
     """
@@ -81,7 +81,7 @@ class Measurements:
         return [run for case in self.cases if case.spec.mode in modes for run in case.runs]
 
     def counted(self, *modes: str) -> list[RunResult]:
-        return [run for case in self.cases if case.spec.mode in modes for run in case.counted if run.figures]
+        return [run for case in self.cases if case.spec.mode in modes for run in case.counted if run.metrics]
 
     @cached_property
     def timed(self) -> Measurements:
@@ -138,7 +138,7 @@ def of_greatest(
 
 
 def of_interval(
-    figure: Derived,
+    derived: Derived,
     allowed: tuple[float, float],
     found: str,
     rule: str,
@@ -147,31 +147,33 @@ def of_interval(
     runs: Sequence[RunResult],
     published: float | None = None,
 ) -> Outcome:
-    """Reproduced if the figure lies in the allowed range with its whole interval.
+    """Reproduced if the number lies in the allowed range with its whole interval.
 
-    `found` follows the figure in words, `rule` the word why nothing can be told, where it cannot.
+    `found` follows the number in words, `rule` the word why nothing can be told, where it cannot.
     """
-    verdict = bounded_verdict(figure, *allowed)
+    verdict = bounded_verdict(derived, *allowed)
     if verdict == NOT_TESTABLE:
-        kind = "interval" if figure.kind == STUDENT else figure.kind or "range"
-        rule += f"; {why_not_told(figure, *allowed, kind)}"
+        kind = "interval" if derived.kind == STUDENT else derived.kind or "range"
+        rule += f"; {why_not_told(derived, *allowed, kind)}"
     return Outcome(
         verdict,
-        f"{interval_text(figure)} {found}",
+        f"{interval_text(derived)} {found}",
         rule,
-        value=figure.value,
-        low=figure.low,
-        high=figure.high,
-        interval_kind=figure.kind,
+        value=derived.value,
+        low=derived.low,
+        high=derived.high,
+        interval_kind=derived.kind,
         unit=unit,
         published=published,
         runs=paths(runs),
     )
 
 
-def interval_text(figure: Derived) -> str:
-    bounds = "" if figure.low is None or figure.high is None else f" [{figure.low:.2f}, {figure.high:.2f}]"
-    return f"{figure.value:.2f}{bounds}"
+def interval_text(derived: Derived) -> str:
+    bounds = (
+        "" if derived.low is None or derived.high is None else f" [{derived.low:.2f}, {derived.high:.2f}]"
+    )
+    return f"{derived.value:.2f}{bounds}"
 
 
 def by_student(value: float, bounds: Bounds, factor: float = 1.0) -> Derived:
@@ -195,10 +197,10 @@ def is_slowed(run: RunResult) -> bool:
     Small migrations do not fill a link anyhow: they are never called slowed. Nor is a run whose use of the
     link is unknown.
     """
-    figures = run.figures
-    if figures is None or figures.link_use is None:
+    metrics = run.metrics
+    if metrics is None or metrics.link_use is None:
         return False
-    return figures.link_use < FULL_LINK and figures.forward_bytes > ENOUGH_BYTES
+    return metrics.link_use < FULL_LINK and metrics.forward_bytes > ENOUGH_BYTES
 
 
 def left_out(outcome: Outcome, runs: Sequence[RunResult]) -> Outcome:

@@ -50,7 +50,7 @@ class Analysis:
     def guests_never_left(self) -> int:
         """Those of them whose migration was aborted, so that their guest stayed on its source."""
         return sum(
-            run.ended and run.figures is not None and not run.figures.converged for run in self.results.runs
+            run.ended and run.metrics is not None and not run.metrics.converged for run in self.results.runs
         )
 
     @property
@@ -73,7 +73,7 @@ def analyse(
 
 
 def derive(results: Results) -> Analysis:
-    """Everything that follows from the runs' figures; InputError for a reference that is not there."""
+    """Everything that follows from the runs' metrics; InputError for a reference that is not there."""
     reference = results.study.reference
     published = load_published(reference) if reference else None
     cases = summarise_cases(results)

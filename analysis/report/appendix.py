@@ -61,7 +61,7 @@ def _table(table: Table) -> Iterator[str]:
     shown = [index for index, column in enumerate(table.columns) if column.text not in ("runs", "more in")]
     yield from ("", f"## {markdown_text(table.title)}", "")
     yield _row(_head(table.columns[index]) for index in shown)
-    yield _row("---:" if table.columns[index].figures else "---" for index in shown)
+    yield _row("---:" if table.columns[index].numeric else "---" for index in shown)
     for row in table.rows:
         yield _row(_text(row[index]) for index in shown)
     if table.caption:

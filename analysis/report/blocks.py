@@ -38,11 +38,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Column:
-    """A column's head with its unit; figures are set to the right."""
+    """A column's head with its unit; numbers are set to the right."""
 
     text: str
     unit: str | None = None
-    figures: bool = True
+    numeric: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Tiles:
-    """A few figures that one sees from the last row: text large, note small."""
+    """A few numbers that one sees from the last row: text large, note small."""
 
     kind: ClassVar[str] = "tiles"
     tiles: Sequence[Cell]
@@ -203,4 +203,4 @@ def folded_if_long(table: Table) -> Table | Fold:
 
 def label(text: str, note: str | None = None) -> Column:
     """A column of words."""
-    return Column(text, note, figures=False)
+    return Column(text, note, numeric=False)

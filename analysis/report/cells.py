@@ -66,7 +66,7 @@ def case_cell(case: CaseSummary, note: str | None = None) -> Cell:
 
 def measured_runs(case: CaseSummary) -> list[RunResult]:
     """Runs that count, and those aborted at their limit: what is counted over a case's runs."""
-    return [run for run in (*case.counted, *case.not_converged) if run.figures]
+    return [run for run in (*case.counted, *case.not_converged) if run.metrics]
 
 
 def outcomes_text(case: CaseSummary) -> str:

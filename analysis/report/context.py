@@ -97,7 +97,7 @@ class Context:
     ) -> Picture:
         """Have it drawn and written as SVG and PNG, once. `description`: what is to be seen.
 
-        `draw` makes the figure, which may happen in another process.
+        `draw` makes the plot, which may happen in another process.
         """
         files = (self.pictures / f"{identifier}.svg", self.pictures / f"{identifier}.png")
         self.drawn.extend(files)

@@ -1,1 +1,1 @@
-"""One run: clocks, timeline, traffic, outage, slowdown, where each lost ping was lost, and all figures."""
+"""One run: clocks, timeline, traffic, outage, slowdown, where each lost ping was lost, and all metrics."""

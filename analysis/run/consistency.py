@@ -125,7 +125,7 @@ def event_doubts(
 
 
 def log_doubts(run: RunRecord, evidence: Evidence, timeline: Timeline) -> Iterator[tuple[str, str]]:
-    """(file, what is wrong): logs that are there and tell less than their figures need."""
+    """(file, what is wrong): logs that are there and tell less than their metrics need."""
     driver = run.driver
     if driver is not None and driver.finished_at is None:
         yield (

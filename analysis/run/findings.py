@@ -1,4 +1,4 @@
-"""What a run shows beyond its figures, small enough to be kept of every run."""
+"""What a run shows beyond its metrics, small enough to be kept of every run."""
 
 from __future__ import annotations
 

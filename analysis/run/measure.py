@@ -35,7 +35,7 @@ class Measured:
     """Everything that one run's evidence yields. `doubts`: (file, what is wrong with it)."""
 
     spec: Spec
-    figures: RunMetrics
+    metrics: RunMetrics
     timeline: Timeline
     wire: Wire
     ping: PingLog
@@ -50,7 +50,7 @@ class Measured:
 
 
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
-    """Compute all figures of one run that migrated (`run.driver` is there)."""
+    """Compute all metrics of one run that migrated (`run.driver` is there)."""
     check_driver(run, evidence)
     evidence, nova_doubts = trusted_nova_logs(run, evidence, lab)
     clocks = clock_model(run, lab, evidence.exchanges)
@@ -72,7 +72,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     inputs = MetricInputs(run, evidence, lab, clocks, wire, timeline, outage, fine, attribution, slowdown)
     return Measured(
         spec=run.spec,
-        figures=RunMetrics.read(inputs),
+        metrics=RunMetrics.read(inputs),
         timeline=timeline,
         wire=wire,
         ping=evidence.ping,

@@ -20,7 +20,7 @@ _ZONE_STEP_SECONDS = 900.0
 _FARTHEST_ZONE_STEPS = 14 * 4
 # A log is kept from the start of the host's probes to their end; both are started and stopped one by one.
 _SLACK_SECONDS = 60.0
-# The mark that each host's figure comes from, and what it says.
+# The mark that each host's metric comes from, and what it says.
 _MARKS = {
     "source": ("source_ends", "that the migration ended"),
     "destination": ("destination_begins", "that the migration began"),

@@ -32,38 +32,38 @@ class CaseSummary:
         """How the runs ended, in words: completed, not converged, or the cause of the failure."""
         return Counter(outcome_words(run) for run in self.runs)
 
-    def estimate(self, figure: str) -> MedianEstimate | None:
+    def estimate(self, metric: str) -> MedianEstimate | None:
         """Median of a field of RunMetrics over the counted runs."""
-        return self._estimate(self.counted, figure)
+        return self._estimate(self.counted, metric)
 
     @property
     def converged(self) -> bool:
-        """Whether its figures are those of completed runs; else they are what was reached at the limit."""
+        """Whether its metrics are those of completed runs; else they are what was reached at the limit."""
         return bool(self.counted) or not self.not_converged
 
-    def reached(self, figure: str) -> MedianEstimate | None:
+    def reached(self, metric: str) -> MedianEstimate | None:
         """The estimate over the counted runs, without any over those that were aborted at the limit."""
-        return self._estimate(self.counted if self.converged else self.not_converged, figure)
+        return self._estimate(self.counted if self.converged else self.not_converged, metric)
 
-    def by_round(self, figure: str) -> Mapping[int, float]:
+    def by_round(self, metric: str) -> Mapping[int, float]:
         """A field of RunMetrics of the counted runs by their round (repetition)."""
         values = {
-            run.record.repetition: getattr(run.figures, figure)
+            run.record.repetition: getattr(run.metrics, metric)
             for run in self.counted
-            if run.figures is not None
+            if run.metrics is not None
         }
         return {number: float(value) for number, value in values.items() if value is not None}
 
-    def not_converged_estimate(self, figure: str) -> MedianEstimate | None:
+    def not_converged_estimate(self, metric: str) -> MedianEstimate | None:
         """The same over the valid runs that were aborted at the limit."""
-        return self._estimate(self.not_converged, figure)
+        return self._estimate(self.not_converged, metric)
 
     @property
     def outages(self) -> tuple[Interval, ...]:
         """Ping outage of each counted run."""
-        figures = [run.figures for run in self.counted if run.figures is not None]
+        metrics = [run.metrics for run in self.counted if run.metrics is not None]
         return tuple(
-            Interval(item.ping_outage_low_seconds, item.ping_outage_high_seconds) for item in figures
+            Interval(item.ping_outage_low_seconds, item.ping_outage_high_seconds) for item in metrics
         )
 
     def outage(self) -> Interval | None:
@@ -72,18 +72,18 @@ class CaseSummary:
 
     def fine_outage(self) -> Interval | None:
         """The same by the finer ping."""
-        figures = [run.figures for run in self.counted if run.figures is not None]
+        metrics = [run.metrics for run in self.counted if run.metrics is not None]
         return interval_median(
             [
                 Interval(item.fine_outage_low_seconds, item.fine_outage_high_seconds)
-                for item in figures
+                for item in metrics
                 if item.fine_outage_low_seconds is not None and item.fine_outage_high_seconds is not None
             ]
         )
 
     @staticmethod
-    def _estimate(runs: Sequence[RunResult], figure: str) -> MedianEstimate | None:
-        values = [getattr(run.figures, figure) for run in runs if run.figures is not None]
+    def _estimate(runs: Sequence[RunResult], metric: str) -> MedianEstimate | None:
+        values = [getattr(run.metrics, metric) for run in runs if run.metrics is not None]
         return median_estimate([value for value in values if value is not None])
 
 
@@ -155,8 +155,8 @@ def measured_series(cases: Sequence[CaseSummary]) -> tuple[Series, ...]:
                 flavor=flavor,
                 link_rate=link_rate,
                 cases=tuple(sorted(members, key=lambda case: case.spec.stressed_bytes)),
-                time_fit=fit_line(x, [run.figures.migration_seconds for run in runs if run.figures]),
-                data_fit=fit_line(x, [run.figures.forward_bytes for run in runs if run.figures]),
+                time_fit=fit_line(x, [run.metrics.migration_seconds for run in runs if run.metrics]),
+                data_fit=fit_line(x, [run.metrics.forward_bytes for run in runs if run.metrics]),
             )
         )
     return tuple(series)

@@ -13,7 +13,7 @@ from analysis.study.results import Results
 # Columns by their names; None is an empty field.
 Row = Mapping[str, object]
 READINGS_COLUMNS = ("run", "case", "quantity", "source", "value", "unit")
-CASES_COLUMNS = ("case", "planned", "figure", "count", "median", "minimum", "maximum", "low", "high")
+CASES_COLUMNS = ("case", "planned", "metric", "count", "median", "minimum", "maximum", "low", "high")
 
 
 def runs_rows(results: Results) -> list[Row]:
@@ -39,7 +39,7 @@ def runs_rows(results: Results) -> list[Row]:
                 "accelerator": record.accelerator,
                 "resident_bytes": record.guest.resident_bytes_before_migration,
                 "switch_ratio": record.switch_check.ratio if record.switch_check else None,
-                **(run.figures.by_name() if run.figures else {}),
+                **(run.metrics.by_name() if run.metrics else {}),
             }
         )
     return rows
@@ -57,12 +57,12 @@ def readings_rows(results: Results) -> list[Row]:
             "unit": reading.unit.name,
         }
         for run in results.runs
-        if run.figures is not None
-        for reading in readings(run.figures)
+        if run.metrics is not None
+        for reading in readings(run.metrics)
     ]
 
 
-_CASE_FIGURES = (
+_CASE_METRICS = (
     "migration_seconds",
     "forward_bytes",
     "backward_bytes",
@@ -77,13 +77,13 @@ _CASE_FIGURES = (
 
 
 def cases_rows(cases: Sequence[CaseSummary]) -> list[Row]:
-    """One row per case and figure over its counted runs; no interval (low, high) with too few of them."""
+    """One row per case and metric over its counted runs; no interval (low, high) with too few of them."""
     rows: list[Row] = []
     for case in cases:
-        for figure in _CASE_FIGURES:
-            estimate = case.estimate(figure)
+        for metric in _CASE_METRICS:
+            estimate = case.estimate(metric)
             if estimate is not None:
                 rows.append(
-                    {"case": case.case, "planned": case.planned, "figure": figure, **asdict(estimate)}
+                    {"case": case.case, "planned": case.planned, "metric": metric, **asdict(estimate)}
                 )
     return rows

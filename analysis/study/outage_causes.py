@@ -101,7 +101,7 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     moved = [
         (run, found)
         for run, found in attributed(runs)
-        if run.record.spec.network == network and run.record.spec.mode.has_postcopy and run.figures
+        if run.record.spec.network == network and run.record.spec.mode.has_postcopy and run.metrics
     ]
     judged = [(run, found) for run, found in moved if run.excluded_because is None]
     if not moved:
@@ -173,6 +173,6 @@ def _seconds(stream: StreamAttribution, cause: Cause) -> Interval:
     return stream.tallies[cause].seconds if cause in stream.tallies else _NOTHING
 
 
-def _estimate(runs: Sequence[RunResult], figure: str) -> MedianEstimate | None:
-    values = [getattr(run.figures, figure) for run in runs if run.figures is not None]
+def _estimate(runs: Sequence[RunResult], metric: str) -> MedianEstimate | None:
+    values = [getattr(run.metrics, metric) for run in runs if run.metrics is not None]
     return median_estimate([value for value in values if value is not None])

@@ -40,5 +40,5 @@ def probe_costs(cases: Sequence[CaseSummary]) -> Iterator[ProbeCost]:
             )
 
 
-def _compare(first: CaseSummary, second: CaseSummary, figure: str) -> Comparison | None:
-    return compare_rounds(first.by_round(figure), second.by_round(figure))
+def _compare(first: CaseSummary, second: CaseSummary, metric: str) -> Comparison | None:
+    return compare_rounds(first.by_round(metric), second.by_round(metric))

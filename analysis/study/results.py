@@ -46,17 +46,17 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """One run: its record, and its figures unless they are excluded."""
+    """One run: its record, and its metrics unless they are excluded."""
 
     path: str
     record: RunRecord
-    figures: RunMetrics | None
+    metrics: RunMetrics | None
     excluded_because: str | None
     findings: Findings | None = None
 
     @property
     def counted(self) -> bool:
-        """Whether the figures enter medians and fits: a completed, valid run with whole evidence."""
+        """Whether the metrics enter medians and fits: a completed, valid run with whole evidence."""
         return self.record.outcome == RunOutcome.COMPLETED and self.excluded_because is None
 
     @property
@@ -204,7 +204,7 @@ def _analyse_run(
     for file, text in (*_doubts(measured), *doubts(findings)):
         name, _, line = file.partition(":")
         notices.append(Notice(f"{path}/{name}", int(line) if line else None, text, NOTED))
-    result = RunResult(path, record, measured.figures, excluded, findings)
+    result = RunResult(path, record, measured.metrics, excluded, findings)
     return result, notices, take(path, measured) if take is not None else None
 
 
@@ -215,9 +215,9 @@ def _failure(record: RunRecord) -> str:
 
 def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
     yield from measured.doubts
-    figures = measured.figures
-    if figures.ping_lost_before:
-        yield PING.path, f"{figures.ping_lost_before} pings lost before the migration was asked for"
+    metrics = measured.metrics
+    if metrics.ping_lost_before:
+        yield PING.path, f"{metrics.ping_lost_before} pings lost before the migration was asked for"
     for file, ping in ((PING.path, measured.ping), (PING_FINE.path, measured.ping_fine)):
         if ping is not None:
             for text in log_doubts(ping):
@@ -225,11 +225,11 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
     if measured.timeline.clocks_known:
         for text in pinger_doubts(measured.ping, measured.timeline):
             yield PING.path, text
-    sent, received = figures.forward_bytes, figures.forward_bytes_received
+    sent, received = metrics.forward_bytes, metrics.forward_bytes_received
     if sent > 0 and abs(received - sent) > 0.03 * sent:
         yield DESTINATION_NIC.path, f"received {received / sent - 1:+.1%} of what the source sent"
-    told = figures.forward_bytes_libvirt
-    if figures.converged and told is not None and sent < _LEAST_OF_QEMUS * told and told > ENOUGH_BYTES / 10:
+    told = metrics.forward_bytes_libvirt
+    if metrics.converged and told is not None and sent < _LEAST_OF_QEMUS * told and told > ENOUGH_BYTES / 10:
         yield (
             SOURCE_NIC.path,
             f"shows {sent / 1e6:,.0f} MB of the {told / 1e6:,.0f} MB that QEMU sent: the rest went over an "
@@ -240,12 +240,12 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
             SOURCE_NIC.path,
             f"counters stood still for {measured.longest_sample_gap_seconds:.1f} s: a noisy machine",
         )
-    if figures.link_use is not None and figures.link_use < FULL_LINK and sent > ENOUGH_BYTES:
+    if metrics.link_use is not None and metrics.link_use < FULL_LINK and sent > ENOUGH_BYTES:
         yield (
             SOURCE_NIC.path,
-            f"used only {figures.link_use:.0%} of the link while sending: something else was slower",
+            f"used only {metrics.link_use:.0%} of the link while sending: something else was slower",
         )
-    if figures.borders_agree is False and measured.timeline.border_disagreement_seconds is not None:
+    if metrics.borders_agree is False and measured.timeline.border_disagreement_seconds is not None:
         yield (
             DESTINATION_NIC.path,
             f"post-copy by reverse traffic starts {measured.timeline.border_disagreement_seconds:+.2f} s "

@@ -21,9 +21,9 @@ STEADY = "steady"
 UNSTEADY = "unsteady"
 CANNOT_TELL = "cannot tell"
 
-# What tells of the machine when it drifts: the figure measured, and how long a guest takes to boot.
+# What tells of the machine when it drifts: the metric, and how long a guest takes to boot.
 _DRIFTING: Mapping[str, Callable[[RunResult], float | None]] = {
-    "migration time": lambda run: run.figures.migration_seconds if run.figures else None,
+    "migration time": lambda run: run.metrics.migration_seconds if run.metrics else None,
     "time to boot the guest": lambda run: run.boot_seconds,
 }
 # A drift over the whole study of less than this moves no verdict.
@@ -35,8 +35,8 @@ _RESOLUTION_SECONDS = 0.2
 
 # What the pings are asked for, seconds; a prober that sends so much less often sees less than it says.
 _PERIODS: Mapping[str, tuple[str, Callable[[RunMetrics], float | None], float]] = {
-    COARSE: ("ping.log", lambda figures: figures.ping_period_seconds, 0.1),
-    FINE: ("ping_fine.log", lambda figures: figures.fine_period_seconds, 0.01),
+    COARSE: ("ping.log", lambda metrics: metrics.ping_period_seconds, 0.1),
+    FINE: ("ping_fine.log", lambda metrics: metrics.fine_period_seconds, 0.01),
 }
 _LATE_SHARE = 0.1
 # Headers take 5 % of what a link is sold for; more than its rate means that it is not shaped.
@@ -75,7 +75,7 @@ def stability_notices(checks: Sequence[Check]) -> tuple[Notice, ...]:
 
 
 def _drifts(cases: Sequence[CaseSummary]) -> Iterator[Check]:
-    """Change of a figure over the study, each case held against itself only."""
+    """Change of a metric over the study, each case held against itself only."""
     starts = [run.record.started_at for case in cases for run in case.counted]
     if not starts:
         return
@@ -150,7 +150,7 @@ def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
     unmeasured: dict[str, int] = {}
     for case in cases:
         for run in case.runs:
-            if run.figures is not None and not run.figures.link_rate_measured:
+            if run.metrics is not None and not run.metrics.link_rate_measured:
                 unmeasured[case.spec.link_rate] = unmeasured.get(case.spec.link_rate, 0) + 1
     for rate, count in unmeasured.items():
         yield Check(
@@ -167,16 +167,16 @@ def _stressors(cases: Sequence[CaseSummary]) -> Iterator[Check]:
         if case.spec.mode.has_postcopy or not case.spec.stressed_bytes:
             continue
         known = [
-            run.figures
+            run.metrics
             for run in case.runs
-            if run.figures is not None and run.figures.dirty_rate_bytes_per_second is not None
+            if run.metrics is not None and run.metrics.dirty_rate_bytes_per_second is not None
         ]
         if not known:
             yield Check("stressor", _directory(case), CANNOT_TELL, "QEMU reported no dirty rate")
             continue
-        slow = sum(bool(too_slow_to_outrun(figures)) for figures in known)
-        dirtied = max(figures.dirty_rate_bytes_per_second or 0.0 for figures in known) * 8 / 1e6
-        carried = max(_carried(figures) for figures in known) / 1e6
+        slow = sum(bool(too_slow_to_outrun(metrics)) for metrics in known)
+        dirtied = max(metrics.dirty_rate_bytes_per_second or 0.0 for metrics in known) * 8 / 1e6
+        carried = max(_carried(metrics) for metrics in known) / 1e6
         words = (
             f"dirties at most {dirtied:,.0f} Mbit/s of memory while {carried:,.0f} Mbit/s were carried away"
         )
@@ -188,19 +188,19 @@ def _stressors(cases: Sequence[CaseSummary]) -> Iterator[Check]:
         yield Check("stressor", _directory(case), UNSTEADY if slow else STEADY, words)
 
 
-def too_slow_to_outrun(figures: RunMetrics) -> bool | None:
+def too_slow_to_outrun(metrics: RunMetrics) -> bool | None:
     """Whether the guest dirtied memory clearly more slowly than it was carried away; None if unknown.
 
     Held against the rate that was sent at, not the link's: a stressor that rewrites all its memory in each
     pass dirties it once per pass, however slow the pass.
     """
-    dirtied = figures.dirty_rate_bytes_per_second
-    return None if dirtied is None else dirtied * 8 < FULL_LINK * _carried(figures)
+    dirtied = metrics.dirty_rate_bytes_per_second
+    return None if dirtied is None else dirtied * 8 < FULL_LINK * _carried(metrics)
 
 
-def _carried(figures: RunMetrics) -> float:
+def _carried(metrics: RunMetrics) -> float:
     """Bits per second while sending."""
-    return figures.link_rate_bits_per_second * (1.0 if figures.link_use is None else figures.link_use)
+    return metrics.link_rate_bits_per_second * (1.0 if metrics.link_use is None else metrics.link_use)
 
 
 def _pinger(results: Results) -> Iterator[Check]:
@@ -227,7 +227,7 @@ def _periods(results: Results) -> Iterator[Check]:
         kept = {
             run.path: period
             for run in results.runs
-            if run.figures is not None and (period := period_of(run.figures)) is not None
+            if run.metrics is not None and (period := period_of(run.metrics)) is not None
         }
         if not kept:
             continue

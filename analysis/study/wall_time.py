@@ -15,7 +15,7 @@ from analysis.study.results import RunResult
 
 @dataclass(frozen=True)
 class RunTime:
-    """One run: what it was charged with, its floor (None without figures or boot time), the gap after it.
+    """One run: what it was charged with, its floor (None without metrics or boot time), the gap after it.
 
     All in seconds; `left_out_seconds` is the part of the gap to the next run that nobody is charged with.
     """
@@ -62,10 +62,10 @@ def wall_time(times: Iterable[RunTime]) -> WallTime | None:
 
 def floor_seconds(run: RunResult) -> float | None:
     """What the run costs whatever the kit does: its bytes at the link's rate, boot and fill."""
-    figures, record = run.figures, run.record
-    if figures is None or run.boot_seconds is None:
+    metrics, record = run.metrics, run.record
+    if metrics is None or run.boot_seconds is None:
         return None
-    moved = figures.forward_bytes * 8 / figures.link_wire_rate_bits_per_second
+    moved = metrics.forward_bytes * 8 / metrics.link_wire_rate_bits_per_second
     return moved + run.boot_seconds + (record.guest.fill_seconds or 0.0)
 
 

@@ -16,8 +16,8 @@ from postcopy_lab.verbs.report import READING, open_results
 if TYPE_CHECKING:
     from analysis.compare.labs import LabComparison, Row
 
-HEADS = ("figure", "A", "B", "B / A", "n", "p", "verdict")
-FIGURE_HEADS = frozenset({"A", "B", "B / A", "n", "p"})
+HEADS = ("metric", "A", "B", "B / A", "n", "p", "verdict")
+NUMBER_HEADS = frozenset({"A", "B", "B / A", "n", "p"})
 
 
 def compare(
@@ -26,7 +26,7 @@ def compare(
     second: str,
     *,
     backend: str | None,
-    figures: Sequence[str],
+    metrics: Sequence[str],
     threshold: float,
     match: str,
     form: str,
@@ -34,18 +34,18 @@ def compare(
     """Print second against first, case by case; FAILED if a ratio's interval lies beyond the threshold.
 
     Raises:
-        InputError: a directory cannot be analysed, an unknown figure or setting, no case in common.
+        InputError: a directory cannot be analysed, an unknown metric or setting, no case in common.
     """
     project, one = open_results(inventory, first, backend)
     _, other = open_results(inventory, second, backend)
-    from analysis.compare.labs import DEFAULT_FIGURES, compare_results, comparison_document
+    from analysis.compare.labs import DEFAULT_METRICS, compare_results, comparison_document
     from analysis.evidence.errors import InputError as AnalysisInputError
 
     settings = tuple(name.strip() for name in match.split(",") if name.strip())
     try:
         # Progress goes to stderr: what is printed may be piped.
         with make_console(stderr=True).status(READING):
-            found = compare_results(one, other, tuple(figures) or DEFAULT_FIGURES, threshold, settings)
+            found = compare_results(one, other, tuple(metrics) or DEFAULT_METRICS, threshold, settings)
     except AnalysisInputError as error:
         raise InputError(str(error)) from error
     if form == "json":
@@ -70,8 +70,8 @@ def _print_table(found: LabComparison, project: Project) -> None:
             title=case, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
         )
         for head in HEADS:
-            right = head in FIGURE_HEADS
-            table.add_column(head, justify="right" if right else "left", no_wrap=head in ("figure", "n", "p"))
+            right = head in NUMBER_HEADS
+            table.add_column(head, justify="right" if right else "left", no_wrap=head in ("metric", "n", "p"))
         for row in rows:
             style = "bold red" if row.beyond else "dim" if row.beyond is None else None
             table.add_row(*_cells(row, found.threshold), style=style)
@@ -87,7 +87,7 @@ def _markdown(found: LabComparison, project: Project) -> Iterator[str]:
         yield f"- {markdown_text(line)}"
     yield ""
     yield f"| case | {' | '.join(HEADS)} |"
-    yield f"|---|{'|'.join('---:' if head in FIGURE_HEADS else '---' for head in HEADS)}|"
+    yield f"|---|{'|'.join('---:' if head in NUMBER_HEADS else '---' for head in HEADS)}|"
     for row in found.rows:
         yield f"| {' | '.join(map(markdown_text, (row.case, *_cells(row, found.threshold))))} |"
     yield ""
@@ -112,7 +112,7 @@ def _cells(row: Row, threshold: float) -> tuple[str, ...]:
     """One cell for each of HEADS."""
     from analysis.run.formatter import EMPTY
 
-    name, unit, factor = _shown(row.figure)
+    name, unit, factor = _shown(row.metric)
     p = EMPTY if row.smallest_p is None else f"≥ {row.smallest_p:.2g}" if row.p is None else f"{row.p:.3f}"
     return (
         f"{name} {unit}".strip(),
@@ -125,14 +125,14 @@ def _cells(row: Row, threshold: float) -> tuple[str, ...]:
     )
 
 
-def _shown(figure: str) -> tuple[str, str, float]:
-    """A figure's name in words, its unit, and the factor to that."""
+def _shown(metric: str) -> tuple[str, str, float]:
+    """A metric's name in words, its unit, and the factor to that."""
     from analysis.compare.labs import COMPLETED, metric_of
 
-    if figure == COMPLETED:
-        return figure, "%", 100.0
-    unit = metric_of(figure).unit
-    return unit.words(figure), unit.formatter.unit or "", unit.formatter.factor
+    if metric == COMPLETED:
+        return metric, "%", 100.0
+    unit = metric_of(metric).unit
+    return unit.words(metric), unit.formatter.unit or "", unit.formatter.factor
 
 
 def _median(value: object, factor: float) -> str:

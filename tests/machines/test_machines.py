@@ -205,9 +205,9 @@ def test_the_report_puts_the_clocks_right(lab: Lab) -> None:
         uncertainty = float(row["uncertainty_seconds"])
         assert STEP_SECONDS - 0.5 < float(row["offset_seconds"]) < STEP_SECONDS + 2 + uncertainty
     for repetition in (1, 2):
-        (figures,) = table(lab, "runs.csv", repetition)
+        (metrics,) = table(lab, "runs.csv", repetition)
         # Without the offsets it would be 5 s longer in the second run.
-        assert 0 < float(figures["downtime_seconds"]) < STEP_SECONDS / 2, figures
+        assert 0 < float(metrics["downtime_seconds"]) < STEP_SECONDS / 2, metrics
 
 
 def test_results_of_machines_are_predicted_from_and_compared(lab: Lab) -> None:

@@ -177,7 +177,7 @@ def _stressed_table(context: Context, table: str) -> Table:
     return Table(
         f"table-{number}",
         f"Table {number}: stressed guests, hybrid",
-        (Column("stressed memory", "MiB", figures=False), *_TIME, *_DATA, *_OUTAGE),
+        (Column("stressed memory", "MiB", numeric=False), *_TIME, *_DATA, *_OUTAGE),
         rows,
         words("article.stressed_table"),
     )

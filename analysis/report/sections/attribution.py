@@ -185,7 +185,7 @@ def _folds(context: Context) -> Iterator[Fold]:
             f"attribution-{case.case}",
             f"Pings lost by {case.case}, run {run.path.rsplit('/', 1)[-1]}",
             words("attribution.picture"),
-            partial(plots.attribution_picture, found, timeline),
+            partial(plots.attribution_plot, found, timeline),
             [run],
             wide=True,
         )

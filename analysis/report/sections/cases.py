@@ -34,7 +34,7 @@ from analysis.run.timeline import REQUESTED, Timeline
 from analysis.study.cases import CaseSummary
 from analysis.study.results import RunResult
 
-# Name of a phase, its figure, and the colour of its part of a bar.
+# Name of a phase, its metric, and the colour of its part of a bar.
 _PHASES = (
     ("setup", "setup_seconds", "setup"),
     ("pre-copy", "precopy_seconds", "precopy"),
@@ -101,21 +101,21 @@ def cases_table(context: Context) -> Table:
 def _timelines(context: Context) -> Iterator[Fold]:
     """One fold per case that migrated."""
     typical = [(case, run) for case in context.analysis.cases if (run := typical_run(case)) is not None]
-    longest = max((run.figures.migration_seconds for _, run in typical if run.figures), default=0.0)
+    longest = max((run.metrics.migration_seconds for _, run in typical if run.metrics), default=0.0)
     for case, run in typical:
         found = context.extracts.pictures(run.path).timeline
         picture = context.picture(
             f"timeline-{case.case}",
             f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",
             "Seconds since the migration was asked for.",
-            partial(plots.timeline_picture, found),
+            partial(plots.timeline_plot, found),
             [run],
             wide=True,
         )
         moments = "; ".join(f"{name} {time}" for name, time in _moments(found.timeline))
-        assert run.figures is not None
-        seconds = run.figures.migration_seconds
-        note = f"{seconds:.2f} s" if run.figures.converged else f"> {seconds:.1f} s, aborted"
+        assert run.metrics is not None
+        seconds = run.metrics.migration_seconds
+        note = f"{seconds:.2f} s" if run.metrics.converged else f"> {seconds:.1f} s, aborted"
         yield Fold(
             f"case-{case.case}",
             case.case,
@@ -129,7 +129,7 @@ def typical_run(case: CaseSummary) -> RunResult | None:
     """The run with the middle migration time: of the counted, else of the aborted, else of any."""
     for runs in (case.counted, case.not_converged, case.runs):
         timed = sorted(
-            (run.figures.migration_seconds, run.path, run) for run in runs if run.figures is not None
+            (run.metrics.migration_seconds, run.path, run) for run in runs if run.metrics is not None
         )
         if timed:
             return timed[(len(timed) - 1) // 2][2]
@@ -139,8 +139,8 @@ def typical_run(case: CaseSummary) -> RunResult | None:
 def _bar(run: RunResult, longest_seconds: float) -> Bar:
     """The run's phases, as long as its share of the longest migration."""
     parts = []
-    for name, figure, colour in _PHASES:
-        seconds = getattr(run.figures, figure)
+    for name, metric, colour in _PHASES:
+        seconds = getattr(run.metrics, metric)
         if seconds and longest_seconds > 0:
             parts.append(Part(colour, seconds / longest_seconds, f"{name} {seconds:.2f} s"))
     return Bar(", ".join(part.text for part in parts), parts)

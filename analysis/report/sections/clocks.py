@@ -17,7 +17,7 @@ from analysis.study.results import RunResult
 
 
 def section(context: Context) -> Section | None:
-    """None if no run has figures."""
+    """None if no run has metrics."""
     moments = moments_table(context)
     if not moments.rows:
         return None
@@ -74,16 +74,16 @@ def borders_table(context: Context) -> Table:
     rows = []
     for case in context.analysis.cases:
         for run, found in _found(measured_runs(case)):
-            figures = run.figures
-            if figures is None or figures.border_by_events_seconds is None:
+            metrics = run.metrics
+            if metrics is None or metrics.border_by_events_seconds is None:
                 continue
             agree = {True: ("agree", "good"), False: ("differ", "bad"), None: ("not seen", "muted")}
             text, tone = agree[found.borders_agree]
             rows.append(
                 [
                     case_cell(case),
-                    Cell(f"{figures.border_by_events_seconds:.3f}"),
-                    number_cell(figures.border_by_traffic_seconds, ".3f"),
+                    Cell(f"{metrics.border_by_events_seconds:.3f}"),
+                    number_cell(metrics.border_by_traffic_seconds, ".3f"),
                     number_cell(found.border_disagreement_seconds, "+.3f"),
                     Cell(text, tone=tone),
                     context.runs_cell([run]),

@@ -20,16 +20,16 @@ from analysis.study.cases import Series
 
 
 def section(context: Context) -> Section | None:
-    """None if no run has figures."""
+    """None if no run has metrics."""
     bound = bound_table(context)
     if not bound.rows:
         return None
-    runs = [run for run in context.analysis.results.runs if run.figures and run.excluded_because is None]
+    runs = [run for run in context.analysis.results.runs if run.metrics and run.excluded_because is None]
     picture = context.picture(
         "bound-picture",
         "Every run against the link",
         words("lines.picture"),
-        partial(plots.bound_picture, context.analysis.published, runs),
+        partial(plots.bound_plot, context.analysis.published, runs),
         runs,
     )
     fits = fits_table(context)
@@ -78,7 +78,7 @@ def bound_table(context: Context) -> Table:
         rows += _published_bound_rows(analysis.published)
     for case in analysis.cases:
         runs = measured_runs(case)
-        measured = [run.figures for run in runs if run.figures]
+        measured = [run.metrics for run in runs if run.metrics]
         if not measured:
             continue
         data = max(item.forward_bytes for item in measured)

@@ -17,12 +17,12 @@ def section(context: Context) -> Section | None:
     groups = groups_that_differ_in("mode", context.analysis.cases)
     if not groups:
         return None
-    runs = [run for _, cases in groups for case in cases for run in case.runs if run.figures]
+    runs = [run for _, cases in groups for case in cases for run in case.runs if run.metrics]
     picture = context.picture(
         "modes-picture",
         "Same guest, same load, same link: the modes beside each other",
         words("variants.modes"),
-        partial(plots.modes_picture, groups),
+        partial(plots.modes_plot, groups),
         runs,
         wide=True,
     )

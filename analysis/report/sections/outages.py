@@ -30,7 +30,7 @@ _LOST = (
 
 
 def section(context: Context) -> Section | None:
-    """None if no run has figures."""
+    """None if no run has metrics."""
     table = outages_table(context)
     if not table.rows:
         return None
@@ -65,11 +65,11 @@ def _longest_round_trip(case: CaseSummary) -> Cell:
     return metric_cell(_ROUND_TRIP, estimate(_ROUND_TRIP))
 
 
-def _lost(figure: str) -> Callable[[CaseSummary], Cell]:
+def _lost(metric: str) -> Callable[[CaseSummary], Cell]:
     """The cell of the pings lost in one phase, over all runs in which it is known."""
 
     def cell(case: CaseSummary) -> Cell:
-        counts = [getattr(run.figures, figure) for run in measured_runs(case)]
+        counts = [getattr(run.metrics, metric) for run in measured_runs(case)]
         known = [count for count in counts if count is not None]
         return Cell(str(sum(known)), tone=None if sum(known) else "muted") if known else missing()
 

@@ -20,7 +20,7 @@ def section(context: Context) -> Section | None:
         "rates-picture",
         "Migration time over the link's rate",
         words("variants.rates"),
-        partial(plots.rates_picture, groups),
+        partial(plots.rates_plot, groups),
         [run for _, cases in groups for case in cases for run in case.counted],
     )
     slowest = min(case.spec.link_rate_bits_per_second for _, cases in groups for case in cases)

@@ -51,36 +51,36 @@ def section(context: Context) -> Section:
 
 
 def _row(context: Context, run: RunResult) -> list[Cell]:
-    record, figures = run.record, run.figures
+    record, metrics = run.record, run.metrics
     tone = "good" if run.counted else None if record.outcome == RunOutcome.NOT_CONVERGED else "bad"
     reason = record.cause_detail if record.outcome == RunOutcome.FAILED else run.excluded_because
     head = [
         Cell(run.path.rsplit("/", 1)[-1], href=context.run_link(run).href),
         Cell(outcome_words(run), reason, tone=tone),
     ]
-    if figures is None:
+    if metrics is None:
         return [*head, *(missing() for _ in range(9)), _guest_cell(record.integrity)]
     phases = (
-        figures.setup_seconds,
-        figures.precopy_seconds,
-        figures.switch_seconds,
-        figures.postcopy_seconds,
+        metrics.setup_seconds,
+        metrics.precopy_seconds,
+        metrics.switch_seconds,
+        metrics.postcopy_seconds,
     )
     lost = (
-        figures.ping_lost_precopy,
-        figures.ping_lost_switch,
-        figures.ping_lost_postcopy,
-        figures.ping_lost_after,
-        figures.ping_lost_unknown,
+        metrics.ping_lost_precopy,
+        metrics.ping_lost_switch,
+        metrics.ping_lost_postcopy,
+        metrics.ping_lost_after,
+        metrics.ping_lost_unknown,
     )
     check = record.switch_check
     return [
         *head,
-        value_cell("migration_seconds", figures),
-        value_cell("forward_bytes", figures),
+        value_cell("migration_seconds", metrics),
+        value_cell("forward_bytes", metrics),
         Cell(" / ".join(EMPTY if value is None else f"{value:.2f}" for value in phases)),
         Cell(" / ".join(EMPTY if count is None else str(count) for count in lost)),
-        *(value_cell(name, figures) for name in _LATER),
+        *(value_cell(name, metrics) for name in _LATER),
         missing() if check is None or check.ratio is None else Cell(f"{check.ratio:.2f}"),
         _guest_cell(record.integrity),
     ]

@@ -34,7 +34,7 @@ def section(context: Context) -> Section | None:
             "slowdown-picture",
             "How fast the guest wrote its memory while it was migrated",
             words("slowdown.picture"),
-            partial(plots.slowdown_picture, watched),
+            partial(plots.slowdown_plot, watched),
             [run for case in watched for run in measured_runs(case) if _speeds(run)],
             wide=True,
         )
@@ -79,9 +79,9 @@ def slowdown_table(context: Context) -> Table:
 
 
 def _speeds(run: RunResult) -> list[float]:
-    if run.figures is None:
+    if run.metrics is None:
         return []
-    speeds = (run.figures.guest_speed_precopy, run.figures.guest_speed_postcopy)
+    speeds = (run.metrics.guest_speed_precopy, run.metrics.guest_speed_postcopy)
     return [speed for speed in speeds if speed is not None]
 
 
@@ -113,9 +113,9 @@ def _longest(slowdown: Slowdown) -> float:
 
 def _block_time(case: CaseSummary) -> Cell:
     blocked = [
-        (run.figures.blocktime_seconds, run.figures.postcopy_seconds)
+        (run.metrics.blocktime_seconds, run.metrics.postcopy_seconds)
         for run in case.counted
-        if run.figures and run.figures.blocktime_seconds is not None
+        if run.metrics and run.metrics.blocktime_seconds is not None
     ]
     cell = estimate_cell(median_estimate([seconds for seconds, _ in blocked if seconds is not None]))
     shares = [seconds / phase for seconds, phase in blocked if seconds is not None and phase]

@@ -13,7 +13,7 @@ from analysis.stats.intervals import median_estimate
 
 
 def section(context: Context) -> Section | None:
-    """None if no run has figures."""
+    """None if no run has metrics."""
     tables = source_tables(context)
     if not tables:
         return None
@@ -37,7 +37,7 @@ def source_tables(context: Context) -> list[Table]:
     units: dict[str, Unit] = {}
     for case in analysis.cases:
         for run in case.counted or case.not_converged:
-            for reading in readings(run.figures) if run.figures else ():
+            for reading in readings(run.metrics) if run.metrics else ():
                 units[reading.quantity] = reading.unit
                 sources = by_quantity.setdefault(reading.quantity, {})
                 sources.setdefault(reading.source, {}).setdefault(case.case, []).append(reading.value)
@@ -70,7 +70,7 @@ def _caption(analysis: Analysis, quantity: str) -> str | None:
     if quantity != "start of post-copy":
         return None
     hybrid = [
-        run.figures for run in analysis.results.runs if run.figures and run.record.spec.mode.whole_passes
+        run.metrics for run in analysis.results.runs if run.metrics and run.record.spec.mode.whole_passes
     ]
-    seen = [figures.borders_agree for figures in hybrid if figures.borders_agree is not None]
+    seen = [metrics.borders_agree for metrics in hybrid if metrics.borders_agree is not None]
     return words("sources.borders", seen=len(seen), hybrid=len(hybrid), agree=sum(seen))

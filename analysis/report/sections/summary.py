@@ -88,7 +88,7 @@ def _verdict_bar(what: str, verdicts: Sequence[Verdict]) -> Bar:
 
 
 def _tiles(context: Context) -> list[Cell]:
-    """The few figures that one sees from the last row."""
+    """The few numbers that one sees from the last row."""
     analysis = context.analysis
     completed = sum(run.counted for run in analysis.results.runs)
     endless = sum(len(case.not_converged) for case in analysis.cases)
@@ -109,7 +109,7 @@ def _tiles(context: Context) -> list[Cell]:
         tone = "good" if wall.ratio <= TARGET_RATIO else None
         words = "times its physical floor took the hybrid study (one repetition)"
         tiles.append(Cell(f"{wall.ratio:.2f}", words, "#wall-time", tone))
-    shares = [run.figures.nova_share_seconds for run in analysis.results.runs if run.counted and run.figures]
+    shares = [run.metrics.nova_share_seconds for run in analysis.results.runs if run.counted and run.metrics]
     share = median_estimate([seconds for seconds in shares if seconds is not None])
     if share:
         tiles.append(Cell(f"{share.median:.1f} s", "nova's share of a migration's time (median)", "#sources"))
@@ -181,9 +181,9 @@ def _bound_row(context: Context) -> Iterator[list[Cell]]:
     """The most that any counted hybrid run used of its bound."""
     published = context.analysis.published
     shares = [
-        run.figures.migration_seconds / run.figures.bound_seconds
+        run.metrics.migration_seconds / run.metrics.bound_seconds
         for run in context.analysis.results.runs
-        if run.counted and run.figures and run.record.spec.mode == ARTICLE_MODE
+        if run.counted and run.metrics and run.record.spec.mode == ARTICLE_MODE
     ]
     if not shares:
         return
@@ -205,9 +205,9 @@ def _bound_row(context: Context) -> Iterator[list[Cell]]:
 def _switch_row(context: Context) -> Iterator[list[Cell]]:
     """Downtime of the switch to post-copy."""
     seconds = [
-        run.figures.downtime_seconds
+        run.metrics.downtime_seconds
         for run in context.analysis.results.runs
-        if run.counted and run.figures and run.record.spec.mode == ARTICLE_MODE
+        if run.counted and run.metrics and run.record.spec.mode == ARTICLE_MODE
     ]
     estimate = median_estimate([value for value in seconds if value is not None])
     if estimate:

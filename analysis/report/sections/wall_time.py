@@ -30,7 +30,7 @@ def section(context: Context) -> Section | None:
 
 
 def first_repetition(context: Context) -> WallTime | None:
-    """The figure with the target: the hybrid cases' first counted repetition of each."""
+    """The ratio with the target: the hybrid cases' first counted repetition of each."""
     return wall_time(_first_of_each(_hybrid(run_times(context.analysis.results.runs))))
 
 

@@ -24,7 +24,7 @@ def section(context: Context) -> Section:
 
 
 def warnings_table(context: Context) -> Table:
-    """One row per notice; those that cost a run its place in the figures first."""
+    """One row per notice; those that cost a run its place in the medians first."""
     notices = sorted(context.analysis.results.notices, key=lambda notice: notice.effect != EXCLUDED)
     rows = [
         [

@@ -1,6 +1,6 @@
-"""Cases with chosen figures: a recorded real run with some of its figures replaced, for rules on many runs.
+"""Cases with chosen metrics: a recorded real run with some of its metrics replaced, for rules on many runs.
 
-What a rule says of real runs is tested on the recorded ones; here it is asked about figures checked by hand.
+What a rule says of real runs is tested on the recorded ones; here it is asked about numbers checked by hand.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def recorded_run() -> RunResult:
 
 
 def made_case(
-    figures: Sequence[dict[str, Any]],
+    metrics: Sequence[dict[str, Any]],
     *,
     mode: str = "hybrid",
     flavor: str = "xl",
@@ -47,9 +47,9 @@ def made_case(
     outcome: str = "completed",
     network: str = "plain",
 ) -> CaseSummary:
-    """A case with one run per element of `figures`, which replaces fields of the recorded run's figures."""
+    """A case with one run per element of `metrics`, which replaces fields of the recorded run's metrics."""
     run = recorded_run()
-    assert run.figures is not None
+    assert run.metrics is not None
     spec = replace(
         run.record.spec,
         mode=Mode.named(mode),
@@ -75,10 +75,10 @@ def made_case(
                 outcome=outcome,
                 started_at=EPOCH + 3600 * number,
             ),
-            figures=run.figures.with_values(link_rate_bits_per_second=rate, **{**bound, **changed}),
+            metrics=run.metrics.with_values(link_rate_bits_per_second=rate, **{**bound, **changed}),
             excluded_because=None,
         )
-        for number, changed in enumerate(figures, start=1)
+        for number, changed in enumerate(metrics, start=1)
     )
     return CaseSummary(
         case=name,

@@ -92,10 +92,10 @@ def test_on_the_network_as_it_is_only_the_switch_loses_pings(results: Results) -
     (run,) = (run for run in results.runs if run.record.spec.network == "plain")
     (line,) = cause_lines([run])
     assert line.cause is Cause.SWITCH
-    assert run.figures is not None and run.figures.downtime_seconds is not None
+    assert run.metrics is not None and run.metrics.downtime_seconds is not None
     # What ping saw of the guest's pause must contain what the hypervisors say, give or take a period.
-    assert line.seconds.low - 0.02 < run.figures.downtime_seconds < line.seconds.high + 0.02
-    assert run.figures.network_stale_seconds == 0
+    assert line.seconds.low - 0.02 < run.metrics.downtime_seconds < line.seconds.high + 0.02
+    assert run.metrics.network_stale_seconds == 0
 
 
 def test_the_announcement_comes_with_the_resume_and_late_where_it_was_kept_back(

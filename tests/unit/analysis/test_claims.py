@@ -164,9 +164,9 @@ def test_slowed_runs_count_neither_against_a_claim_nor_for_it() -> None:
 def test_of_a_line_with_slowed_runs_the_others_count() -> None:
     cases = []
     for mib in (256, 512, 768, 1024):
-        figures = moved(11.9 + 0.0179 * mib, 690 + 1.95 * mib)
-        figures[0] |= {"migration_seconds": 90.0, "link_use": 0.3}
-        cases.append(made_case(figures, stressed_mib=mib, table="table3"))
+        metrics = moved(11.9 + 0.0179 * mib, 690 + 1.95 * mib)
+        metrics[0] |= {"migration_seconds": 90.0, "link_use": 0.3}
+        cases.append(made_case(metrics, stressed_mib=mib, table="table3"))
     found = statement("linear-time", measurements(cases))
     assert (found.verdict, len(found.outcome.runs)) == (REPRODUCED, 8)
     assert found.reason.endswith(
@@ -296,22 +296,22 @@ def test_what_holds_in_all_runs_says_how_often_it_may_not() -> None:
 
 
 def test_a_downtime_that_is_unknown_is_left_out_and_said_so() -> None:
-    figures = [{"downtime_seconds": seconds} for seconds in (0.0, 0.05, None)]
-    found = statement("switch-downtime", measurements([made_case(figures)]))
+    metrics = [{"downtime_seconds": seconds} for seconds in (0.0, 0.05, None)]
+    found = statement("switch-downtime", measurements([made_case(metrics)]))
     assert (found.verdict, found.measured, len(found.outcome.runs)) == (REPRODUCED, "0 to 50 ms", 2)
     assert found.reason.endswith("left out: 1 runs of unknown downtime")
 
 
 def test_precopy_under_less_load_tells_where_the_border_of_convergence_lies() -> None:
-    figures = {"converged": False, "iterations": 91.0, "dirty_rate_bytes_per_second": 130e6, "link_use": 0.97}
+    metrics = {"converged": False, "iterations": 91.0, "dirty_rate_bytes_per_second": 130e6, "link_use": 0.97}
     kept = {"mode": "precopy", "outcome": "not_converged"}
-    heavy = made_case(moved(40, 4600, **figures), stressed_mib=256, **kept)
-    light = made_case(moved(40, 4600, **figures), stressed_mib=64, **kept)
+    heavy = made_case(moved(40, 4600, **metrics), stressed_mib=256, **kept)
+    light = made_case(moved(40, 4600, **metrics), stressed_mib=64, **kept)
     found = statement("precopy-does-not-converge", measurements([heavy, light]))
     assert (found.verdict, len(found.outcome.runs)) == (REPRODUCED, 3)
     told = "below 100 MiB 3 of 3 did not converge either: here the border lies under 64 MiB"
     assert found.reason.endswith(told)
-    ended = {**figures, "converged": True}
+    ended = {**metrics, "converged": True}
     quick = made_case(moved(9, 700, **ended), mode="precopy", stressed_mib=64)
     found = statement("precopy-does-not-converge", measurements([heavy, quick]))
     assert found.reason.endswith("below 100 MiB 3 of 3 converged")
@@ -390,16 +390,16 @@ def test_an_outage_longer_than_the_articles() -> None:
 
 
 def test_an_outage_that_is_long_in_one_run_of_three_cannot_be_told() -> None:
-    figures = [
+    metrics = [
         {"ping_outage_low_seconds": low, "ping_outage_high_seconds": low + 0.1} for low in (0.0, 0.1, 0.9)
     ]
-    found = numbers_of(measurements([made_case(figures, flavor="s", table="table2")]))["table2.s.downtime_s"]
+    found = numbers_of(measurements([made_case(metrics, flavor="s", table="table2")]))["table2.s.downtime_s"]
     assert found.verdict == NOT_TESTABLE
     assert "the range of the runs straddles the border at 0.30" in found.reason
 
 
 def precopy(dirty: float | None, converged: bool = False, iterations: float = 5) -> Measurements:
-    figures = {
+    metrics = {
         "converged": converged,
         "iterations": iterations,
         "dirty_rate_bytes_per_second": dirty,
@@ -407,7 +407,7 @@ def precopy(dirty: float | None, converged: bool = False, iterations: float = 5)
     }
     outcome = "completed" if converged else "not_converged"
     return measurements(
-        [made_case(moved(30, 3000, **figures), mode="precopy", stressed_mib=512, outcome=outcome)]
+        [made_case(moved(30, 3000, **metrics), mode="precopy", stressed_mib=512, outcome=outcome)]
     )
 
 
@@ -435,8 +435,8 @@ def test_a_hybrid_aborted_in_its_first_pass_is_no_endless_migration() -> None:
     """The limit is of the first pass: on a slow machine it ends what nobody claimed to be fast."""
     done = made_case(moved(5, 700), stressed_mib=256)
     for first_pass, verdict in ((None, REPRODUCED), (30.0, NOT_REPRODUCED)):
-        figures = {"converged": False, "first_pass_seconds": first_pass}
-        cut = made_case([figures], stressed_mib=4096, outcome="not_converged")
+        metrics = {"converged": False, "first_pass_seconds": first_pass}
+        cut = made_case([metrics], stressed_mib=4096, outcome="not_converged")
         for identifier in ("finite", "reliable"):
             found = statement(identifier, measurements([done, cut]))
             assert found.verdict == verdict
@@ -513,15 +513,15 @@ def test_postcopy_without_long_outages_bounds_how_often_they_come() -> None:
 def test_postcopy_outage_is_at_most_all_of_it_where_its_borders_are_not_known() -> None:
     unknown = {"ping_postcopy_low_seconds": None, "ping_postcopy_high_seconds": None}
     (run,) = made_case([{"ping_outage_low_seconds": 0.7, "ping_outage_high_seconds": 0.9, **unknown}]).counted
-    assert run.figures is not None
-    found = postcopy_outage(run.figures)
+    assert run.metrics is not None
+    found = postcopy_outage(run.metrics)
     assert (found.low, found.high) == (0.0, 0.9)
 
 
 def lost_in_precopy(*counts: tuple[int | None, int]) -> Verdict:
     """The claim on runs with so many pings lost in pre-copy, and so many in a phase that is not known."""
-    figures = [{"ping_lost_precopy": lost, "ping_lost_unknown": unknown} for lost, unknown in counts]
-    return statement("no-outage-in-precopy", measurements([made_case(figures)]))
+    metrics = [{"ping_lost_precopy": lost, "ping_lost_unknown": unknown} for lost, unknown in counts]
+    return statement("no-outage-in-precopy", measurements([made_case(metrics)]))
 
 
 def test_a_lost_ping_of_an_unknown_phase_is_no_outage_of_precopy_and_no_proof_of_none() -> None:

@@ -235,7 +235,7 @@ def stepped(
     loaded = load_results(results, workers=1)
     (result,) = loaded.runs
     notices = [notice for notice in loaded.notices if notice.file.endswith(("clock.jsonl", "events.jsonl"))]
-    return result.figures, notices, result
+    return result.metrics, notices, result
 
 
 ACROSS = (
@@ -250,9 +250,9 @@ ACROSS = (
 @pytest.fixture(scope="module")
 def steady(tmp_path_factory: pytest.TempPathFactory) -> RunMetrics:
     results = write_study(tmp_path_factory.mktemp("steady"), [(Model(), 1)])
-    figures = load_results(results, workers=1).runs[0].figures
-    assert figures is not None
-    return figures
+    metrics = load_results(results, workers=1).runs[0].metrics
+    assert metrics is not None
+    return metrics
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,8 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> RunMetrics:
 def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_figures(
     tmp_path: Path, steady: RunMetrics, steps: dict[str, tuple[float, float]]
 ) -> None:
-    figures, notices, result = stepped(tmp_path, steps)
-    assert figures is not None, notices
+    metrics, notices, result = stepped(tmp_path, steps)
+    assert metrics is not None, notices
     assert result.record.driver is not None and result.record.driver.requested_at > EPOCH + 11
     if "compute1" not in steps:
         assert result.record.guest.boot_seconds == pytest.approx(3.5 - AHEAD["compute1"], abs=0.01)
@@ -279,11 +279,11 @@ def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_fig
         tolerance = (
             0.12 if name == "border_by_traffic_seconds" else 0.055 if name == "setup_seconds" else 0.003
         )
-        assert getattr(figures, name) == pytest.approx(getattr(steady, name), abs=tolerance), name
+        assert getattr(metrics, name) == pytest.approx(getattr(steady, name), abs=tolerance), name
     for name in ("ping_lost_precopy", "ping_lost_switch", "ping_lost_postcopy", "ping_lost_after"):
-        assert getattr(figures, name) == getattr(steady, name), name
-    assert figures.forward_bytes_received == pytest.approx(steady.forward_bytes_received, rel=0.001)
-    assert figures.clock_uncertainty_seconds is not None and figures.clock_uncertainty_seconds < 0.001
+        assert getattr(metrics, name) == getattr(steady, name), name
+    assert metrics.forward_bytes_received == pytest.approx(steady.forward_bytes_received, rel=0.001)
+    assert metrics.clock_uncertainty_seconds is not None and metrics.clock_uncertainty_seconds < 0.001
     jumped = [notice.message for notice in notices if "jumped" in notice.message]
     assert len(jumped) == len(steps)
     assert all(
@@ -295,13 +295,13 @@ def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_fig
 def test_a_destination_set_during_the_migration_leaves_out_what_needs_its_clock(
     tmp_path: Path, steady: RunMetrics
 ) -> None:
-    figures, notices, _ = stepped(tmp_path, {"compute2": (3.0, 5.0)})
-    assert figures is not None, notices
-    assert [getattr(figures, name) for name in ACROSS] == [None] * len(ACROSS)
-    assert figures.clock_uncertainty_seconds is None
+    metrics, notices, _ = stepped(tmp_path, {"compute2": (3.0, 5.0)})
+    assert metrics is not None, notices
+    assert [getattr(metrics, name) for name in ACROSS] == [None] * len(ACROSS)
+    assert metrics.clock_uncertainty_seconds is None
     for name in ("migration_seconds", "forward_bytes", "ping_lost"):
-        assert getattr(figures, name) == pytest.approx(getattr(steady, name), abs=0.003, rel=1e-6), name
-    assert figures.forward_bytes_received == pytest.approx(steady.forward_bytes, rel=0.001)
+        assert getattr(metrics, name) == pytest.approx(getattr(steady, name), abs=0.003, rel=1e-6), name
+    assert metrics.forward_bytes_received == pytest.approx(steady.forward_bytes, rel=0.001)
     (message,) = [notice.message for notice in notices if "clock" in notice.message]
     assert message == (
         "compute2's clock jumped by +5.000 s against the prober's: what two clocks would have to say "
@@ -319,8 +319,8 @@ def test_a_destination_set_during_the_migration_leaves_out_what_needs_its_clock(
 def test_a_source_or_prober_set_during_the_migration_excludes_the_run_by_name(
     tmp_path: Path, steps: dict[str, tuple[float, float]], message: str
 ) -> None:
-    figures, notices, _ = stepped(tmp_path, steps)
-    assert figures is None
+    metrics, notices, _ = stepped(tmp_path, steps)
+    assert metrics is None
     (notice,) = notices
     assert notice.file.endswith("prober/clock.jsonl")
     assert notice.message.startswith(message)

@@ -62,11 +62,11 @@ def test_what_a_dead_capture_cannot_show_is_unknown(project: Path, tmp_path: Pat
     """The source's capture ended before its guest left: that no request came there later is not known."""
     whole = measured(project, tmp_path / "whole", UPLINK, lambda content: content)
     run = measured(project, tmp_path / "cut", UPLINK, upto(0.01))
-    assert whole.figures.network_stale_seconds is not None
-    assert run.figures.network_stale_seconds is None
+    assert whole.metrics.network_stale_seconds is not None
+    assert run.metrics.network_stale_seconds is None
     assert run.attribution is not None and whole.attribution is not None
     assert Cause.LOST_BEFORE_HOSTS not in run.attribution.finest.tallies
-    assert run.figures.forward_bytes == whole.figures.forward_bytes
+    assert run.metrics.forward_bytes == whole.metrics.forward_bytes
 
 
 def test_a_cut_last_packet_costs_only_itself(project: Path, tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_a_cut_last_packet_costs_only_itself(project: Path, tmp_path: Path) -> N
     run = measured(project, tmp_path / "cut", UPLINK, upto(0.999, more=20))
     assert [file for file, _ in run.doubts] == [UPLINK]
     assert "has no end: only those before it are read" in run.doubts[0][1]
-    assert run.figures == whole.figures
+    assert run.metrics == whole.metrics
 
 
 @pytest.mark.parametrize(

@@ -81,8 +81,8 @@ def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> N
 
 def test_both_pings_agree_on_every_outage(studies: dict[str, Analysis]) -> None:
     """n lost in a row last n - 1 to n + 1 periods: both intervals hold the one outage that there was."""
-    figures = [run.figures for run in studies["icclab-2014"].results.runs if run.figures]
-    lost = [item for item in figures if item.ping_lost and item.fine_outage_high_seconds is not None]
+    metrics = [run.metrics for run in studies["icclab-2014"].results.runs if run.metrics]
+    lost = [item for item in metrics if item.ping_lost and item.fine_outage_high_seconds is not None]
     assert len(lost) == 46
     for item in lost:
         assert item.fine_outage_low_seconds is not None and item.fine_outage_high_seconds is not None
@@ -110,15 +110,15 @@ def test_the_period_that_the_finer_ping_kept_is_told(studies: dict[str, Analysis
 
 
 def test_the_network_of_the_articles_study_was_never_stale(studies: dict[str, Analysis]) -> None:
-    stale = [run.figures and run.figures.network_stale_seconds for run in studies["icclab-2014"].results.runs]
+    stale = [run.metrics and run.metrics.network_stale_seconds for run in studies["icclab-2014"].results.runs]
     known = [seconds for seconds in stale if seconds is not None]
     assert len(known) == 99 and max(known) == 0
 
 
 def test_outages_of_known_cause_are_where_they_were_made(studies: dict[str, Analysis]) -> None:
     for run in studies["outage-causes"].results.runs:
-        assert run.figures is not None
-        stale = run.figures.network_stale_seconds or 0.0
+        assert run.metrics is not None
+        stale = run.metrics.network_stale_seconds or 0.0
         assert stale > 5 if run.record.spec.network != "plain" else stale < 0.1, run.path
 
 
@@ -136,11 +136,11 @@ def test_predictions_hold_for_loads_that_were_left_out(studies: dict[str, Analys
         size = next(name for name, most in SIZES.items() if stressed <= most)
         hits.setdefault(size, []).extend(
             (
-                data.low <= run.figures.forward_bytes <= data.high,
-                time.low <= run.figures.migration_seconds <= time.high,
+                data.low <= run.metrics.forward_bytes <= data.high,
+                time.low <= run.metrics.migration_seconds <= time.high,
             )
             for run in results.runs
-            if run.record.spec.mode == "hybrid" and _load(run) == (stressed, ram) and run.figures
+            if run.record.spec.mode == "hybrid" and _load(run) == (stressed, ram) and run.metrics
         )
     # Of 60 runs 57 each: two of those with 512 MiB, whose data lie above any line, miss both.
     assert {name: (len(found), *map(sum, zip(*found, strict=True))) for name, found in hits.items()} == {
@@ -155,15 +155,15 @@ def test_the_readmes_example_of_predict_holds_for_the_runs_of_its_load(studies: 
     results = studies["icclab-2014"].results
     (found,) = predict(results, Request(16 << 30, 8 << 30, 1e9), "hybrid").modes
     measured = [
-        run.figures
+        run.metrics
         for run in results.runs
         if run.record.spec.mode == "hybrid" and _load(run) == (8 << 30, 16 << 30)
     ]
     assert len(measured) == 3 and found.seconds and found.data_bytes
-    for figures in measured:
-        assert figures is not None
-        assert found.seconds.low <= figures.migration_seconds <= found.seconds.high
-        assert found.data_bytes.low <= figures.forward_bytes <= found.data_bytes.high
+    for metrics in measured:
+        assert metrics is not None
+        assert found.seconds.low <= metrics.migration_seconds <= found.seconds.high
+        assert found.data_bytes.low <= metrics.forward_bytes <= found.data_bytes.high
 
 
 def _load(run: RunResult) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from analysis.compare.labs import (
     case_rows,
     compare_results,
     comparison_document,
-    known_figures,
+    known_metrics,
 )
 from analysis.evidence.errors import InputError
 from analysis.run.metrics import METRICS, Direction
@@ -37,19 +37,19 @@ def paces(*seconds: float, **more: float | None) -> list[dict[str, Any]]:
 STEADY = paces(10.0, 10.1, 9.9, 10.2, 9.8, 10.0, 10.1)
 
 
-def times(factor: float, figures: list[dict[str, float]] = STEADY) -> list[dict[str, float]]:
-    return [{**item, "migration_seconds": item["migration_seconds"] * factor} for item in figures]
+def times(factor: float, metrics: list[dict[str, float]] = STEADY) -> list[dict[str, float]]:
+    return [{**item, "migration_seconds": item["migration_seconds"] * factor} for item in metrics]
 
 
 def rows_of(
-    one: list[CaseSummary], other: list[CaseSummary], figure: str = "migration_seconds"
+    one: list[CaseSummary], other: list[CaseSummary], metric: str = "migration_seconds"
 ) -> dict[tuple[str, str], Row]:
     pairs = [(first.case, first, second) for first, second in zip(one, other, strict=True)]
-    return {(row.case, row.figure): row for row in case_rows(pairs, (figure,), 1.10)}
+    return {(row.case, row.metric): row for row in case_rows(pairs, (metric,), 1.10)}
 
 
-def only_row(one: CaseSummary, other: CaseSummary, figure: str = "migration_seconds") -> Row:
-    (row,) = rows_of([one], [other], figure).values()
+def only_row(one: CaseSummary, other: CaseSummary, metric: str = "migration_seconds") -> Row:
+    (row,) = rows_of([one], [other], metric).values()
     return row
 
 
@@ -81,27 +81,27 @@ def test_of_the_links_use_less_is_worse() -> None:
     assert only_row(other, one, "link_use").beyond is False
 
 
-def test_every_figure_says_which_way_is_better() -> None:
+def test_every_metric_says_which_way_is_better() -> None:
     directions = {name: metric.direction for name, metric in METRICS.items()}
     assert {name for name, found in directions.items() if not isinstance(found, Direction)} == set()
 
 
 @pytest.mark.parametrize("phase", ["precopy", "postcopy"])
 def test_a_faster_guest_is_no_regression_and_a_slower_one_is(phase: str) -> None:
-    figure = f"guest_speed_{phase}"
-    slow, fast = (made_case(paces(*[10.0] * 7, **{figure: speed})) for speed in (0.3, 0.9))
-    assert only_row(slow, fast, figure).beyond is False
-    assert only_row(fast, slow, figure).beyond is True
+    metric = f"guest_speed_{phase}"
+    slow, fast = (made_case(paces(*[10.0] * 7, **{metric: speed})) for speed in (0.3, 0.9))
+    assert only_row(slow, fast, metric).beyond is False
+    assert only_row(fast, slow, metric).beyond is True
 
 
-def test_a_figure_of_which_neither_way_is_better_is_never_beyond() -> None:
+def test_a_metric_of_which_neither_way_is_better_is_never_beyond() -> None:
     few, many = (made_case(paces(*[10.0] * 7, iterations=passes)) for passes in (2.0, 9.0))
     for one, other in ((few, many), (many, few)):
         row = only_row(one, other, "iterations")
         assert (row.direction, row.verdict, row.beyond) == (Direction.NEITHER, DIFFER, False)
 
 
-def test_a_figure_that_was_zero_and_no_longer_is_lies_beyond() -> None:
+def test_a_metric_that_was_zero_and_no_longer_is_lies_beyond() -> None:
     """Standstills of none, but for one of 0.1 s, against 5 s and more: fifty times and more."""
     none = made_case([{"guest_standstill_seconds": value} for value in (0.0, 0.0, 0.0, 0.1, 0.0, 0.0, 0.0)])
     long = made_case([{"guest_standstill_seconds": 5.0 + step} for step in range(7)])
@@ -114,7 +114,7 @@ def test_a_figure_that_was_zero_and_no_longer_is_lies_beyond() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["second", "one run", "both"])
-def test_a_figure_that_is_unknown_is_left_out_and_never_a_traceback(unknown: str) -> None:
+def test_a_metric_that_is_unknown_is_left_out_and_never_a_traceback(unknown: str) -> None:
     every, none = paces(*[10.0] * 7, link_use=0.9), paces(*[10.0] * 7, link_use=None)
     first = made_case(none if unknown == "both" else every)
     second = made_case([*every[:6], none[0]] if unknown == "one run" else none)
@@ -125,11 +125,11 @@ def test_a_figure_that_is_unknown_is_left_out_and_never_a_traceback(unknown: str
         assert (row.second, row.second_count, row.verdict, row.beyond) == (None, 0, NOT_MEASURED, None)
 
 
-def test_every_figure_of_recorded_runs_can_be_compared() -> None:
+def test_every_metric_of_recorded_runs_can_be_compared() -> None:
     recorded = RECORDED / "quick" / "local"
-    document = comparison_document(compare_results(recorded, recorded, known_figures()))
+    document = comparison_document(compare_results(recorded, recorded, known_metrics()))
     # Five cases, and all together but for the outage, which is an interval.
-    assert len(document["rows"]) == 6 * len(known_figures()) - 1
+    assert len(document["rows"]) == 6 * len(known_metrics()) - 1
     assert json.dumps(document, allow_nan=False)
 
 
@@ -203,9 +203,9 @@ def test_no_difference_is_no_failure() -> None:
     assert (row.verdict, row.beyond, row.ratio) == (NO_DIFFERENCE, False, pytest.approx(1.0))
 
 
-def test_figures_are_those_of_a_run() -> None:
-    assert {"migration_seconds", "forward_bytes", "downtime_seconds", OUTAGE} <= set(known_figures())
-    assert not {"converged", "borders_agree", "ping_outage_low_seconds"} & set(known_figures())
+def test_metrics_are_those_of_a_run() -> None:
+    assert {"migration_seconds", "forward_bytes", "downtime_seconds", OUTAGE} <= set(known_metrics())
+    assert not {"converged", "borders_agree", "ping_outage_low_seconds"} & set(known_metrics())
 
 
 def test_recorded_results_against_themselves() -> None:
@@ -214,7 +214,7 @@ def test_recorded_results_against_themselves() -> None:
     assert found.beyond == ()
     assert len(found.undecided) == len(found.rows)
     document = json.loads(json.dumps(comparison_document(found), allow_nan=False))
-    assert (document["schema"], document["first"]["lab"], document["beyond"]) == (1, "local", 0)
+    assert (document["schema"], document["first"]["lab"], document["beyond"]) == (2, "local", 0)
 
 
 def test_settings_match_cases_of_other_names(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_cases_that_settings_leave_alike_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"figures": ("speed",)}, r"figure 'speed' is not allowed \(allowed: migration_seconds, "),
+        ({"metrics": ("speed",)}, r"metric 'speed' is not allowed \(allowed: migration_seconds, "),
         ({"match": ("colour",)}, r"match 'colour' is not allowed \(allowed: case, mode, "),
         ({"match": ()}, "no match given"),
         ({"threshold": 0.9}, r"threshold 0\.9 is not allowed \(allowed: 1 or more"),

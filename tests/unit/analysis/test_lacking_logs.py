@@ -19,7 +19,7 @@ MODEL = Model(threads=1)
 def changed(
     directory: Path, file: str, change: Callable[[bytes], bytes], model: Model = MODEL
 ) -> tuple[RunMetrics, dict[str, str]]:
-    """The figures of a run of which one file was changed, and its warnings by file."""
+    """The metrics of a run of which one file was changed, and its warnings by file."""
     write_study(directory, [(model, 1)])
     run_dir = directory / "runs" / model.case / "01"
     path = run_dir / file
@@ -29,9 +29,9 @@ def changed(
     results = load_results(directory, workers=1)
     assert {notice.effect for notice in results.notices} <= {NOTED}
     (run,) = results.runs
-    assert run.figures is not None
+    assert run.metrics is not None
     prefix = f"runs/{model.case}/01/"
-    return run.figures, {notice.file.removeprefix(prefix): notice.message for notice in results.notices}
+    return run.metrics, {notice.file.removeprefix(prefix): notice.message for notice in results.notices}
 
 
 def without(key: str) -> Callable[[bytes], bytes]:
@@ -44,14 +44,14 @@ def without(key: str) -> Callable[[bytes], bytes]:
 
 def test_a_driver_that_never_said_when_it_was_done(tmp_path: Path) -> None:
     """The run's own end, after quiet seconds and checks, is no end of a migration."""
-    figures, warnings = changed(tmp_path, "run.json", without("finished_at"))
-    assert figures.migration_seconds == pytest.approx(figures.migration_seconds_libvirt, abs=0.01)
+    metrics, warnings = changed(tmp_path, "run.json", without("finished_at"))
+    assert metrics.migration_seconds == pytest.approx(metrics.migration_seconds_libvirt, abs=0.01)
     assert warnings["run.json"].startswith('"driver.finished_at" is missing')
 
 
 def test_job_statistics_without_a_sample(tmp_path: Path) -> None:
-    figures, warnings = changed(tmp_path, "source/job.jsonl", lambda _content: b"")
-    assert figures.dirty_rate_bytes_per_second is None
+    metrics, warnings = changed(tmp_path, "source/job.jsonl", lambda _content: b"")
+    assert metrics.dirty_rate_bytes_per_second is None
     assert warnings == {"source/job.jsonl": "empty: the dirty rate is not known"}
 
 
@@ -60,9 +60,9 @@ def test_job_statistics_of_an_endless_migration_that_end_early(tmp_path: Path) -
         return b"".join(content.splitlines(keepends=True)[:40])
 
     endless = Model(mode="precopy", outcome="not_converged", cause="limit")
-    figures, warnings = changed(tmp_path, "source/job.jsonl", first_part, endless)
-    assert figures.forward_bytes_libvirt is not None
-    assert figures.forward_bytes_libvirt < figures.forward_bytes / 2
+    metrics, warnings = changed(tmp_path, "source/job.jsonl", first_part, endless)
+    assert metrics.forward_bytes_libvirt is not None
+    assert metrics.forward_bytes_libvirt < metrics.forward_bytes / 2
     words = "s before the migration was aborted: more was transferred than it says"
     assert words in warnings["source/job.jsonl"]
 
@@ -90,10 +90,10 @@ def test_a_guest_that_wrote_no_pattern_is_said_to_tell_nothing(tmp_path: Path) -
         "stressor_cpu_seconds": 0.5,
     }
     lines = [json.dumps({**sample, "guest_monotonic_seconds": 10.0 + step / 10}) for step in range(90)]
-    figures, warnings = changed(
+    metrics, warnings = changed(
         tmp_path, "guest/progress.jsonl", lambda _content: ("\n".join(lines) + "\n").encode()
     )
-    assert figures.guest_speed_postcopy is None
+    assert metrics.guest_speed_postcopy is None
     what = "shows no pattern being written: how fast the guest was is not known"
     assert warnings == {"guest/progress.jsonl": what}
 

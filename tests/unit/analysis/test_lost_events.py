@@ -56,8 +56,8 @@ def made(directory: Path, model: Model, file: str, change: Callable[[list[Event]
     return measured(directory, model.case)
 
 
-def lost_by_phase(figures: RunMetrics) -> tuple[int | None, ...]:
-    return figures.ping_lost_precopy, figures.ping_lost_switch, figures.ping_lost_postcopy
+def lost_by_phase(metrics: RunMetrics) -> tuple[int | None, ...]:
+    return metrics.ping_lost_precopy, metrics.ping_lost_switch, metrics.ping_lost_postcopy
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "postcopy", "precopy"])
@@ -65,9 +65,9 @@ def test_without_the_resume_the_downtime_is_unknown_and_pings_have_no_phase(
     tmp_path: Path, mode: str
 ) -> None:
     run, warnings = made(tmp_path, Model(mode=mode), DESTINATION, without(named("RESUMED")))
-    assert run.figures.downtime_seconds is None
-    assert run.figures.switch_seconds is None
-    assert run.figures.precopy_seconds == pytest.approx(run.timeline.source_stopped - run.timeline.started)
+    assert run.metrics.downtime_seconds is None
+    assert run.metrics.switch_seconds is None
+    assert run.metrics.precopy_seconds == pytest.approx(run.timeline.source_stopped - run.timeline.started)
     assert run.outage.lost_by_phase[UNKNOWN_PHASE] >= 1
     # Once the migration is over the guest runs on the destination, whenever that began.
     assert set(run.outage.lost_by_phase) <= {UNKNOWN_PHASE, "after"}
@@ -77,9 +77,9 @@ def test_without_the_resume_the_downtime_is_unknown_and_pings_have_no_phase(
 @pytest.mark.parametrize("mode", ["hybrid", "postcopy", "precopy"])
 def test_without_the_stop_no_ping_is_lost_in_precopy(tmp_path: Path, mode: str) -> None:
     run, warnings = made(tmp_path, Model(mode=mode), SOURCE, without(named("SUSPENDED")))
-    figures = run.figures
-    assert (figures.downtime_seconds, figures.precopy_seconds, figures.switch_seconds) == (None, None, None)
-    assert figures.ping_lost_precopy == 0
+    metrics = run.metrics
+    assert (metrics.downtime_seconds, metrics.precopy_seconds, metrics.switch_seconds) == (None, None, None)
+    assert metrics.ping_lost_precopy == 0
     assert run.timeline.destination_resumed == pytest.approx(
         run.timeline.requested + Model(mode=mode, base_bytes=Model().base_bytes * 1.01).stopped + 0.08,
         abs=0.01,
@@ -90,7 +90,7 @@ def test_without_the_stop_no_ping_is_lost_in_precopy(tmp_path: Path, mode: str) 
 def test_what_was_lost_long_before_the_stop_is_still_lost_in_precopy(tmp_path: Path) -> None:
     model = Model(lost_in_precopy=2)
     run, _ = made(tmp_path, model, SOURCE, without(named("SUSPENDED")))
-    assert run.figures.ping_lost_precopy == 2
+    assert run.metrics.ping_lost_precopy == 2
 
 
 def test_the_resume_at_the_end_is_not_taken_for_a_lost_first_one(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_the_resume_at_the_end_is_not_taken_for_a_lost_first_one(tmp_path: Path)
         yield {**first, "t": first["t"] + 4.0, "detail": "MIGRATED"}
 
     run, warnings = made(tmp_path, Model(), DESTINATION, change)
-    assert run.figures.downtime_seconds is None
+    assert run.metrics.downtime_seconds is None
     assert warnings == {DESTINATION: NO_RESUME}
 
 
@@ -126,15 +126,15 @@ def test_the_order_of_2015s_libvirt(tmp_path: Path) -> None:
     rewritten(run_dir, SOURCE, old)
     rewritten(run_dir, DESTINATION, twice)
     run, warnings = measured(tmp_path, Model().case)
-    assert run.figures.downtime_seconds == pytest.approx(0.08, abs=1e-3)
-    assert lost_by_phase(run.figures) == (0, 1, 2)
+    assert run.metrics.downtime_seconds == pytest.approx(0.08, abs=1e-3)
+    assert lost_by_phase(run.metrics) == (0, 1, 2)
     assert warnings == {}
 
 
 def test_a_log_that_ends_early_says_what_it_lacks(tmp_path: Path) -> None:
     run, warnings = made(tmp_path, Model(), SOURCE, lambda events: events[:4])
-    assert run.figures.migration_seconds_events is None
-    assert run.figures.downtime_seconds == pytest.approx(0.08, abs=1e-3)
+    assert run.metrics.migration_seconds_events is None
+    assert run.metrics.downtime_seconds == pytest.approx(0.08, abs=1e-3)
     assert warnings == {SOURCE: "has no STOPPED event: the migration time by events is not known"}
     assert "source/events.jsonl" not in {moment.source for moment in run.timeline.moments[-1:]}
 
@@ -144,7 +144,7 @@ def test_events_out_of_order_are_taken_by_their_times(tmp_path: Path) -> None:
     straight, _ = measured(tmp_path, Model().case)
     rewritten(tmp_path / "runs" / Model().case / "01", SOURCE, lambda events: events[::-1])
     run, warnings = measured(tmp_path, Model().case)
-    assert run.figures == straight.figures
+    assert run.metrics == straight.metrics
     what = "4 lines are up to 10.4 s older than lines before them: their times count, not their order"
     assert warnings == {f"{SOURCE}:3": what}
 
@@ -159,7 +159,7 @@ def test_events_told_twice_count_once(tmp_path: Path) -> None:
             lambda events: [event for event in events for _ in range(2)],
         )
     run, warnings = measured(tmp_path, Model().case)
-    assert run.figures == straight.figures
+    assert run.metrics == straight.metrics
     assert warnings == {}
 
 
@@ -180,6 +180,6 @@ def test_a_recorded_run_without_one_of_its_events(
     rewritten(run_dir, file, without(lost))
     found = load_results(results, workers=1)
     (run,) = found.runs
-    assert run.figures is not None
-    assert run.figures.downtime_seconds is None
+    assert run.metrics is not None
+    assert run.metrics.downtime_seconds is None
     assert message in [notice.message for notice in found.notices if notice.file.endswith(file)]

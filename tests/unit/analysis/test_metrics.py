@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.compare.labs import compare_results, known_figures
+from analysis.compare.labs import compare_results, known_metrics
 from analysis.report import write_report
 from analysis.run.formatter import PINGS
 from analysis.run.metrics import HIGHER, METRICS, Direction, Metric, MetricInputs, RunMetrics
@@ -43,14 +43,14 @@ def test_a_metric_of_one_entry_is_in_the_csv_the_definitions_and_compare(
     with (tmp_path / "csv" / "runs.csv").open(encoding="utf-8") as file:
         values = {row["run"]: row[NAME] for row in csv.DictReader(file)}
     runs = load_results(QUICK).runs
-    answered = {run.path: str(getattr(run.figures, NAME)) for run in runs if run.figures}
+    answered = {run.path: str(getattr(run.metrics, NAME)) for run in runs if run.metrics}
     assert answered and all(int(count) > 0 for count in answered.values())
     assert {path: values[path] for path in answered} == answered
     page = written.html.read_text(encoding="utf-8")
     assert NAME in page and added.definition in page
-    assert NAME in known_figures()
+    assert NAME in known_metrics()
     rows = compare_results(QUICK, QUICK, (NAME,)).rows
-    assert {(row.figure, row.direction) for row in rows} == {(NAME, Direction.HIGHER)}
+    assert {(row.metric, row.direction) for row in rows} == {(NAME, Direction.HIGHER)}
     assert {row.ratio for row in rows if row.ratio is not None} == {1.0}
 
 
@@ -63,5 +63,5 @@ def test_every_metric_says_what_it_is() -> None:
 
 
 def test_a_runs_metrics_go_through_pickle() -> None:
-    run = next(run for run in load_results(QUICK).runs if run.figures)
-    assert pickle.loads(pickle.dumps(run.figures)) == run.figures
+    run = next(run for run in load_results(QUICK).runs if run.metrics)
+    assert pickle.loads(pickle.dumps(run.metrics)) == run.metrics

@@ -184,8 +184,8 @@ def by_nova(directory: Path, **logs: bytes | None) -> tuple[RunResult, dict[str,
 
 
 def by_the_logs(run: RunResult) -> float | None:
-    assert run.figures is not None
-    return run.figures.migration_seconds_nova_logs
+    assert run.metrics is not None
+    return run.metrics.migration_seconds_nova_logs
 
 
 def test_two_whole_logs_give_a_time_and_no_warning(tmp_path: Path) -> None:

@@ -164,8 +164,8 @@ def test_a_ping_on_its_way_at_the_stop_is_no_outage_of_precopy(before_the_stop: 
     stopped = measured.timeline.source_stopped
     assert stopped is not None and stopped - ping.sent_at == pytest.approx(0.0025, abs=0.0005)
     # The same without the captures.
-    for figures in (measured.figures, measure_run(run, replace(evidence, captures={}), lab).figures):
-        assert (figures.ping_lost_precopy, figures.ping_lost_switch, figures.ping_lost_unknown) == (0, 1, 0)
+    for metrics in (measured.metrics, measure_run(run, replace(evidence, captures={}), lab).metrics):
+        assert (metrics.ping_lost_precopy, metrics.ping_lost_switch, metrics.ping_lost_unknown) == (0, 1, 0)
     verdicts = {verdict.identifier: verdict for verdict in analyse(before_the_stop).verdicts}
     assert verdicts["no-outage-in-precopy"].verdict == "reproduced"
 
@@ -183,7 +183,7 @@ def test_a_request_that_came_after_the_stop_is_the_switchs_however_early_it_left
     assert measured.attribution is not None and stopped is not None
     (ping,) = measured.attribution.coarse.lost
     assert stopped - ping.sent_at == pytest.approx(0.0525, abs=0.001)
-    assert (ping.cause, ping.phase, measured.figures.ping_lost_switch) == (Cause.SWITCH, "switch", 1)
+    assert (ping.cause, ping.phase, measured.metrics.ping_lost_switch) == (Cause.SWITCH, "switch", 1)
 
 
 def without(evidence: Evidence, name: str) -> Evidence:
@@ -199,13 +199,13 @@ def without(evidence: Evidence, name: str) -> Evidence:
 def test_a_lost_event_leaves_the_phase_of_lost_pings_unknown(before_the_stop: Path, lost_event: str) -> None:
     run, evidence, lab, whole = measured_at(before_the_stop)
     measured = measure_run(run, without(evidence, lost_event), lab)
-    figures = measured.figures
-    assert (figures.ping_lost, figures.ping_lost_unknown, figures.ping_lost_precopy) in ((1, 1, 0), (1, 0, 0))
-    assert figures.ping_switch_high_seconds is None
-    assert (figures.ping_postcopy_high_seconds is None) == (lost_event == "RESUMED")
-    assert (figures.ping_outage_low_seconds, figures.ping_outage_high_seconds) == (
-        whole.figures.ping_outage_low_seconds,
-        whole.figures.ping_outage_high_seconds,
+    metrics = measured.metrics
+    assert (metrics.ping_lost, metrics.ping_lost_unknown, metrics.ping_lost_precopy) in ((1, 1, 0), (1, 0, 0))
+    assert metrics.ping_switch_high_seconds is None
+    assert (metrics.ping_postcopy_high_seconds is None) == (lost_event == "RESUMED")
+    assert (metrics.ping_outage_low_seconds, metrics.ping_outage_high_seconds) == (
+        whole.metrics.ping_outage_low_seconds,
+        whole.metrics.ping_outage_high_seconds,
     )
     assert measured.attribution is not None and measured.attribution.fine is not None
     causes = {ping.cause for ping in measured.attribution.fine.lost}

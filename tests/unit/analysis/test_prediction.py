@@ -30,13 +30,13 @@ def on_the_line(
     """Data = 100 MiB + 2 x stressed + 10 MiB per GiB RAM; time = 1.5 s + 1.05 x data / rate."""
     gib = {"s": 2, "m": 4, "l": 8, "xl": 16}[flavor]
     data = (100 + 2 * stressed_mib + 10 * gib) * MIB + noise
-    figures = {
+    metrics = {
         "forward_bytes": data,
         "migration_seconds": 1.5 + 1.05 * data * 8 / rate,
         "link_use": 0.95,
         "converged": True,
     }
-    return made_case([figures, figures], flavor=flavor, stressed_mib=stressed_mib, rate=rate, **options)
+    return made_case([metrics, metrics], flavor=flavor, stressed_mib=stressed_mib, rate=rate, **options)
 
 
 EXACT_CASES = (
@@ -173,7 +173,7 @@ def test_nine_of_ten_further_runs_and_more_lie_in_the_interval() -> None:
         # Each load's two measurements are cases of their own here: one run of each.
         results = replace(QUICK, runs=tuple(case.runs[0] for case in cases))
         (found,) = predict(results, Request(16 * GIB, 768 * MIB, 1e9), "hybrid").modes
-        further = on_the_line("xl", 768, noise=noise[8]).runs[0].figures
+        further = on_the_line("xl", 768, noise=noise[8]).runs[0].metrics
         assert further is not None and found.seconds is not None
         hits += found.seconds.low <= further.migration_seconds <= found.seconds.high
     assert hits / 200 >= 0.9

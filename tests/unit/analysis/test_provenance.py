@@ -137,9 +137,9 @@ def test_a_run_is_measured_by_its_own_sessions_link(tmp_path: Path) -> None:
         )
     ]
     rates = [
-        run.figures.link_rate_bits_per_second
+        run.metrics.link_rate_bits_per_second
         for run in load_results(tmp_path, workers=1).runs
-        if run.figures is not None
+        if run.metrics is not None
     ]
     assert rates == pytest.approx([470e6, usual, usual])
 

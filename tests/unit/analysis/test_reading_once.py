@@ -37,7 +37,7 @@ def test_each_run_is_read_once_and_each_picture_drawn_once(
     monkeypatch.setattr(plots, "save", counted(plots.save, drawn, 1))
     written = write_report(QUICK, tmp_path, workers=1)
     monkeypatch.undo()
-    measured = {str(QUICK / run.path) for run in load_results(QUICK).runs if run.figures}
+    measured = {str(QUICK / run.path) for run in load_results(QUICK).runs if run.metrics}
     assert measured <= set(reads)
     assert set(reads.values()) == {1}
     assert drawn == Counter(str(path) for path in written.pictures if path.suffix == ".svg")

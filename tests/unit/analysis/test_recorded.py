@@ -41,84 +41,84 @@ def quick(data: Path) -> Analysis:
     return analyse(data / "quick" / "local")
 
 
-def figures_of(runs: dict[str, RunResult], path: str) -> RunMetrics:
-    figures = runs[path].figures
-    assert figures is not None
-    return figures
+def metrics_of(runs: dict[str, RunResult], path: str) -> RunMetrics:
+    metrics = runs[path].metrics
+    assert metrics is not None
+    return metrics
 
 
 @pytest.mark.parametrize("path", [UNLOADED, *HYBRIDS, POSTCOPY])
 def test_sources_of_a_completed_run_agree(runs: dict[str, RunResult], path: str) -> None:
-    figures = figures_of(runs, path)
+    metrics = metrics_of(runs, path)
     assert runs[path].counted
-    assert figures.migration_seconds_libvirt == pytest.approx(figures.migration_seconds, abs=1.0)
-    assert figures.migration_seconds_events == pytest.approx(figures.migration_seconds, abs=0.1)
-    assert figures.migration_seconds_wire is not None
-    assert figures.migration_seconds_wire < figures.migration_seconds
+    assert metrics.migration_seconds_libvirt == pytest.approx(metrics.migration_seconds, abs=1.0)
+    assert metrics.migration_seconds_events == pytest.approx(metrics.migration_seconds, abs=0.1)
+    assert metrics.migration_seconds_wire is not None
+    assert metrics.migration_seconds_wire < metrics.migration_seconds
     # QEMU counts what it hands to TCP, the wire carries 66 bytes of headers with each 1448 of it.
-    assert figures.forward_bytes_libvirt is not None
-    assert figures.forward_bytes == pytest.approx(figures.forward_bytes_libvirt * 1514 / 1448, rel=0.001)
-    assert figures.forward_bytes_received == pytest.approx(figures.forward_bytes, rel=0.001)
-    assert figures.backward_bytes_received == pytest.approx(figures.backward_bytes, rel=0.01)
-    assert figures.backward_bytes < 0.01 * figures.forward_bytes
+    assert metrics.forward_bytes_libvirt is not None
+    assert metrics.forward_bytes == pytest.approx(metrics.forward_bytes_libvirt * 1514 / 1448, rel=0.001)
+    assert metrics.forward_bytes_received == pytest.approx(metrics.forward_bytes, rel=0.001)
+    assert metrics.backward_bytes_received == pytest.approx(metrics.backward_bytes, rel=0.01)
+    assert metrics.backward_bytes < 0.01 * metrics.forward_bytes
 
 
 @pytest.mark.parametrize("path", [UNLOADED, *HYBRIDS, POSTCOPY, PRECOPY])
 def test_phases_fill_the_migration(runs: dict[str, RunResult], path: str) -> None:
-    figures = figures_of(runs, path)
+    metrics = metrics_of(runs, path)
     phases = (
-        figures.setup_seconds,
-        figures.precopy_seconds,
-        figures.switch_seconds,
-        figures.postcopy_seconds,
+        metrics.setup_seconds,
+        metrics.precopy_seconds,
+        metrics.switch_seconds,
+        metrics.postcopy_seconds,
     )
-    assert sum(phase or 0 for phase in phases) == pytest.approx(figures.migration_seconds, abs=0.1)
+    assert sum(phase or 0 for phase in phases) == pytest.approx(metrics.migration_seconds, abs=0.1)
 
 
 @pytest.mark.parametrize("path", HYBRIDS)
 def test_reverse_traffic_puts_the_border_where_the_events_do(runs: dict[str, RunResult], path: str) -> None:
-    figures = figures_of(runs, path)
-    assert figures.border_by_events_seconds is not None
-    assert figures.border_by_traffic_seconds == pytest.approx(figures.border_by_events_seconds, abs=0.15)
-    assert figures.borders_agree is True
-    assert figures.page_requests is not None and figures.page_requests > 300
+    metrics = metrics_of(runs, path)
+    assert metrics.border_by_events_seconds is not None
+    assert metrics.border_by_traffic_seconds == pytest.approx(metrics.border_by_events_seconds, abs=0.15)
+    assert metrics.borders_agree is True
+    assert metrics.page_requests is not None and metrics.page_requests > 300
 
 
 def test_a_post_copy_without_requests_leaves_no_border(runs: dict[str, RunResult]) -> None:
-    figures = figures_of(runs, UNLOADED)
-    assert figures.page_requests == 0
-    assert figures.border_by_traffic_seconds is None
-    assert figures.borders_agree is None
+    metrics = metrics_of(runs, UNLOADED)
+    assert metrics.page_requests == 0
+    assert metrics.border_by_traffic_seconds is None
+    assert metrics.borders_agree is None
 
 
 def test_the_finer_ping_sees_the_switch(runs: dict[str, RunResult]) -> None:
     """The guest stood still for 30 ms: no ping of 0.1 s was lost, some of 0.01 s were."""
-    figures = figures_of(runs, UNLOADED)
-    assert figures.downtime_seconds == pytest.approx(0.030, abs=0.001)
-    assert figures.ping_lost == 0
-    assert figures.fine_outage_low_seconds is not None and figures.fine_outage_high_seconds is not None
-    assert 0.01 < figures.fine_outage_low_seconds < figures.downtime_seconds
-    assert figures.downtime_seconds < figures.fine_outage_high_seconds < 0.06
+    metrics = metrics_of(runs, UNLOADED)
+    assert metrics.downtime_seconds == pytest.approx(0.030, abs=0.001)
+    assert metrics.ping_lost == 0
+    assert metrics.fine_outage_low_seconds is not None and metrics.fine_outage_high_seconds is not None
+    assert 0.01 < metrics.fine_outage_low_seconds < metrics.downtime_seconds
+    assert metrics.downtime_seconds < metrics.fine_outage_high_seconds < 0.06
 
 
 def test_a_quiet_machine_fills_the_link(runs: dict[str, RunResult]) -> None:
-    figures = figures_of(runs, HYBRIDS[1])
-    assert figures.link_rate_measured
-    assert figures.link_use == pytest.approx(0.955, abs=0.005)
+    metrics = metrics_of(runs, HYBRIDS[1])
+    assert metrics.link_rate_measured
+    assert metrics.link_use == pytest.approx(0.955, abs=0.005)
 
 
 def test_precopy_that_did_not_converge(runs: dict[str, RunResult], data: Path) -> None:
     run = runs[PRECOPY]
-    figures = figures_of(runs, PRECOPY)
+    metrics = metrics_of(runs, PRECOPY)
     assert run.record.outcome == "not_converged"
-    assert not run.counted and not figures.converged
-    assert figures.migration_seconds == pytest.approx(30.3, abs=0.1)
-    assert figures.downtime_seconds is None
-    assert figures.ping_lost == 0
-    assert figures.iterations == 5
-    assert figures.forward_bytes > 4 * run.record.spec.stressed_bytes
-    assert figures.forward_bytes_libvirt is not None
-    assert figures.forward_bytes == pytest.approx(figures.forward_bytes_libvirt * 1514 / 1448, rel=0.01)
+    assert not run.counted and not metrics.converged
+    assert metrics.migration_seconds == pytest.approx(30.3, abs=0.1)
+    assert metrics.downtime_seconds is None
+    assert metrics.ping_lost == 0
+    assert metrics.iterations == 5
+    assert metrics.forward_bytes > 4 * run.record.spec.stressed_bytes
+    assert metrics.forward_bytes_libvirt is not None
+    assert metrics.forward_bytes == pytest.approx(metrics.forward_bytes_libvirt * 1514 / 1448, rel=0.01)
     results = load_results(data / "quick" / "local")
     timeline = load_measured(data / "quick" / "local", PRECOPY, results.labs).timeline
     assert timeline.first_pass_done is not None
@@ -126,16 +126,16 @@ def test_precopy_that_did_not_converge(runs: dict[str, RunResult], data: Path) -
 
 
 def test_postcopy_kept_pings_waiting_but_lost_none(runs: dict[str, RunResult]) -> None:
-    figures = figures_of(runs, POSTCOPY)
-    assert figures.ping_lost == 0
-    assert figures.ping_late > 5
-    assert 0.8 < figures.ping_longest_round_trip_seconds < 1.0
-    assert figures.precopy_seconds is not None and figures.precopy_seconds < 0.2
+    metrics = metrics_of(runs, POSTCOPY)
+    assert metrics.ping_lost == 0
+    assert metrics.ping_late > 5
+    assert 0.8 < metrics.ping_longest_round_trip_seconds < 1.0
+    assert metrics.precopy_seconds is not None and metrics.precopy_seconds < 0.2
 
 
-def test_a_run_that_failed_before_migrating_has_its_cause_and_no_figures(runs: dict[str, RunResult]) -> None:
+def test_a_run_that_failed_before_migrating_has_its_cause_and_no_metrics(runs: dict[str, RunResult]) -> None:
     run = runs[FAILED]
-    assert run.figures is None
+    assert run.metrics is None
     assert run.excluded_because is not None
     assert run.excluded_because.startswith("failed, fill_failed: the stressor")
 
@@ -170,8 +170,8 @@ def test_a_damaged_guest_is_measured_but_counts_nowhere(runs: dict[str, RunResul
     assert run.not_intact and not run.counted
     assert run.excluded_because is not None
     assert run.excluded_because.startswith("failed, guest_corrupted: kernel: [ 10.754803] WARNING")
-    figures = figures_of(runs, DAMAGED)
-    assert figures.converged and figures.forward_bytes > 600e6
+    metrics = metrics_of(runs, DAMAGED)
+    assert metrics.converged and metrics.forward_bytes > 600e6
     (case,) = analyse(data / "caught" / "zed").cases
     assert [counted.path for counted in case.counted] == ["runs/hybrid-tiny-stress-1x256mib-1gbit/01"]
 

@@ -138,7 +138,7 @@ def test_a_damaged_guest_is_measured_but_never_counted(tmp_path: Path) -> None:
     damaged = analysis.cases[0]
     assert damaged.outcomes == {"guest corrupted": 2}
     assert damaged.counted == ()
-    assert damaged.runs[0].figures is not None
+    assert damaged.runs[0].metrics is not None
     assert damaged.estimate("migration_seconds") is None
     assert analysis.guests_not_intact == {"guest corrupted": 2}
     verdicts = {verdict.identifier: verdict.verdict for verdict in analysis.verdicts}

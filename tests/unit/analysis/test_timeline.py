@@ -33,27 +33,27 @@ def test_hybrid_phases_follow_each_other(tmp_path: Path) -> None:
     phases = measured.timeline.phases
     assert [phase.name for phase in phases] == ["setup", "precopy", "switch", "postcopy"]
     assert all(before.end == after.start for before, after in pairwise(phases))
-    figures = measured.figures
-    assert figures.setup_seconds == pytest.approx(model.setup, abs=0.06)
-    assert figures.precopy_seconds == pytest.approx(model.stopped - model.setup, abs=0.06)
-    assert figures.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
-    assert figures.postcopy_seconds == pytest.approx(model.stressed * 8 / RATE, abs=1e-3)
+    metrics = measured.metrics
+    assert metrics.setup_seconds == pytest.approx(model.setup, abs=0.06)
+    assert metrics.precopy_seconds == pytest.approx(model.stopped - model.setup, abs=0.06)
+    assert metrics.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
+    assert metrics.postcopy_seconds == pytest.approx(model.stressed * 8 / RATE, abs=1e-3)
 
 
 def test_every_source_of_the_time_and_the_bytes(tmp_path: Path) -> None:
     model = Model()
-    figures = measure(tmp_path, model).figures
-    assert figures.migration_seconds == pytest.approx(model.completed + 0.1, abs=1e-3)
-    assert figures.migration_seconds_libvirt == pytest.approx(model.completed, abs=1e-3)
-    assert figures.migration_seconds_events == pytest.approx(model.completed + 0.02, abs=1e-3)
-    assert figures.migration_seconds_wire == pytest.approx(model.completed - model.setup, abs=0.1)
-    assert figures.forward_bytes == pytest.approx(model.sent(100), rel=1e-3)
-    assert figures.forward_bytes_received == pytest.approx(figures.forward_bytes, rel=1e-3)
-    assert figures.page_requests == 170
+    metrics = measure(tmp_path, model).metrics
+    assert metrics.migration_seconds == pytest.approx(model.completed + 0.1, abs=1e-3)
+    assert metrics.migration_seconds_libvirt == pytest.approx(model.completed, abs=1e-3)
+    assert metrics.migration_seconds_events == pytest.approx(model.completed + 0.02, abs=1e-3)
+    assert metrics.migration_seconds_wire == pytest.approx(model.completed - model.setup, abs=0.1)
+    assert metrics.forward_bytes == pytest.approx(model.sent(100), rel=1e-3)
+    assert metrics.forward_bytes_received == pytest.approx(metrics.forward_bytes, rel=1e-3)
+    assert metrics.page_requests == 170
     # The link carries RATE as payload of a TCP stream, the model sends as much with its headers.
-    assert figures.link_use == pytest.approx(0.99 * 1448 / 1514, abs=0.02)
-    assert figures.bound_bytes == 2 * 2048 * MIB
-    assert len({reading.quantity for reading in readings(figures)}) == 8
+    assert metrics.link_use == pytest.approx(0.99 * 1448 / 1514, abs=0.02)
+    assert metrics.bound_bytes == 2 * 2048 * MIB
+    assert len({reading.quantity for reading in readings(metrics)}) == 8
 
 
 def test_border_by_reverse_traffic_agrees_with_the_events(tmp_path: Path) -> None:
@@ -69,16 +69,16 @@ def test_no_border_without_page_requests(tmp_path: Path) -> None:
 def test_converged_precopy_has_no_postcopy(tmp_path: Path) -> None:
     measured = measure(tmp_path, Model(mode="precopy", threads=0))
     assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy", "switch"]
-    assert measured.figures.postcopy_seconds is None
-    assert measured.figures.downtime_seconds == pytest.approx(0.08, abs=1e-3)
+    assert measured.metrics.postcopy_seconds is None
+    assert measured.metrics.downtime_seconds == pytest.approx(0.08, abs=1e-3)
 
 
 def test_not_converged_stays_in_precopy(tmp_path: Path) -> None:
     model = Model(mode="precopy", outcome="not_converged")
     measured = measure(tmp_path, model)
     assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy"]
-    assert measured.figures.downtime_seconds is None
-    assert measured.figures.migration_seconds == pytest.approx(model.limit + 0.1, abs=1e-3)
+    assert measured.metrics.downtime_seconds is None
+    assert measured.metrics.migration_seconds == pytest.approx(model.limit + 0.1, abs=1e-3)
 
 
 def test_clocks_that_differ_are_brought_onto_one(tmp_path: Path) -> None:
@@ -86,38 +86,38 @@ def test_clocks_that_differ_are_brought_onto_one(tmp_path: Path) -> None:
     offsets = {"compute1": 0.0, "compute2": 0.5, "controller": -0.3}
     measured = measure(tmp_path, model, offsets, uncertainty=0.002)
     straight = measure(tmp_path / "straight", Model())
-    assert measured.figures.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
-    assert measured.figures.ping_lost_switch == straight.figures.ping_lost_switch
-    assert measured.figures.ping_lost_postcopy == straight.figures.ping_lost_postcopy
-    assert measured.figures.clock_uncertainty_seconds == pytest.approx(0.004)
+    assert measured.metrics.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
+    assert measured.metrics.ping_lost_switch == straight.metrics.ping_lost_switch
+    assert measured.metrics.ping_lost_postcopy == straight.metrics.ping_lost_postcopy
+    assert measured.metrics.clock_uncertainty_seconds == pytest.approx(0.004)
 
 
 def test_outage_is_an_interval_split_by_phase(tmp_path: Path) -> None:
     measured = measure(tmp_path, Model(lost_after_switch=5))
-    figures = measured.figures
-    assert figures.ping_lost == 5
-    assert figures.ping_outage_low_seconds == pytest.approx(0.4, abs=1e-6)
-    assert figures.ping_outage_high_seconds == pytest.approx(0.6, abs=1e-6)
-    assert figures.ping_lost_precopy == 0
-    assert figures.ping_lost_switch + figures.ping_lost_postcopy == 5
-    assert figures.fine_outage_high_seconds == pytest.approx(0.06, abs=0.001)
+    metrics = measured.metrics
+    assert metrics.ping_lost == 5
+    assert metrics.ping_outage_low_seconds == pytest.approx(0.4, abs=1e-6)
+    assert metrics.ping_outage_high_seconds == pytest.approx(0.6, abs=1e-6)
+    assert metrics.ping_lost_precopy == 0
+    assert metrics.ping_lost_switch + metrics.ping_lost_postcopy == 5
+    assert metrics.fine_outage_high_seconds == pytest.approx(0.06, abs=0.001)
 
 
 def test_no_lost_ping_is_an_outage_shorter_than_a_period(tmp_path: Path) -> None:
-    figures = measure(tmp_path, Model(lost_after_switch=0)).figures
-    assert figures.ping_lost == 0
-    assert figures.ping_outage_low_seconds == figures.ping_longest_low_seconds == 0
-    assert figures.ping_outage_high_seconds == pytest.approx(0.1, abs=1e-6)
-    assert figures.ping_longest_high_seconds == pytest.approx(0.1, abs=1e-6)
+    metrics = measure(tmp_path, Model(lost_after_switch=0)).metrics
+    assert metrics.ping_lost == 0
+    assert metrics.ping_outage_low_seconds == metrics.ping_longest_low_seconds == 0
+    assert metrics.ping_outage_high_seconds == pytest.approx(0.1, abs=1e-6)
+    assert metrics.ping_longest_high_seconds == pytest.approx(0.1, abs=1e-6)
 
 
 def test_two_gaps_add_up(tmp_path: Path) -> None:
-    figures = measure(tmp_path, Model(lost_after_switch=3, lost_in_precopy=2)).figures
-    assert figures.ping_lost == 5
-    assert figures.ping_lost_precopy == 2
-    assert figures.ping_outage_low_seconds == pytest.approx(0.3, abs=1e-6)
-    assert figures.ping_outage_high_seconds == pytest.approx(0.7, abs=1e-6)
-    assert figures.ping_longest_high_seconds == pytest.approx(0.4, abs=1e-6)
+    metrics = measure(tmp_path, Model(lost_after_switch=3, lost_in_precopy=2)).metrics
+    assert metrics.ping_lost == 5
+    assert metrics.ping_lost_precopy == 2
+    assert metrics.ping_outage_low_seconds == pytest.approx(0.3, abs=1e-6)
+    assert metrics.ping_outage_high_seconds == pytest.approx(0.7, abs=1e-6)
+    assert metrics.ping_longest_high_seconds == pytest.approx(0.4, abs=1e-6)
 
 
 @pytest.mark.parametrize(("file", "keep"), [("prober/ping.log", 40), ("source/nic.jsonl", 60)])
@@ -152,4 +152,4 @@ def test_events_decide_even_if_the_driver_lagged(tmp_path: Path) -> None:
         read_run(run_dir / "run.json"), read_evidence(run_dir), read_lab(tmp_path / "lab.json")
     )
     assert measured.timeline.completed == pytest.approx(Model().requested_at + Model().completed)
-    assert measured.figures.migration_seconds == pytest.approx(Model().completed + 1.1, abs=1e-3)
+    assert measured.metrics.migration_seconds == pytest.approx(Model().completed + 1.1, abs=1e-3)

@@ -126,8 +126,8 @@ def test_segments_counted_one_by_one_are_left_alone(octets: int, packets: int, h
 def test_a_card_and_a_veth_tell_the_same_of_one_migration(stressed: Recorded) -> None:
     veth, card = stressed.measure(), stressed.measure(*[as_a_card_counts(1448, 66)] * 2)
     for name in ("forward_bytes", "forward_bytes_received", "backward_bytes", "link_use"):
-        assert getattr(card.figures, name) == pytest.approx(getattr(veth.figures, name), rel=1e-3), name
-    assert card.figures.forward_bytes / (card.figures.forward_bytes_libvirt or 0) == pytest.approx(
+        assert getattr(card.metrics, name) == pytest.approx(getattr(veth.metrics, name), rel=1e-3), name
+    assert card.metrics.forward_bytes / (card.metrics.forward_bytes_libvirt or 0) == pytest.approx(
         1.046, abs=0.001
     )
 
@@ -138,16 +138,16 @@ def test_while_it_sends_a_migration_passes_what_the_link_passes(stressed: Record
     sent, timeline = measured.wire.source_sent, measured.timeline
     inside = (sent.time[1:] > timeline.requested) & (sent.time[:-1] < timeline.completed)
     rates = (np.diff(sent.bytes) * 8 / np.diff(sent.time))[inside]
-    assert measured.figures.link_wire_rate_bits_per_second == pytest.approx(1e9, rel=0.005)
+    assert measured.metrics.link_wire_rate_bits_per_second == pytest.approx(1e9, rel=0.005)
     assert float(np.median(rates)) == pytest.approx(
-        measured.figures.link_wire_rate_bits_per_second, rel=0.005
+        measured.metrics.link_wire_rate_bits_per_second, rel=0.005
     )
 
 
 def test_a_link_that_nobody_measured_has_its_configured_rate_on_the_wire(stressed: Recorded) -> None:
     measured = measure_run(stressed.run, stressed.evidence, replace(stressed.lab, link=Link()))
-    assert measured.figures.link_wire_rate_bits_per_second == 1e9
-    assert measured.figures.link_rate_bits_per_second == pytest.approx(1e9 * 1448 / 1514)
+    assert measured.metrics.link_wire_rate_bits_per_second == 1e9
+    assert measured.metrics.link_rate_bits_per_second == pytest.approx(1e9 * 1448 / 1514)
 
 
 def test_the_mtu_comes_from_lab_json(tmp_path: Path, stressed: Recorded) -> None:
@@ -158,8 +158,8 @@ def test_the_mtu_comes_from_lab_json(tmp_path: Path, stressed: Recorded) -> None
     assert [lab.mtu_bytes(*where) for where in (("compute1", "eth0"), (None, "migration0"))] == [1500, 1500]
     for odd in (None, "9000", 0, 10**6, {}):
         assert replace(lab, nodes={"a": {"mtu_bytes": {"x": odd}}}).mtu_bytes("a", "x") == 1500
-    small = measure_run(stressed.run, stressed.evidence, stressed.lab).figures.forward_bytes
-    jumbo = measure_run(stressed.run, stressed.evidence, lab).figures.forward_bytes
+    small = measure_run(stressed.run, stressed.evidence, stressed.lab).metrics.forward_bytes
+    jumbo = measure_run(stressed.run, stressed.evidence, lab).metrics.forward_bytes
     assert jumbo / small == pytest.approx((9014 / 8948) / (1514 / 1448), rel=1e-3)
 
 
@@ -170,21 +170,21 @@ def test_counters_renewed_seldom_tell_totals_and_no_moments(
     request: pytest.FixtureRequest, run: str, hosts: str, period: float, phase: float
 ) -> None:
     recorded: Recorded = request.getfixturevalue(run)
-    good = recorded.measure().figures
+    good = recorded.measure().metrics
     seldom = renewed_every(period, phase)
     measured = recorded.measure(
         seldom if hosts != "destination" else None, seldom if hosts != "source" else None
     )
-    figures = measured.figures
+    metrics = measured.metrics
     for name in ("forward_bytes", "forward_bytes_received", "backward_bytes", "backward_bytes_received"):
-        assert getattr(figures, name) == pytest.approx(getattr(good, name), rel=0.005), name
-    source_unknown = [figures.setup_seconds, figures.precopy_seconds, figures.link_use]
-    source_unknown.append(figures.migration_seconds_wire)
+        assert getattr(metrics, name) == pytest.approx(getattr(good, name), rel=0.005), name
+    source_unknown = [metrics.setup_seconds, metrics.precopy_seconds, metrics.link_use]
+    source_unknown.append(metrics.migration_seconds_wire)
     assert (source_unknown == [None] * 4) == (hosts != "destination")
     destination_unknown = [
-        figures.border_by_traffic_seconds,
-        figures.last_page_seconds,
-        figures.borders_agree,
+        metrics.border_by_traffic_seconds,
+        metrics.last_page_seconds,
+        metrics.borders_agree,
     ]
     if hosts != "source":
         assert destination_unknown == [None] * 3
@@ -193,8 +193,8 @@ def test_counters_renewed_seldom_tell_totals_and_no_moments(
     ((file, text),) = measured.doubts
     assert file == ("destination/nic.jsonl" if hosts == "destination" else "source/nic.jsonl")
     assert text.startswith(f"counters are renewed only once in {period:.1f} s")
-    assert figures.ping_lost_precopy == good.ping_lost_precopy
-    assert figures.downtime_seconds == good.downtime_seconds
+    assert metrics.ping_lost_precopy == good.ping_lost_precopy
+    assert metrics.downtime_seconds == good.downtime_seconds
 
 
 def test_counters_renewed_too_seldom_for_the_quiet_seconds_exclude_the_run(stressed: Recorded) -> None:
@@ -238,16 +238,16 @@ def test_the_size_of_an_acknowledgement_is_learned(stressed: Recorded, header: i
     good = stressed.measure()
     measured = stressed.measure(with_headers(66, header), with_headers(66, header))
     assert measured.wire.header_bytes == header
-    assert measured.figures.border_by_traffic_seconds == good.figures.border_by_traffic_seconds
-    assert measured.figures.last_page_seconds == good.figures.last_page_seconds
-    assert measured.figures.borders_agree is True
+    assert measured.metrics.border_by_traffic_seconds == good.metrics.border_by_traffic_seconds
+    assert measured.metrics.last_page_seconds == good.metrics.last_page_seconds
+    assert measured.metrics.borders_agree is True
     assert measured.doubts == ()
 
 
 def test_acknowledgements_of_no_known_size_leave_the_border_unknown_and_say_so(stressed: Recorded) -> None:
     measured = stressed.measure(with_headers(66, 150), with_headers(66, 150))
     assert measured.wire.header_bytes is None
-    assert measured.figures.border_by_traffic_seconds is None
+    assert measured.metrics.border_by_traffic_seconds is None
     assert measured.doubts == (
         (
             "destination/nic.jsonl",
@@ -273,4 +273,4 @@ def test_a_report_names_the_seldom_renewed_counters_once(project: Path) -> None:
         "stand still; the start of the bytes, link use, the border by reverse traffic, the last page asked "
         "for are unknown"
     ]
-    assert measured.figures.forward_bytes == pytest.approx(181e6, rel=0.002)
+    assert measured.metrics.forward_bytes == pytest.approx(181e6, rel=0.002)

@@ -45,9 +45,9 @@ def test_an_interruption_is_charged_to_nobody_but_told(results: Results) -> None
 
 def test_the_floor_is_bytes_over_rate_and_boot_and_fill(results: Results) -> None:
     first = run_times(results.runs)[0]
-    assert first.run.figures
+    assert first.run.metrics
     assert first.floor_seconds == pytest.approx(
-        first.run.figures.forward_bytes * 8 / (RATE * 1514 / 1448) + 5.5
+        first.run.metrics.forward_bytes * 8 / (RATE * 1514 / 1448) + 5.5
     )
     total = wall_time(run_times(results.runs))
     assert total and len(total.runs) == 3

@@ -149,18 +149,18 @@ def test_without_any_measured_clock_only_what_needs_two_of_them_is_unknown(tmp_p
     # Were the clocks taken for equal, the guest would have resumed 7 s before it stopped.
     model = Model(destination_clock_ahead=-7.0, prober_clock_ahead=900.0, lost_after_switch=3)
     run = made_results(tmp_path, lab_document(SEPARATE_KERNELS), model)
-    figures = run.figures
-    assert isinstance(figures, RunMetrics), run.excluded_because
+    metrics = run.metrics
+    assert isinstance(metrics, RunMetrics), run.excluded_because
     assert run.counted
     alike = write_study(
         tmp_path / "alike", [(replace(model, destination_clock_ahead=0, prober_clock_ahead=0), 1)]
     )
-    known = load_results(alike, workers=1).runs[0].figures
+    known = load_results(alike, workers=1).runs[0].metrics
     assert known is not None
     for name in ("migration_seconds", "first_pass_seconds", "precopy_seconds", "forward_bytes", "ping_lost"):
-        assert getattr(figures, name) == pytest.approx(getattr(known, name)), name
+        assert getattr(metrics, name) == pytest.approx(getattr(known, name)), name
     for name in ("forward_bytes_received", "backward_bytes"):
-        assert getattr(figures, name) == pytest.approx(getattr(known, name), rel=0.001), name
+        assert getattr(metrics, name) == pytest.approx(getattr(known, name), rel=0.001), name
     for name in (
         "clock_uncertainty_seconds",
         "downtime_seconds",
@@ -175,7 +175,7 @@ def test_without_any_measured_clock_only_what_needs_two_of_them_is_unknown(tmp_p
         "ping_lost_postcopy",
         "ping_lost_after",
     ):
-        assert getattr(figures, name) is None, name
+        assert getattr(metrics, name) is None, name
         assert name == "last_page_seconds" or getattr(known, name) is not None, name
-    assert figures.ping_lost_before == 0
+    assert metrics.ping_lost_before == 0
     assert model.stressed == 512 * MIB

@@ -53,10 +53,10 @@ def test_the_other_way_round_it_passes(call: Call, labs: Path) -> None:
     assert "differ" in out
 
 
-def test_a_threshold_and_a_figure_of_ones_own(call: Call, labs: Path) -> None:
+def test_a_threshold_and_a_metric_of_ones_own(call: Call, labs: Path) -> None:
     words = ("compare", str(labs / "before"), str(labs / "after"))
     assert call(*words, "--threshold", "3")[0] == 0
-    code, out, _err = call(*words, "--figure", "downtime_seconds", "--figure", "ping_outage_seconds")
+    code, out, _err = call(*words, "--metric", "downtime_seconds", "--metric", "ping_outage_seconds")
     assert code == 0
     assert "downtime s" in out and "ping outage s" in out and "migration s" not in out
 
@@ -66,7 +66,7 @@ def test_json_for_machines(call: Call, labs: Path) -> None:
     document = json.loads(out)
     assert (code, err) == (1, "")
     assert document["beyond"] == 2
-    (row,) = (row for row in document["rows"] if row["figure"] == "migration_seconds")
+    (row,) = (row for row in document["rows"] if row["metric"] == "migration_seconds")
     assert row["low"] > 1.1 and row["beyond"] is True
     assert (row["first_count"], row["second_count"]) == (7, 7)
 
@@ -75,7 +75,7 @@ def test_markdown_for_a_merge_request(call: Call, labs: Path) -> None:
     code, out, _err = call("compare", str(labs / "before"), str(labs / "after"), "--format", "md")
     assert code == 1
     lines = out.splitlines()
-    head = lines.index("| case | figure | A | B | B / A | n | p | verdict |")
+    head = lines.index("| case | metric | A | B | B / A | n | p | verdict |")
     assert lines[head + 1] == "|---|---|---:|---:|---:|---:|---:|---|"
     assert lines[head + 2].startswith(f"| {MODEL.case} | migration s | ")
 
@@ -98,7 +98,7 @@ def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> No
         (["compare", "QUICK", "MODES"], ["no case in common", "--match"]),
         (["compare", "QUICK", "MODES", "--match", "flavor"], ["alike by flavor", "match by stressor too"]),
         (["compare", "QUICK", "QUICK", "--match", "size"], ["match 'size'", "case, mode, flavor"]),
-        (["compare", "QUICK", "QUICK", "--figure", "speed"], ["figure 'speed'", "forward_bytes"]),
+        (["compare", "QUICK", "QUICK", "--metric", "speed"], ["metric 'speed'", "forward_bytes"]),
         (["compare", "QUICK", "QUICK", "--threshold", "0.5"], ["threshold 0.5", "1 or more"]),
         (["compare", "QUICK", "QUICK", "--threshold", "much"], ["--threshold", "number"]),
         (["compare", "QUICK", "QUICK", "--format", "pdf"], ["--format", "'pdf'", "json"]),
