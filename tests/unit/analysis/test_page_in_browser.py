@@ -12,7 +12,7 @@ import pytest
 from analysis.report import write_report
 from tests.browser import Browser, browser
 
-PHONE, DESK, WIDE = 360, 1280, 1600
+PHONE, DESK, BESIDE_CONTENTS, WIDE, WALL = 360, 1280, 1472, 1600, 1920
 # A4 less the page's margins of 12 mm, at CSS's 96 pixels per inch.
 PAPER = round((210 - 2 * 12) / 25.4 * 96)
 LEAST_CONTRAST = 4.5
@@ -25,6 +25,13 @@ STICKING_OUT = """
   .filter((item) => !item.closest('.scroll > *, .skip, svg *') && item.getClientRects().length)
   .filter((item) => item.getBoundingClientRect().right > innerWidth + 1)
   .map((item) => `${item.tagName}.${item.className} ${item.textContent.slice(0, 60)}`)
+"""
+
+# Tables that one has to scroll sideways.
+SCROLLING = """
+[...document.querySelectorAll('.scroll')]
+  .filter((box) => box.scrollWidth > box.clientWidth)
+  .map((box) => `${box.getAttribute('aria-label')}: ${box.scrollWidth} of ${box.clientWidth}`)
 """
 
 # Text whose contrast with what is behind it is too low (WCAG 2.1, relative luminance).
@@ -75,6 +82,13 @@ def causes(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(results, tmp_path_factory.mktemp("causes")).html
 
 
+@pytest.fixture(scope="module", params=["icclab-2014", "outage-causes", "probe-cost", "rates"])
+def example(project: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The page of each recorded study that the project ships."""
+    results = project / "examples" / request.param / "local"
+    return write_report(results, tmp_path_factory.mktemp(request.param)).html
+
+
 @pytest.fixture(scope="module")
 def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with browser(tmp_path_factory.mktemp("browser")) as opened:
@@ -82,7 +96,7 @@ def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, DESK, WIDE])
+@pytest.mark.parametrize("width", [PHONE, DESK, WIDE, WALL])
 def test_nothing_fails_nothing_is_fetched_nothing_sticks_out(
     tab: Browser, page: Path, width: int, scheme: str
 ) -> None:
@@ -94,6 +108,28 @@ def test_nothing_fails_nothing_is_fetched_nothing_sticks_out(
     assert tab.told("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded") == []
     asked = [request["request"]["url"] for request in tab.told("Network.requestWillBeSent")]
     assert [url for url in asked if not url.startswith("data:")] == [page.as_uri()]
+
+
+def test_no_table_of_a_recorded_study_scrolls_sideways(tab: Browser, example: Path) -> None:
+    for width in (DESK, BESIDE_CONTENTS, WIDE, WALL):
+        tab.open(example, width)
+        tab.run(OPEN_ALL)
+        assert tab.run("document.querySelectorAll('.scroll table').length") > 10
+        assert tab.run(SCROLLING) == [], width
+
+
+@pytest.mark.parametrize("width", [DESK, BESIDE_CONTENTS, WIDE, WALL])
+def test_tables_and_pictures_take_the_room_and_lines_of_text_stay_short(
+    tab: Browser, page: Path, width: int
+) -> None:
+    tab.open(page, width)
+    tab.run(OPEN_ALL)
+    widths = """(chosen) => [...document.querySelectorAll(chosen)]
+      .map((item) => item.getBoundingClientRect().width)"""
+    assert max(tab.run(f"({widths})('table')")) > 0.8 * width
+    assert max(tab.run(f"({widths})('figure.wide svg')")) > 0.8 * width
+    font_size = tab.run("parseFloat(getComputedStyle(document.querySelector('main p')).fontSize)")
+    assert max(tab.run(f"({widths})('main > section > p:not(.bar-label)')")) <= 60 * font_size
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
