@@ -71,7 +71,7 @@ def ssh(lab: Lab, node: str, command: str, user: str = "lab") -> subprocess.Comp
 
 
 def clock_offset(lab: Lab, node: str) -> tuple[float, float]:
-    """(offset from this machine's clock, uncertainty) of a node, seconds: by the quickest of ten questions."""
+    """(offset from this machine's clock, uncertainty) of a node, seconds: the quickest of ten questions."""
     program = "import sys, time\nfor _ in sys.stdin: print(time.time(), flush=True)"
     asked = []
     with subprocess.Popen(
