@@ -43,6 +43,8 @@ _STYLE: Any = {
     "axes.titlesize": 10.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
+    # Where it is anyhow: None measures every tick's label for it.
+    "axes.titley": 1.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.edgecolor": COLOURS["muted"],
@@ -71,6 +73,8 @@ PLOT_INCHES = (5.2, 3.9)
 # Fixed margins: laying a plot out by trial draws it twice.
 _MARGINS = {"left": 0.12, "right": 0.98, "top": 0.92, "wspace": 0.3}
 _PNG_DPI = 160
+# zlib's, of 9: half the time of its own default for files a quarter larger.
+_PNG_COMPRESSION = 3
 # A plot has some ten thousand.
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 _BOTTOM_INCHES = 0.55
@@ -123,7 +127,7 @@ def save(draw: Callable[[], Figure], svg: Path, png: Path) -> str:
         buffer = io.StringIO()
         plot.savefig(buffer, format="svg", facecolor="white", metadata={"Date": None, "Creator": None})
         svg.write_text(buffer.getvalue(), encoding="utf-8")
-        plot.savefig(png, dpi=_PNG_DPI, facecolor="white")
+        plot.savefig(png, dpi=_PNG_DPI, facecolor="white", pil_kwargs={"compress_level": _PNG_COMPRESSION})
     return buffer.getvalue()
 
 
