@@ -35,7 +35,7 @@ test-integration: test-tools ## One lab in containers, real migrations in it, th
 	pytest -v --durations 0 tests/integration/test_one_migration.py
 
 test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migration with both, every bad input of a build
-	EVERY_REFUSAL=1 pytest -v --durations 0 tests/roles/test_source_build.py tests/source_builds
+	EVERY_REFUSAL=1 pytest -v --durations 0 tests/roles/test_software.py tests/source_builds
 
 test-machines: test-tools ## Three machines of their own (QEMU guests): other clocks, restarts, names, copies, sudo, NFS (half an hour)
 	pytest -v --durations 0 tests/machines

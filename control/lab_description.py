@@ -27,7 +27,7 @@ NODE_KEYS = (
     "python_version",
     "packages",
 )
-# What the role source_build leaves on a node about a program, and what of it lab.json keeps.
+# What the role software leaves on a node about a program, and what of it lab.json keeps.
 BUILD_FACT = "postcopy_lab_build_"
 BUILD_KEYS = ("id", "version", "source", "origin", "configure_flags", "distribution")
 
@@ -86,7 +86,7 @@ def node_document(facts: Facts, groups: Sequence[str]) -> dict[str, Any]:
 
 
 def builds(facts: Facts) -> dict[str, Facts]:
-    """{program: manifest} of what the role source_build put on the node."""
+    """{program: manifest} of what the role software put on the node."""
     found = facts.get("local_facts") or {}
     return {
         found[name]["name"]: found[name]

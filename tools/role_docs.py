@@ -26,7 +26,7 @@ OPTIONS = """\
 {% macro table(options) %}
 | name | type | default | meaning |
 |---|---|---|---|
-{% for name, option in options.items() %}
+{% for name, option in (options | with_parts).items() %}
 | `{{ name }}` | {{ option | kind }} | {{ option | default_of }} | {{ option.description | prose | cell }} |
 {% endfor %}
 {% endmacro %}
@@ -132,12 +132,25 @@ def default_of(option: Mapping[str, Any]) -> str:
     return cell(f"`{text.removesuffix('...').strip()}`")
 
 
+def with_parts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with those inside of them, called NAME.PART, or NAME[].PART in a list."""
+    found: dict[str, Any] = {}
+    for name, option in options.items():
+        found[name] = option
+        inside = with_parts(option.get("options") or {})
+        mark = "[]" if option.get("type") == "list" else ""
+        found.update({f"{name}{mark}.{part}": value for part, value in inside.items()})
+    return found
+
+
 def environment() -> jinja2.Environment:
     """Return Jinja2 with this file's filters."""
     result = jinja2.Environment(
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
     )
-    result.filters.update(paragraphs=paragraphs, prose=prose, cell=cell, kind=kind, default_of=default_of)
+    result.filters.update(
+        paragraphs=paragraphs, prose=prose, cell=cell, kind=kind, default_of=default_of, with_parts=with_parts
+    )
     return result
 
 
@@ -204,10 +217,16 @@ def pages() -> dict[Path, str]:
     }
 
 
+def yaml_of(path: Path) -> dict[str, Any]:
+    """Return a role's variables, nothing where it has no such file."""
+    return (yaml.safe_load(path.read_text()) or {}) if path.exists() else {}
+
+
 def disagreements() -> list[str]:
     """Return one line for each default that a role has and its argument specs do not say, or say otherwise.
 
-    Defaults that are templates are made from other variables; the specs describe them in words.
+    Defaults that are templates are made from other variables; the specs describe them in words. Defaults of
+    the parts of the option NAME are __NAME_defaults in vars/main.yml.
     """
     lines = []
     for path in sorted(PROJECT.glob("roles/*/meta/argument_specs.yml")):
@@ -215,16 +234,20 @@ def disagreements() -> list[str]:
         options: dict[str, Any] = {}
         for spec in yaml.safe_load(path.read_text())["argument_specs"].values():
             options.update(spec.get("options") or {})
-        defaults_file = role / "defaults/main.yml"
-        defaults = (yaml.safe_load(defaults_file.read_text()) or {}) if defaults_file.exists() else {}
+        defaults = {name: ("defaults", value) for name, value in yaml_of(role / "defaults/main.yml").items()}
+        internal = yaml_of(role / "vars/main.yml")
+        for name in list(options):
+            inside = internal.get(f"__{name}_defaults", {})
+            defaults.update({f"{name}.{part}": ("vars", value) for part, value in inside.items()})
         shown = path.relative_to(PROJECT)
-        for name, value in defaults.items():
+        options = with_parts(options)
+        for name, (folder, value) in defaults.items():
             if name not in options:
-                lines.append(f"{shown}: {name} is missing (it is in defaults/main.yml)")
+                lines.append(f"{shown}: {name} is missing (it is in {folder}/main.yml)")
             elif "{{" not in str(value) and options[name].get("default") != value:
                 lines.append(
                     f"{shown}: default of {name} is {options[name].get('default')!r}, "
-                    f"in defaults/main.yml {value!r}"
+                    f"in {folder}/main.yml {value!r}"
                 )
     return lines
 

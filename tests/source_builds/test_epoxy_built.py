@@ -54,7 +54,7 @@ def test_libvirt(builds_dir: Path) -> None:
 def lab(tmp_path_factory: pytest.TempPathFactory, builds_dir: Path) -> Iterator[Lab]:
     settings = {
         "lab_release": RELEASE,
-        "source_build_cache_dir": str(builds_dir),
+        "software_cache_dir": str(builds_dir),
         "lab_network_link_rate": "200mbit",
     }
     with provisioned_lab(tmp_path_factory.mktemp("lab"), "built", settings) as lab:
@@ -79,11 +79,11 @@ def test_a_lab_migrates_with_both_and_says_what_it_ran(lab: Lab, builds_dir: Pat
         assert packaged == []
         for program, prefix in BUILDS.items():
             build = node["builds"][program]
-            assert build["origin"] == WORDS[f"{prefix}_archive_sha256"]
+            assert build["origin"] == WORDS[f"{prefix}_build"]["archive_sha256"]
             assert (builds_dir / f"{program}-{build['id']}.tar.gz").exists()
     here = {deviation["what"]: deviation["here"] for deviation in described["deviations"]}
     assert "built from qemu_" in here["QEMU"] and "built from libvirt_" in here["libvirt"]
-    corrections = [*WORDS["qemu_corrections"], *WORDS["libvirt_corrections"]]
+    corrections = [*WORDS["qemu_build"]["corrections"], *WORDS["libvirt_build"]["corrections"]]
     reasons = [one["effect"] for one in described["deviations"] if one["what"].startswith("source of ")]
     assert sorted(reasons) == sorted(one["reason"] for one in corrections)
 

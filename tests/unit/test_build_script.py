@@ -33,16 +33,18 @@ make: *** [rules.mak:57: util/memfd.o] Error 1
 
 def build(tmp_path: Path, output: str) -> subprocess.CompletedProcess[str]:
     """Run the script on a tree whose compilation prints `output` and fails."""
-    template = PROJECT / "roles/source_build/templates/build.sh.j2"
+    template = PROJECT / "roles/software/templates/build.sh.j2"
     environment = jinja2.Environment(trim_blocks=True)
     environment.filters["quote"] = lambda value: shlex.quote(str(value))
     script = environment.from_string(template.read_text(encoding="utf-8")).render(
-        source_build_name="program",
-        source_build_environment={},
-        source_build_system="autotools",
-        source_build_prepare_command=[],
-        source_build_configure_flags=[],
-        source_build_version_command="",
+        software_name="program",
+        software_version_command="",
+        __software_build={
+            "environment": {},
+            "system": "autotools",
+            "prepare_command": [],
+            "configure_flags": [],
+        },
     )
     source = tmp_path / "source"
     source.mkdir()

@@ -50,19 +50,37 @@ def options() -> dict[str, dict[str, Any]]:
 OPTIONS = options()
 
 
+# How QEMU, libvirt and its binding are built is what the role software knows.
+for built in ("qemu_build", "libvirt_build", "libvirt_python_build"):
+    OPTIONS[built] = {**OPTIONS[built], "options": OPTIONS["software_build"]["options"]}
+
+
 def faults(release: dict[str, Any]) -> list[str]:
     """One line for each thing that no role could do anything with."""
     lines = [f"{name} is missing" for name in sorted(REQUIRED - set(release))]
     for name, value in release.items():
-        option = OPTIONS.get(name)
-        if option is None and name not in SHARED:
-            lines.append(f"{name}: no role has it")
-        elif option is not None and "{{" not in str(value):
-            if not isinstance(value, TYPES[option.get("type", "str")]):
-                lines.append(f"{name}: {value!r} is not of the type {option['type']}")
-            if "choices" in option and value not in option["choices"]:
-                lines.append(f"{name}: {value!r} is none of {option['choices']}")
+        if name not in SHARED:
+            lines += value_faults(name, value, OPTIONS.get(name))
     return lines
+
+
+def value_faults(name: str, value: Any, option: dict[str, Any] | None) -> list[str]:
+    if option is None:
+        return [f"{name}: no role has it"]
+    if "{{" in str(value):
+        return []
+    if not isinstance(value, TYPES[option.get("type", "str")]):
+        return [f"{name}: {value!r} is not of the type {option['type']}"]
+    if "choices" in option and value not in option["choices"]:
+        return [f"{name}: {value!r} is none of {option['choices']}"]
+    if "options" not in option:
+        return []
+    return [
+        line
+        for part in (value if isinstance(value, list) else [value])
+        for key, inside in part.items()
+        for line in value_faults(f"{name}.{key}", inside, option["options"].get(key))
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(RELEASES))
@@ -73,11 +91,15 @@ def test_a_release_says_what_roles_ask_and_nothing_else(name: str) -> None:
 def test_faults_are_found() -> None:
     release = {**RELEASES["bullseye"], "qemu_sauce": "x", "libvirt_source": "tar", "qemu_packages": "qemu"}
     del release["qemu_binary"]
+    release["qemu_build"] = {"system": "cmake", "corrections": [{"file": "configure"}], "disk_mib": "4 GiB"}
     assert faults(release) == [
         "qemu_binary is missing",
         "qemu_packages: 'qemu' is not of the type list",
         f"libvirt_source: 'tar' is none of {OPTIONS['libvirt_source']['choices']}",
         "qemu_sauce: no role has it",
+        f"qemu_build.system: 'cmake' is none of {OPTIONS['software_build']['options']['system']['choices']}",
+        "qemu_build.corrections.file: no role has it",
+        "qemu_build.disk_mib: '4 GiB' is not of the type int",
     ]
 
 
@@ -102,6 +124,7 @@ def test_no_role_knows_a_release(folder: str) -> None:
 def test_the_article_is_pinned_to_the_commits_that_its_deviations_name() -> None:
     words = Path(PROJECT / "playbooks/vars/deviations.yml").read_text(encoding="utf-8")
     for program in ("qemu", "libvirt"):
-        commit, version = (RELEASES["icehouse"][f"{program}_{key}"] for key in ("commit", "expected_version"))
+        commit = RELEASES["icehouse"][f"{program}_build"]["commit"]
+        version = RELEASES["icehouse"][f"{program}_expected_version"]
         assert re.fullmatch("[0-9a-f]{40}", commit)
         assert f"{commit[:12]}, version {version} " in words

@@ -20,7 +20,7 @@ DAEMON = ROLES / "libvirt/templates/postcopy-lab-libvirtd.conf.j2"
 # init(5) of upstart 1.12, as far as these jobs go.
 STANZA = re.compile(r'description "[^"]+"|start on .+|stop on .+|task|respawn|exec /\S+( --?\w+)*( \w+)?')
 # What provisions a lab of the backend libvirt (playbooks/provision.yml).
-PROVISIONED = ("node_baseline", "lab_network", "guest_image", "source_build", "qemu", "libvirt", "prober")
+PROVISIONED = ("node_baseline", "lab_network", "guest_image", "software", "qemu", "libvirt", "prober")
 
 
 def stanzas(path: Path) -> list[str]:

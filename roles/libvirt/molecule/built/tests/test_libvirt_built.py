@@ -32,16 +32,22 @@ RELEASE: dict[str, Any] = yaml.safe_load(
     (PROJECT / "releases" / f"{os.environ['LAB_RELEASE']}.yml").read_text(encoding="utf-8")
 )
 VERSION = RELEASE["libvirt_expected_version"]
-FLAGS = RELEASE["libvirt_configure_flags"]
+BUILD = RELEASE["libvirt_build"]
+FLAGS = BUILD["configure_flags"]
 PROGRAMS = ("qemu", "libvirt", "libvirt_python")
+
+
+def build(**options: object) -> dict[str, object]:
+    """The release's build of libvirt with other options, as a variable."""
+    return {"libvirt_build": {**BUILD, **options}}
 
 
 def test_each_part_says_where_it_is_from(host: Host) -> None:
     for program in PROGRAMS:
-        fact = manifest(host, program)
-        assert fact["source"] == RELEASE[f"{program}_archive"].rsplit("/", 1)[1]
-        assert fact["origin"] == RELEASE[f"{program}_archive_sha256"]
-        assert len(fact["deviations"]) == len(RELEASE.get(f"{program}_corrections", []))
+        fact, given = manifest(host, program), RELEASE[f"{program}_build"]
+        assert fact["source"] == given["archive"].rsplit("/", 1)[1]
+        assert fact["origin"] == given["archive_sha256"]
+        assert len(fact["deviations"]) == len(given.get("corrections", []))
 
 
 def test_the_second_node_built_nothing() -> None:
@@ -65,28 +71,28 @@ def test_a_restart_of_the_node_would_start_it(host: Host) -> None:
 
 REFUSALS: dict[str, tuple[dict[str, object], str]] = {
     "checksum": (
-        {"libvirt_archive_sha256": WRONG_SUM},
-        rf"libvirt_archive .* cannot be had: .*{WRONG_SUM}",
+        build(archive_sha256=WRONG_SUM),
+        rf"libvirt_build.archive .* cannot be had: .*{WRONG_SUM}",
     ),
     "server": (
-        {"libvirt_archive": f"{NO_SERVER}libvirt.tar.xz", "libvirt_archive_sha256": WRONG_SUM},
-        rf"libvirt_archive {NO_SERVER}libvirt.tar.xz cannot be had: .*refused",
+        build(archive=f"{NO_SERVER}libvirt.tar.xz", archive_sha256=WRONG_SUM),
+        rf"libvirt_build.archive {NO_SERVER}libvirt.tar.xz cannot be had: .*refused",
     ),
     "version": (
         {"libvirt_expected_version": "9.9.9"},
         r"The source of libvirt nowhere says that it is 9.9.9 \(libvirt_expected_version, releases/",
     ),
     "flag": (
-        {"libvirt_configure_flags": [*FLAGS, "-Dwhatever=enabled"]},
+        build(configure_flags=[*FLAGS, "-Dwhatever=enabled"]),
         rf"libvirt {VERSION} on virt1: configure failed: .*whatever",
     ),
     "binding": (
-        {"libvirt_python_archive_sha256": WRONG_SUM},
-        rf"libvirt_python_archive .* cannot be had: .*{WRONG_SUM}",
+        {"libvirt_python_build": {**RELEASE["libvirt_python_build"], "archive_sha256": WRONG_SUM}},
+        rf"libvirt_python_build.archive .* cannot be had: .*{WRONG_SUM}",
     ),
     "repository": (
-        {"libvirt_source": "git", "libvirt_commit": "a" * 40, "libvirt_repository": "/nowhere"},
-        "libvirt_repository /nowhere did not give libvirt_commit a{40}: .*",
+        {"libvirt_source": "git", **build(commit="a" * 40, repository="/nowhere")},
+        "libvirt_build.repository /nowhere did not give libvirt_build.commit a{40}: .*",
     ),
 }
 
@@ -118,10 +124,12 @@ def test_the_same_tree_from_git_is_built_beside_and_the_way_back_builds_nothing(
     commit = commit_of(archive, tmp_path / "libvirt.git")
     from_git: dict[str, object] = {
         "libvirt_source": "git",
-        "libvirt_repository": os.fspath(tmp_path / "libvirt.git"),
-        "libvirt_commit": commit,
-        # In a git tree libvirt's own build asks git for submodules.
-        "libvirt_build_packages": [*RELEASE["libvirt_build_packages"], "git"],
+        **build(
+            repository=os.fspath(tmp_path / "libvirt.git"),
+            commit=commit,
+            # In a git tree libvirt's own build asks git for submodules.
+            packages=[*BUILD["packages"], "git"],
+        ),
     }
     message = refused(start({**from_git, "libvirt_expected_version": "9.9.9"}))
     assert message.startswith("The source of libvirt nowhere says that it is 9.9.9"), message

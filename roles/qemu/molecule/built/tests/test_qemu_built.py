@@ -20,15 +20,21 @@ RELEASE: dict[str, Any] = yaml.safe_load(
     (PROJECT / "releases" / f"{os.environ['LAB_RELEASE']}.yml").read_text(encoding="utf-8")
 )
 VERSION = RELEASE["qemu_expected_version"]
-FLAGS = RELEASE["qemu_configure_flags"]
+BUILD = RELEASE["qemu_build"]
+FLAGS = BUILD["configure_flags"]
+
+
+def build(**options: object) -> dict[str, object]:
+    """The release's build of QEMU with other options, as a variable."""
+    return {"qemu_build": {**BUILD, **options}}
 
 
 def test_it_says_where_it_is_from(host: Host) -> None:
     fact = manifest(host, "qemu")
-    assert fact["source"] == RELEASE["qemu_archive"].rsplit("/", 1)[1]
-    assert fact["origin"] == RELEASE["qemu_archive_sha256"]
+    assert fact["source"] == BUILD["archive"].rsplit("/", 1)[1]
+    assert fact["origin"] == BUILD["archive_sha256"]
     assert fact["configure_flags"] == FLAGS
-    assert len(fact["deviations"]) == len(RELEASE["qemu_corrections"])
+    assert len(fact["deviations"]) == len(BUILD["corrections"])
     assert host.check_output(f"readlink {ROOT}/qemu/current") == fact["id"]
 
 
@@ -43,30 +49,30 @@ def test_it_has_what_was_asked_for_and_no_more(host: Host) -> None:
 
 
 REFUSALS: dict[str, tuple[dict[str, object], str]] = {
-    "checksum": ({"qemu_archive_sha256": WRONG_SUM}, rf"qemu_archive .* cannot be had: .*{WRONG_SUM}"),
+    "checksum": (build(archive_sha256=WRONG_SUM), rf"qemu_build.archive .* cannot be had: .*{WRONG_SUM}"),
     "server": (
-        {"qemu_archive": f"{NO_SERVER}qemu.tar.xz", "qemu_archive_sha256": WRONG_SUM},
-        rf"qemu_archive {NO_SERVER}qemu.tar.xz cannot be had: .*refused",
+        build(archive=f"{NO_SERVER}qemu.tar.xz", archive_sha256=WRONG_SUM),
+        rf"qemu_build.archive {NO_SERVER}qemu.tar.xz cannot be had: .*refused",
     ),
     "version": (
         {"qemu_expected_version": "9.9"},
         r"The source of qemu nowhere says that it is 9.9 \(qemu_expected_version, releases/[\w-]+.yml\)",
     ),
     "flag": (
-        {"qemu_configure_flags": [*FLAGS, "--enable-whatever"]},
+        build(configure_flags=[*FLAGS, "--enable-whatever"]),
         rf"qemu {VERSION} on qemu1: configure failed: .*--enable-whatever",
     ),
     "correction": (
-        {"qemu_corrections": [{"path": "VERSION", "pattern": "no such", "replacement": "", "reason": "-"}]},
-        "qemu_corrections: 'no such' matches nothing in VERSION",
+        build(corrections=[{"path": "VERSION", "pattern": "no such", "replacement": "", "reason": "-"}]),
+        "qemu_build.corrections: 'no such' matches nothing in VERSION",
     ),
     "repository": (
-        {"qemu_source": "git", "qemu_commit": "a" * 40, "qemu_repository": "/nowhere"},
-        "qemu_repository /nowhere did not give qemu_commit a{40}: .*",
+        {"qemu_source": "git", **build(commit="a" * 40, repository="/nowhere")},
+        "qemu_build.repository /nowhere did not give qemu_build.commit a{40}: .*",
     ),
     "commit": (
-        {"qemu_source": "git", "qemu_commit": "v10.0.13", "qemu_repository": "/nowhere"},
-        r"qemu_commit \(.*\) is 'v10.0.13'; a build from git needs a commit of 40 hexadecimal digits",
+        {"qemu_source": "git", **build(commit="v10.0.13", repository="/nowhere")},
+        r"qemu_build.commit \(.*\) is 'v10.0.13'; a build from git needs a commit of 40 hexadecimal digits",
     ),
 }
 
@@ -104,7 +110,7 @@ def compiled(host: Host) -> dict[str, int]:
 
 def test_a_changed_flag_is_built_beside_from_the_cache(host: Host) -> None:
     old, before = host.check_output(f"readlink {ROOT}/qemu/current"), compiled(host)
-    finish(start({"qemu_configure_flags": [*FLAGS, "--enable-vnc"]}))
+    finish(start(build(configure_flags=[*FLAGS, "--enable-vnc"])))
     new, after = host.check_output(f"readlink {ROOT}/qemu/current"), compiled(host)
     assert new != old and host.file(f"{ROOT}/qemu/{old}").is_directory
     fact = manifest(host, "qemu")
