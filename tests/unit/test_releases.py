@@ -39,9 +39,9 @@ TYPES: dict[str, type | tuple[type, ...]] = {
 SHARED = {"lab_log_patterns", "lab_python"}
 
 
-def options() -> dict[str, dict[str, Any]]:
+def options(role: str = "*") -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for path in PROJECT.glob("roles/*/meta/argument_specs.yml"):
+    for path in PROJECT.glob(f"roles/{role}/meta/argument_specs.yml"):
         for spec in yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"].values():
             found.update(spec.get("options") or {})
     return found
@@ -101,6 +101,45 @@ def test_faults_are_found() -> None:
         "qemu_build.corrections.file: no role has it",
         "qemu_build.disk_mib: '4 GiB' is not of the type int",
     ]
+
+
+SYSTEMS = {
+    ("Debian", "11"): "bullseye",
+    ("Debian", "12"): "bookworm",
+    ("Debian", "13"): "trixie",
+    ("Ubuntu", "14"): "trusty",
+}
+
+
+def systems(releases: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {
+        (release["prechecks_distribution"], SYSTEMS[release["prechecks_distribution"], version])
+        for release in releases
+        for version in release["prechecks_distribution_versions"]
+    }
+
+
+# Roles of the cloud are for releases that have nova, or that set variables of the role.
+CLOUD_PLAYS = yaml.safe_load((PROJECT / "playbooks/cloud.yml").read_text(encoding="utf-8"))
+CLOUD_ROLES = {role for play in CLOUD_PLAYS for task in play["tasks"] for role in task.get("loop", [])}
+CLOUD_ROLES.add("openstack_service")
+# The control machine, which local_nodes acts on, is of no release.
+NODE_ROLES = {path.name for path in PROJECT.glob("roles/*")} - {"local_nodes"}
+
+
+@pytest.mark.parametrize("role", sorted(NODE_ROLES))
+def test_a_role_names_the_systems_of_the_releases_that_it_is_for(role: str) -> None:
+    meta = yaml.safe_load((PROJECT / "roles" / role / "meta/main.yml").read_text(encoding="utf-8"))
+    platforms = meta["galaxy_info"]["platforms"]
+    named = {(platform["name"], version) for platform in platforms for version in platform["versions"]}
+    wanted = [
+        release
+        for release in RELEASES.values()
+        if role not in CLOUD_ROLES
+        or "nova" in release.get("prechecks_backends", [])
+        or not release.keys().isdisjoint(options(role))
+    ]
+    assert named == systems(wanted)
 
 
 @pytest.mark.parametrize("name", sorted(RELEASES))
