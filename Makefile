@@ -25,8 +25,8 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 	@postcopy-lab report $(STUDY) --inventory $(INVENTORY)
 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
-	@# The tests of one file share a lab or a .venv, so a file stays in one process.
-	pytest -n 2 --dist loadfile -v --durations 15 tests --ignore tests/source_builds --ignore tests/machines
+	@# The tests of one file stay in one process, those of tests/roles do not; what has most tests comes first.
+	pytest -n 2 --dist loadgroup -v --durations 15 tests --ignore tests/source_builds --ignore tests/machines
 
 test-unit: test-tools lint ## Lint and unit tests alone: no container, no lab (4 minutes on 2 idle cores)
 	pytest -n 2 --dist loadfile --durations 15 tests/unit
@@ -35,7 +35,7 @@ test-integration: test-tools ## One lab in containers, real migrations in it, th
 	pytest -v --durations 0 tests/integration/test_one_migration.py
 
 test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migration with both, every bad input of a build
-	EVERY_REFUSAL=1 pytest -v --durations 0 tests/roles/test_software.py tests/source_builds
+	EVERY_REFUSAL=1 pytest -v --durations 0 "tests/roles/test_roles.py::test_scenario[software]" tests/source_builds
 
 test-machines: test-tools ## Three machines of their own (QEMU guests): other clocks, restarts, names, copies, sudo, NFS (half an hour)
 	pytest -v --durations 0 tests/machines

@@ -13,6 +13,13 @@ import pytest
 PROJECT = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests, which share a lab or a .venv, in one process under `--dist loadgroup`."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(PROJECT))))
+
+
 @pytest.fixture(scope="session")
 def project() -> Path:
     return PROJECT

@@ -8,11 +8,6 @@ from tests.conftest import PROJECT, run_tool
 from tests.lab import free_address_prefix
 
 
-def run_cloud_scenario(role: str) -> None:
-    """As run_scenario(), on nodes of the release that has OpenStack."""
-    run_scenario(role, {"LAB_RELEASE": "zed-backports", "LAB_BACKEND": "nova"})
-
-
 def run_scenario(role: str, settings: Mapping[str, str] | None = None, scenario: str = "default") -> None:
     done = run_tool(
         "molecule",
