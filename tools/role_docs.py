@@ -1,4 +1,4 @@
-"""Write what is generated of docs/: pages of roles, of modules, and of the deviations from the article.
+"""Write what is generated: roles' READMEs, and docs/ pages of roles, of modules and of deviations.
 
 The one source is a role's meta/argument_specs.yml, a module's DOCUMENTATION, playbooks/vars/deviations.yml.
 `--check` writes nothing and fails, with one line for each file, when a page is missing, old or of something
@@ -55,6 +55,27 @@ ROLE_PAGE = (
 {% endfor %}
 """
 )
+
+ROLE_README = """\
+{{ note }}
+# Role {{ name }}
+
+{% for entry, spec in specs.items() %}
+{% if specs | length > 1 %}- `{{ entry }}`: {% endif %}
+{{ spec.short_description | prose }}. {{ spec.description | paragraphs | first | default('') | prose }}
+{% endfor %}
+
+{% if example %}
+```yaml
+{{ example }}
+```
+
+{% endif %}
+- Options: [docs/roles/{{ name }}.md](../../docs/roles/{{ name }}.md)
+{% for scenario in scenarios %}
+- Scenario: [{{ scenario }}](molecule/{{ scenario }}), `molecule test --scenario-name {{ scenario }}`
+{% endfor %}
+"""
 
 MODULE_PAGE = (
     OPTIONS
@@ -159,15 +180,23 @@ def tidy(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
-def role_page(role: Path) -> str:
-    """Return the page of a role."""
+def role_text(template: str, role: Path, **words: Any) -> str:
+    """Return a text about a role, made of its argument specs."""
     source = role / "meta/argument_specs.yml"
     specs = yaml.safe_load(source.read_text())["argument_specs"]
     for spec in specs.values():
         spec.setdefault("description", [])
         spec.setdefault("options", {})
     note = SOURCE_NOTE.format(source=source.relative_to(PROJECT))
-    return tidy(environment().from_string(ROLE_PAGE).render(note=note, name=role.name, specs=specs))
+    return tidy(environment().from_string(template).render(note=note, name=role.name, specs=specs, **words))
+
+
+def role_readme(role: Path) -> str:
+    """Return the README of a role: what it does, how its scenario calls it, its scenarios."""
+    play = role / "molecule/default/converge.yml"
+    plays = re.split(r"^(?=- )", play.read_text(), flags=re.M) if play.exists() else [""]
+    scenarios = sorted(path.parent.name for path in role.glob("molecule/*/molecule.yml"))
+    return role_text(ROLE_README, role, example=plays[-1].strip(), scenarios=scenarios)
 
 
 def constants(source: Path) -> dict[str, str]:
@@ -212,7 +241,8 @@ def pages() -> dict[Path, str]:
     modules = sorted(path for path in (PROJECT / MODULES).glob("*.py") if path.name != "__init__.py")
     return {
         PROJECT / "docs/deviations.md": deviations_page(),
-        **{PROJECT / f"docs/roles/{role.name}.md": role_page(role) for role in roles},
+        **{PROJECT / f"docs/roles/{role.name}.md": role_text(ROLE_PAGE, role) for role in roles},
+        **{role / "README.md": role_readme(role) for role in roles},
         **{PROJECT / f"docs/modules/{module.stem}.md": module_page(module) for module in modules},
     }
 
