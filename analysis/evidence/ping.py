@@ -60,7 +60,6 @@ class PingLog:
     lost: NDArray[np.int64]
     lost_sent_at: NDArray[np.float64]
     period_seconds: float
-    duplicates: int
     network_errors: int
     undecided_sent_at: NDArray[np.float64]
     doubts: tuple[str, ...] = ()
@@ -203,7 +202,6 @@ def _assemble(
         lost=unanswered[decided],
         lost_sent_at=unanswered_sent_at[decided],
         period_seconds=period,
-        duplicates=int(np.count_nonzero(replied)) - len(answered),
         network_errors=int(np.count_nonzero(errors)),
         undecided_sent_at=unanswered_sent_at[~decided],
         doubts=tuple(_doubts(found, transmitted, received, len(answered), len(unanswered))),

@@ -57,8 +57,8 @@ class StreamAttribution:
     """One ping (coarse or fine) of one run: what was lost, by cause, and what came late.
 
     `after_resume`: the lost ones that were sent once the guest ran on the destination. `late`: answered after
-    more than a period; `late_in_guest`: those that took it between tap and tap; `late_after_end`: how many
-    were lost to ping only because it had been stopped when the answer came (`answered_after_end`).
+    more than a period; `late_in_guest`: those that took it between tap and tap; `answered_after_end`: lost to
+    ping only because it had been stopped when the answer came.
     """
 
     period_seconds: float
@@ -68,7 +68,6 @@ class StreamAttribution:
     after_resume: Mapping[Cause, int]
     late: int
     late_in_guest: int
-    late_after_end: int
 
     @property
     def phases(self) -> Mapping[int, str]:
@@ -189,5 +188,4 @@ def _stream(classifier: Classifier, ping: PingLog, timeline: Timeline) -> Stream
         ),
         late=len(slow),
         late_in_guest=int(np.count_nonzero(classifier.answer_seconds(slow) > ping.period_seconds)),
-        late_after_end=len(after_end),
     )

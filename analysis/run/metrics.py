@@ -357,13 +357,6 @@ class RunMetrics:
         """Every metric's value by its name."""
         return dict(zip(METRICS, self.values, strict=True))
 
-    def with_values(self, **changed: Value) -> RunMetrics:
-        """The same with other values; KeyError for a name that is no metric's."""
-        values = list(self.values)
-        for name, value in changed.items():
-            values[METRICS[name].position] = value
-        return RunMetrics(tuple(values))
-
     converged = Metric(
         lambda given: given.timeline.converged,
         YES_NO,

@@ -16,6 +16,7 @@ from analysis.evidence.records import lab_of, read_run
 from analysis.reference.claims import Measurements
 from analysis.reference.published import load_published
 from analysis.run.measure import Measured, measure_run
+from analysis.run.metrics import RunMetrics
 from analysis.study.cases import CaseSummary, measured_series
 from analysis.study.results import RunResult, load_results
 from contract.evidence import RUN_FILE
@@ -63,7 +64,12 @@ def made_case(
         network=network,
     )
     name = f"{mode}-{flavor}-{stressed_mib}mib-{rate / 1e9:g}gbit"
-    bound = {"bound_bytes": 2.0 * spec.ram_bytes, "bound_seconds": 16.0 * spec.ram_bytes / rate}
+    usual = {
+        **run.metrics.by_name(),
+        "link_rate_bits_per_second": rate,
+        "bound_bytes": 2.0 * spec.ram_bytes,
+        "bound_seconds": 16.0 * spec.ram_bytes / rate,
+    }
     runs = tuple(
         RunResult(
             path=f"runs/{name}/{number:02d}",
@@ -75,7 +81,7 @@ def made_case(
                 outcome=outcome,
                 started_at=EPOCH + 3600 * number,
             ),
-            metrics=run.metrics.with_values(link_rate_bits_per_second=rate, **{**bound, **changed}),
+            metrics=RunMetrics(tuple({**usual, **changed}.values())),
             excluded_because=None,
         )
         for number, changed in enumerate(metrics, start=1)
