@@ -9,6 +9,8 @@ from pathlib import Path
 import jinja2
 import yaml
 
+from analysis.run.formatter import significant
+
 _FOLDER = Path(__file__).parent / "templates" / "words"
 
 
@@ -31,10 +33,12 @@ def terms() -> Sequence[tuple[str, str]]:
 
 @cache
 def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_FOLDER),
         autoescape=False,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["significant"] = significant
+    return environment

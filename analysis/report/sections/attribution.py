@@ -21,12 +21,11 @@ from analysis.report.blocks import (
 )
 from analysis.report.cells import RUNS_COLUMN, case_cell, estimate_cell, measured_runs, missing
 from analysis.report.context import Context
-from analysis.report.formats import estimate_text, interval_text
+from analysis.report.formats import interval_text
 from analysis.report.sections.cases import typical_run
 from analysis.report.words import words
 from analysis.run.attribution import LostPing, StreamAttribution
 from analysis.run.causes import Cause
-from analysis.run.formatter import significant
 from analysis.study.cases import CaseSummary
 from analysis.study.outage_causes import (
     CANNOT_TELL,
@@ -72,28 +71,9 @@ def section(context: Context) -> Section | None:
 
 def _sentences(found: Suspicion) -> list[str]:
     """The verdict with its count, then how long requests went astray and when the guest was announced."""
-    runs = "1 run" if len(found.runs) == 1 else f"{len(found.runs)} runs"
-    where = f"{_NETWORKS[found.network]} ({runs} with post-copy)"
-    lines = [f"That switches' tables lose the pings is {found.verdict} {where}: {found.reason}."]
-    parts = []
-    if found.stale_seconds is not None and found.stale_seconds.maximum > 0:
-        most = (
-            f", at most {significant(found.stale_seconds.maximum)} s" if found.stale_seconds.count > 1 else ""
-        )
-        parts.append(
-            f"requests still went to the source for {estimate_text(found.stale_seconds)} s after the guest's "
-            f"resume{most}"
-        )
-    elif found.stale_seconds is not None:
-        parts.append("no request went to the source after the guest's resume")
-    if found.announced is not None:
-        milliseconds = found.announced.median * 1000
-        when = f"{significant(abs(milliseconds))} ms {'before' if milliseconds < 0 else 'after'} it"
-        parts.append(f"the guest was announced {when}")
-    if parts:
-        said = "; ".join(parts)
-        lines.append(f"{said[:1].upper()}{said[1:]} (medians).")
-    return lines
+    verdict = words("attribution.verdict", found=found, where=_NETWORKS[found.network])
+    moments = words("attribution.after_resume", stale=found.stale_seconds, announced=found.announced)
+    return [verdict, moments] if moments else [verdict]
 
 
 def causes_table(context: Context) -> Table:

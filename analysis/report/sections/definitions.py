@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis.report.blocks import Cell, Fold, Section, Table, Terms, label
 from analysis.report.cells import missing
 from analysis.report.context import Context
-from analysis.report.words import terms
+from analysis.report.words import terms, words
 from analysis.run.metrics import METRICS, Direction
 
 # The metrics of the tables of cases.
@@ -33,5 +33,5 @@ def metrics_table() -> Table:
         for name, metric in METRICS.items()
     ]
     columns = (label("metric"), label("definition"), label("source"), label("unit"), label("direction"))
-    caption = "As runs.csv has them, a column each, empty where the source does not have it."
+    caption = words("definitions.metrics")
     return Table("metrics", "Every metric of a run", columns, rows, caption, cards=True, heading=False)

@@ -110,7 +110,7 @@ def link_table(analysis: Analysis) -> Table:
         for link in lab.links
     ]
     columns = (label("migration link"), Column("configured"), Column("measured"), Column("share"))
-    return Table("link", "Link", columns, rows, "Measured: payload of one TCP stream, without headers.")
+    return Table("link", "Link", columns, rows, words("environment.link"))
 
 
 def clocks_table(analysis: Analysis) -> Table:

@@ -6,8 +6,9 @@ from analysis.evidence.units import GIB
 from analysis.report.blocks import Cell, Column, Fold, Section, Table, Text, label
 from analysis.report.cells import metric_column, missing, outcomes_text, value_cell
 from analysis.report.context import Context
+from analysis.report.words import words
 from analysis.run.formatter import EMPTY
-from analysis.study.cases import CaseSummary, outcome_words
+from analysis.study.cases import outcome_words
 from analysis.study.results import RunResult
 from contract.outcomes import RunOutcome
 from contract.records import Integrity
@@ -28,7 +29,7 @@ _COLUMNS = (
 
 def section(context: Context) -> Section:
     """Always there; the folds' identifiers are what case names all over the page lead to."""
-    text = Text("Each run's number leads to its directory: logs as they were written, run.json, checksums.")
+    text = Text(words("runs.about"))
     folds = [
         Fold(
             f"runs-{case.case}",
@@ -39,7 +40,7 @@ def section(context: Context) -> Section:
                     f"Runs of {case.case}",
                     _COLUMNS,
                     [_row(context, run) for run in case.runs],
-                    _case_text(case),
+                    words("runs.case", case=case, ram_gib=case.spec.ram_bytes / GIB),
                     heading=False,
                 )
             ],
@@ -105,10 +106,3 @@ def _guest_cell(integrity: Integrity | None) -> Cell:
         return Cell("no answer", tone="bad")
     pages = f"{pattern.pages:,} pages verified" if pattern else "no memory pattern"
     return Cell("intact", f"{pages}, on {integrity.alive_on or 'unknown host'}", tone="good")
-
-
-def _case_text(case: CaseSummary) -> str:
-    spec = case.spec
-    guest = f"{spec.vcpus} vCPU, {spec.ram_bytes / GIB:g} GiB RAM"
-    done = f"{len(case.runs)} of {case.planned} planned runs"
-    return f"In runs/{case.case}/: {done}. {guest}, link {spec.link_rate}, limit {spec.limit_seconds:g} s."

@@ -22,6 +22,7 @@ from analysis.report.overview import (
     verdict_counts,
 )
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
+from analysis.report.words import words
 from analysis.run.formatter import significant
 from analysis.stats.intervals import median_estimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary, Series
@@ -60,9 +61,7 @@ def headline_table(context: Context) -> Table:
         label("measured here"),
         label("more in"),
     )
-    caption = (
-        "Medians; below them the 95 % interval or the range of the runs." if analysis.published else None
-    )
+    caption = words("summary.headline") if analysis.published else None
     return Table("headline", "Headline numbers, published and measured", columns, rows, caption, cards=True)
 
 
@@ -107,8 +106,8 @@ def _tiles(context: Context) -> list[Cell]:
     wall = first_repetition(context)
     if wall:
         tone = "good" if wall.ratio <= TARGET_RATIO else None
-        words = "times its physical floor took the hybrid study (one repetition)"
-        tiles.append(Cell(f"{wall.ratio:.2f}", words, "#wall-time", tone))
+        text = "wall time of the hybrid study (one repetition), as a multiple of its physical floor"
+        tiles.append(Cell(f"{wall.ratio:.2f}", text, "#wall-time", tone))
     shares = [run.metrics.nova_share_seconds for run in analysis.results.runs if run.counted and run.metrics]
     share = median_estimate([seconds for seconds in shares if seconds is not None])
     if share:

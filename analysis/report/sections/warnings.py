@@ -6,6 +6,7 @@ from collections import Counter
 
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.context import Context
+from analysis.report.words import words
 from analysis.study.results import EXCLUDED
 from analysis.study.stability import STEADY, UNSTEADY
 
@@ -13,7 +14,7 @@ from analysis.study.stability import STEADY, UNSTEADY
 def section(context: Context) -> Section:
     """Always there, so that nobody has to wonder: it says if there are none."""
     table = warnings_table(context)
-    none = Text("None: every file of every run was there, whole and plausible.")
+    none = Text(words("warnings.no_warnings"))
     checks = Counter(check.state for check in context.analysis.stability)
     states = ", ".join(f"{count} {state}" for state, count in checks.items())
     stability = stability_table(context)
