@@ -15,13 +15,13 @@ from analysis.report.analysis import Analysis
 from analysis.report.blocks import Section
 from contract.modes import Mode
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(analysis: Analysis, sections: Sequence[Section]) -> str:
     """The page as text; nothing in it is loaded from elsewhere."""
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         finalize=_printable,
         undefined=jinja2.StrictUndefined,
