@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from analysis.report.blocks import Cell, Column, label
 from analysis.report.formats import counts_text, estimate_note, estimate_text, interval_text
 from analysis.run.formatter import EMPTY
@@ -11,6 +13,8 @@ from analysis.study.cases import CaseSummary
 from analysis.study.results import RunResult
 
 RUNS_COLUMN = label("runs")
+# A column of a table of cases, with what makes its cell.
+CaseColumn = tuple[Column, Callable[[CaseSummary], Cell]]
 
 
 def estimate_cell(estimate: MedianEstimate | None, factor: float = 1.0, prefix: str = "") -> Cell:
@@ -31,6 +35,18 @@ def metric_cell(name: str, estimate: MedianEstimate | None, prefix: str = "") ->
     return estimate_cell(estimate, METRICS[name].shown.factor, prefix)
 
 
+def median_column(name: str) -> CaseColumn:
+    """A metric's median over the completed runs of a case."""
+    return metric_column(name), lambda case: metric_cell(name, case.estimate(name))
+
+
+def reached_column(name: str) -> CaseColumn:
+    """The same; of a case that never converged, behind a >, what was reached when the limit aborted it."""
+    return metric_column(name), lambda case: metric_cell(
+        name, case.reached(name), "" if case.converged else "> "
+    )
+
+
 def value_cell(name: str, metrics: RunMetrics) -> Cell:
     """One run's value of a metric, as its column has it."""
     value = getattr(metrics, name)
@@ -43,6 +59,9 @@ def outage_cell(case: CaseSummary) -> Cell:
     if outage is None:
         return missing()
     return Cell(interval_text(outage), f"10 ms ping: {interval_text(fine, 3)}" if fine else None)
+
+
+OUTAGE_COLUMN: CaseColumn = (Column("ping outage", "s"), outage_cell)
 
 
 def missing(text: str = EMPTY) -> Cell:
@@ -72,3 +91,6 @@ def measured_runs(case: CaseSummary) -> list[RunResult]:
 def outcomes_text(case: CaseSummary) -> str:
     """How the case's runs ended: 3 completed, 1 guest corrupted."""
     return counts_text(case.outcomes.items())
+
+
+CASE_COLUMN: CaseColumn = (label("case"), case_cell)

@@ -7,20 +7,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from jinja2.utils import url_quote
 
 from analysis import plots
 from analysis.evidence.pool import Workers
 from analysis.report.analysis import Analysis
-from analysis.report.blocks import Cell, Link, Picture
-from analysis.report.cells import missing
+from analysis.report.blocks import Cell, Column, Link, Picture
+from analysis.report.cells import RUNS_COLUMN, missing
 from analysis.report.extracts import Extracts
 from analysis.study.results import RunResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+T = TypeVar("T")
 
 # A plot of more runs is drawn in this process: sending them takes longer, and their memory twice.
 _MOST_RUNS_SENT = 1000
@@ -85,6 +87,10 @@ class Context:
         """The cell of a row that says which run directories it came from."""
         links = self.run_links(runs)
         return Cell("", runs=links) if links else missing()
+
+    def runs_column(self, runs_of: Callable[[T], Iterable[RunResult]]) -> tuple[Column, Callable[[T], Cell]]:
+        """The column of these cells."""
+        return RUNS_COLUMN, lambda item: self.runs_cell(runs_of(item))
 
     def picture(
         self,

@@ -54,10 +54,6 @@ class CaseSummary:
         }
         return {number: float(value) for number, value in values.items() if value is not None}
 
-    def not_converged_estimate(self, metric: str) -> MedianEstimate | None:
-        """The same over the valid runs that were aborted at the limit."""
-        return self._estimate(self.not_converged, metric)
-
     @property
     def outages(self) -> tuple[Interval, ...]:
         """Ping outage of each counted run."""

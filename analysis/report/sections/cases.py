@@ -10,7 +10,6 @@ from analysis.report.blocks import (
     Bar,
     Block,
     Cell,
-    Column,
     Fold,
     Key,
     Part,
@@ -19,15 +18,9 @@ from analysis.report.blocks import (
     Text,
     folded_if_long,
     label,
+    table_of,
 )
-from analysis.report.cells import (
-    RUNS_COLUMN,
-    case_cell,
-    metric_cell,
-    metric_column,
-    outage_cell,
-    outcomes_text,
-)
+from analysis.report.cells import CASE_COLUMN, OUTAGE_COLUMN, median_column, outcomes_text, reached_column
 from analysis.report.context import Context
 from analysis.report.words import words
 from analysis.run.timeline import REQUESTED, Timeline
@@ -68,34 +61,28 @@ def section(context: Context) -> Section | None:
 
 def cases_table(context: Context) -> Table:
     """All cases at a glance: outcomes and medians."""
-    rows = []
-    for case in context.analysis.cases:
-        prefix = "" if case.converged else "> "
-        sound = len(case.counted) + len(case.not_converged) == len(case.runs)
-        rows.append(
-            [
-                case_cell(case),
-                Cell(outcomes_text(case), f"of {case.planned} planned", tone=None if sound else "bad"),
-                metric_cell("migration_seconds", case.reached("migration_seconds"), prefix),
-                metric_cell("forward_bytes", case.reached("forward_bytes"), prefix),
-                metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
-                outage_cell(case),
-                metric_cell("link_use", case.reached("link_use")),
-                context.runs_cell(case.runs),
-            ]
-        )
-    columns = (
-        label("case"),
-        label("outcome"),
-        metric_column("migration_seconds"),
-        metric_column("forward_bytes"),
-        metric_column("downtime_seconds"),
-        Column("ping outage", "s"),
-        metric_column("link_use"),
-        RUNS_COLUMN,
+    return table_of(
+        "cases-table",
+        "All cases",
+        context.analysis.cases,
+        [
+            CASE_COLUMN,
+            (label("outcome"), _outcomes_cell),
+            reached_column("migration_seconds"),
+            reached_column("forward_bytes"),
+            median_column("downtime_seconds"),
+            OUTAGE_COLUMN,
+            reached_column("link_use"),
+            context.runs_column(lambda case: case.runs),
+        ],
+        words("cases.caption"),
+        heading=False,
     )
-    caption = "Medians of the completed runs; a > marks what was reached when the limit aborted it."
-    return Table("cases-table", "All cases", columns, rows, caption, heading=False)
+
+
+def _outcomes_cell(case: CaseSummary) -> Cell:
+    sound = len(case.counted) + len(case.not_converged) == len(case.runs)
+    return Cell(outcomes_text(case), f"of {case.planned} planned", tone=None if sound else "bad")
 
 
 def _timelines(context: Context) -> Iterator[Fold]:
@@ -107,7 +94,7 @@ def _timelines(context: Context) -> Iterator[Fold]:
         picture = context.picture(
             f"timeline-{case.case}",
             f"Timeline of {case.case}, run {run.path.rsplit('/', 1)[-1]}",
-            "Seconds since the migration was asked for.",
+            words("cases.picture"),
             partial(plots.timeline_plot, found),
             [run],
             wide=True,

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from analysis.report.blocks import Cell, Column, Section, Table, Text, folded_if_long, label, table_of
+from analysis.report.blocks import Cell, Section, Table, Text, folded_if_long, table_of
 from analysis.report.cells import (
-    RUNS_COLUMN,
-    case_cell,
+    CASE_COLUMN,
+    OUTAGE_COLUMN,
     measured_runs,
+    median_column,
     metric_cell,
     metric_column,
     missing,
-    outage_cell,
 )
 from analysis.report.context import Context
 from analysis.report.words import words
@@ -45,24 +45,16 @@ def outages_table(context: Context) -> Table:
         "Downtime and ping outage by case",
         [case for case in context.analysis.cases if measured_runs(case)],
         [
-            (label("case"), case_cell),
-            (
-                metric_column("downtime_seconds"),
-                lambda case: metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
-            ),
-            (Column("ping outage", "s"), outage_cell),
-            (metric_column(_ROUND_TRIP), _longest_round_trip),
+            CASE_COLUMN,
+            median_column("downtime_seconds"),
+            OUTAGE_COLUMN,
+            (metric_column(_ROUND_TRIP), lambda case: metric_cell(_ROUND_TRIP, case.reached(_ROUND_TRIP))),
             *((metric_column(name), _lost(name)) for name in _LOST),
-            (RUNS_COLUMN, lambda case: context.runs_cell(measured_runs(case))),
+            context.runs_column(measured_runs),
         ],
         words("outages.caption"),
         heading=False,
     )
-
-
-def _longest_round_trip(case: CaseSummary) -> Cell:
-    estimate = case.estimate if case.counted else case.not_converged_estimate
-    return metric_cell(_ROUND_TRIP, estimate(_ROUND_TRIP))
 
 
 def _lost(metric: str) -> Callable[[CaseSummary], Cell]:

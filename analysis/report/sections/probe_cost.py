@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label
-from analysis.report.cells import RUNS_COLUMN, case_cell, missing
+from analysis.report.blocks import Block, Cell, Column, Section, Table, Text, label, table_of
+from analysis.report.cells import case_cell, missing
 from analysis.report.context import Context
 from analysis.report.formats import interval_text
 from analysis.report.sections.variants import groups_that_differ_in, variants_table
@@ -27,28 +27,20 @@ def section(context: Context) -> Section | None:
 
 def cost_table(context: Context) -> Table:
     """A row per pair of cases."""
-    rows = []
-    for cost in probe_costs(context.analysis.cases):
-        rows.append(
-            [
-                case_cell(cost.all_probes, f"against {cost.basic.case}"),
-                _ratio(cost.seconds),
-                _ratio(cost.forward_bytes),
-                _ratio(cost.downtime),
-                _outage(cost.outage),
-                context.runs_cell((*cost.all_probes.counted, *cost.basic.counted)),
-            ]
-        )
-    columns = (
-        label("case"),
-        Column("migration time", "ratio"),
-        Column("data", "ratio"),
-        Column("downtime (hypervisor)", "ratio"),
-        Column("ping outage, with and without", "s"),
-        RUNS_COLUMN,
+    return table_of(
+        "probe-cost-table",
+        "All probes against the basic ones",
+        probe_costs(context.analysis.cases),
+        [
+            (label("case"), lambda cost: case_cell(cost.all_probes, f"against {cost.basic.case}")),
+            (Column("migration time", "ratio"), lambda cost: _ratio(cost.seconds)),
+            (Column("data", "ratio"), lambda cost: _ratio(cost.forward_bytes)),
+            (Column("downtime (hypervisor)", "ratio"), lambda cost: _ratio(cost.downtime)),
+            (Column("ping outage, with and without", "s"), lambda cost: _outage(cost.outage)),
+            context.runs_column(lambda cost: (*cost.all_probes.counted, *cost.basic.counted)),
+        ],
+        words("variants.probe_cost"),
     )
-    caption = words("variants.probe_cost")
-    return Table("probe-cost-table", "All probes against the basic ones", columns, rows, caption)
 
 
 def _ratio(found: Comparison | None) -> Cell:

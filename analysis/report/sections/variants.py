@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from analysis.evidence.units import MIB
-from analysis.report.blocks import Cell, Column, Table, label
+from analysis.report.blocks import Cell, Table, label, table_of
 from analysis.report.cells import (
-    RUNS_COLUMN,
-    case_cell,
-    metric_cell,
-    metric_column,
+    CASE_COLUMN,
+    OUTAGE_COLUMN,
+    median_column,
     missing,
-    outage_cell,
     outcomes_text,
+    reached_column,
 )
 from analysis.report.context import Context
 from analysis.report.words import words
@@ -73,46 +72,35 @@ def variants_table(
     is_reference: Callable[[CaseSummary], bool],
 ) -> Table:
     """A row per case; its time is held against the reference of its group, which comes first there."""
-    rows: list[list[Cell]] = []
+    reference_of: dict[str, CaseSummary] = {}
+    cases: list[CaseSummary] = []
     for _, members in groups:
         ordered = sorted(members, key=lambda case: not is_reference(case))
-        rows += [_row(context, case, ordered[0]) for case in ordered]
-    return Table(
+        cases += ordered
+        reference_of |= {case.case: ordered[0] for case in ordered}
+    return table_of(
         identifier,
         title,
-        (
-            label("case"),
-            label("outcome"),
-            metric_column("migration_seconds"),
-            metric_column("forward_bytes"),
-            metric_column("downtime_seconds"),
-            Column("ping outage", "s"),
-            label("time against the reference"),
-            label("ping outage against it"),
-            RUNS_COLUMN,
-        ),
-        rows,
+        cases,
+        [
+            CASE_COLUMN,
+            (label("outcome"), lambda case: Cell(outcomes_text(case))),
+            reached_column("migration_seconds"),
+            reached_column("forward_bytes"),
+            median_column("downtime_seconds"),
+            OUTAGE_COLUMN,
+            (label("time against the reference"), lambda case: _against(reference_of[case.case], case)),
+            (label("ping outage against it"), lambda case: _outage_against(reference_of[case.case], case)),
+            context.runs_column(lambda case: case.runs),
+        ],
         words("variants.caption"),
         heading=False,
     )
 
 
-def _row(context: Context, case: CaseSummary, reference: CaseSummary) -> list[Cell]:
-    prefix = "" if case.converged else "> "
-    return [
-        case_cell(case),
-        Cell(outcomes_text(case)),
-        metric_cell("migration_seconds", case.reached("migration_seconds"), prefix),
-        metric_cell("forward_bytes", case.reached("forward_bytes"), prefix),
-        metric_cell("downtime_seconds", case.estimate("downtime_seconds")),
-        outage_cell(case),
-        Cell("reference") if case is reference else _against(reference, case),
-        missing() if case is reference else _outage_against(reference, case),
-        context.runs_cell(case.runs),
-    ]
-
-
 def _against(reference: CaseSummary, case: CaseSummary) -> Cell:
+    if case is reference:
+        return Cell("reference")
     if not case.counted:
         return Cell("no completed run", "never converged" if case.not_converged else None, tone="muted")
     comparison = compare_rounds(reference.by_round("migration_seconds"), case.by_round("migration_seconds"))
@@ -134,6 +122,8 @@ def _against(reference: CaseSummary, case: CaseSummary) -> Cell:
 
 
 def _outage_against(reference: CaseSummary, case: CaseSummary) -> Cell:
+    if case is reference:
+        return missing()
     found = compare_intervals(reference.outages, case.outages)
     if found is None:
         return missing("nothing to compare with")
