@@ -62,7 +62,8 @@ def _panel(
             for runs, marker, fill in ((case.counted, "o", colour), (case.not_converged, ">", "none")):
                 values = [value(run.metrics) for run in runs if run.metrics]
                 found = [item for item in values if item is not None]
-                axes.plot(found, [position] * len(found), marker, color=colour, mfc=fill, ms=5)
+                if found:
+                    axes.plot(found, [position] * len(found), marker, color=colour, mfc=fill, ms=5)
 
 
 def _downtime_milliseconds(metrics: RunMetrics) -> float | None:
