@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+import msgspec
 
 from analysis.evidence.errors import InputError
 from analysis.evidence.units import MB, MIB
@@ -99,13 +99,13 @@ def load_published(name: str) -> Published:
         return _load(directory)
     except KeyError as error:
         raise InputError(f"{directory}: key or column {error} is missing") from error
-    except (TypeError, ValueError, AttributeError, OSError, csv.Error, yaml.YAMLError) as error:
+    except (TypeError, ValueError, AttributeError, OSError, csv.Error, msgspec.DecodeError) as error:
         raise InputError(f"{directory}: {' '.join(str(error).split())}") from error
 
 
 def _load(directory: Path) -> Published:
-    source = yaml.safe_load((directory / "source.yml").read_text())
-    claims = yaml.safe_load((directory / "claims.yml").read_text())
+    source = msgspec.yaml.decode((directory / "source.yml").read_bytes())
+    claims = msgspec.yaml.decode((directory / "claims.yml").read_bytes())
     tables = {table: _read(directory / entry["file"]) for table, entry in source["tables"].items()}
     return Published(
         name=source["name"],
