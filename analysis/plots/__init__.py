@@ -10,10 +10,11 @@ from analysis.plots.bound import bound_plot
 from analysis.plots.modes import modes_plot
 from analysis.plots.rates import rates_plot
 from analysis.plots.slowdown import slowdown_plot
-from analysis.plots.style import inline_svg, load, save
+from analysis.plots.style import MODULES, inline_svg, load, save
 from analysis.plots.timeline import TimelineData, timeline_data, timeline_plot
 
 __all__ = [
+    "MODULES",
     "TimelineData",
     "attribution_plot",
     "bound_plot",

@@ -10,7 +10,6 @@ import numpy as np
 from analysis.evidence.units import MB, MIB
 from analysis.plots.bound import published_bound
 from analysis.plots.style import COLOURS, PLOT_INCHES, legend, legend_entry, new_plot
-from analysis.reference.fits import published_fits
 from analysis.reference.published import Published, Stressed
 from analysis.stats.regression import LineFit
 from analysis.study.cases import CaseSummary, Series
@@ -68,15 +67,15 @@ def unloaded_data(published: Published | None, cases: Sequence[CaseSummary]) -> 
     return plot
 
 
-def stressed_time(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
-    """Figures 3 and 5: migration time over stressed memory."""
+def stressed_time(
+    table: str, published: Published | None, fit: LineFit | None, series: Sequence[Series]
+) -> Figure:
+    """Figures 3 and 5: migration time over stressed memory. `fit`: the line through the published times."""
     plot = new_plot(PLOT_INCHES)
     axes = plot.subplots()
     if published:
         rows = published.stressed[table]
-        _published_line(
-            axes, rows, [row.migration_seconds for row in rows], published_fits(published, table)[0]
-        )
+        _published_line(axes, rows, [row.migration_seconds for row in rows], fit)
     for line in series:
         _measured_line(axes, line, _legend_name(line, series), "migration_seconds", 1.0, line.time_fit)
     _bound_line(axes, published, series)
@@ -85,8 +84,10 @@ def stressed_time(table: str, published: Published | None, series: Sequence[Seri
     return plot
 
 
-def stressed_data(table: str, published: Published | None, series: Sequence[Series]) -> Figure:
-    """Figures 4 and 6: transferred data over stressed memory, with the line 2 x stressed."""
+def stressed_data(
+    table: str, published: Published | None, fit: LineFit | None, series: Sequence[Series]
+) -> Figure:
+    """Figures 4 and 6: transferred data over stressed memory, with the line 2 x stressed. `fit`: as there."""
     plot = new_plot(PLOT_INCHES)
     axes = plot.subplots()
     if published:
@@ -102,7 +103,7 @@ def stressed_data(table: str, published: Published | None, series: Sequence[Seri
             lw=0,
             label="published, MB read as 10⁶ to 2²⁰ bytes",
         )
-        _published_line(axes, rows, data, published_fits(published, table)[1])
+        _published_line(axes, rows, data, fit)
     for line in series:
         _measured_line(axes, line, _legend_name(line, series), "forward_bytes", 1 / MB, line.data_fit)
     right = axes.get_xlim()[1]

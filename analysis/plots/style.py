@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,8 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "postcopy-lab",
 }
+# What drawing takes, which is imported when it is drawn.
+MODULES = ("matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg", "matplotlib.figure")
 PLOT_INCHES = (5.2, 3.9)
 # Fixed margins: laying a plot out by trial draws it twice.
 _MARGINS = {"left": 0.12, "right": 0.98, "top": 0.92, "wspace": 0.3}
@@ -90,10 +93,8 @@ def load() -> None:
     What is there then is never garbage, so Python need not look for any in it after every few objects of a
     plot: that took a sixth of the time.
     """
-    import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_svg
-    import matplotlib.figure  # noqa: F401
-
+    for module in MODULES:
+        import_module(module)
     gc.collect()
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

@@ -62,7 +62,8 @@ def write_report(
     InputError (one line) if `results_dir` is not a results/<study>/<lab> directory, or `output_dir` cannot be
     written.
     """
-    with Workers(workers) as pool, Extracts() as extracts:
+    # This module brings what reads runs.
+    with Workers(workers, (__name__, *plots.MODULES)) as pool, Extracts() as extracts:
         pool.prepare(plots.load)
         # They take as long to start as the statistics take to be imported.
         import_module("scipy.stats")

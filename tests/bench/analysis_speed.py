@@ -30,6 +30,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import forkserver
 from pathlib import Path
 
 from rich.console import Console
@@ -89,6 +90,8 @@ def analyse_once(results: Path, output: Path, workers: int | None) -> dict[str, 
         loaded_at = time.perf_counter()
         list(write_tables(derive(loaded), extracts, output))
     ended_at = time.perf_counter()
+    # It started the workers; only of a process that ended, and was waited for, the system says what it took.
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     own = resource.getrusage(resource.RUSAGE_SELF)
     of_workers = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert not any(notice.effect != "noted" for notice in loaded.notices), "a synthetic run was excluded"

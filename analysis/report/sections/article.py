@@ -8,6 +8,7 @@ from functools import partial
 
 from analysis import plots
 from analysis.evidence.units import MB, MIB
+from analysis.reference.fits import published_fits
 from analysis.reference.published import Stressed, Unloaded
 from analysis.report.blocks import (
     Block,
@@ -113,6 +114,8 @@ def _unloaded_plots(context: Context, table: str) -> Sequence[Picture]:
 
 def _stressed_plots(context: Context, table: str) -> Sequence[Picture]:
     number, step = _STRESSED_FIGURES[table]
+    published = context.analysis.published
+    time_fit, data_fit = published_fits(published, table) if published else (None, None)
     series = [line for line in context.analysis.series if line.table == table]
     runs = [run for line in series for case in line.cases for run in case.runs]
     return [
@@ -120,12 +123,12 @@ def _stressed_plots(context: Context, table: str) -> Sequence[Picture]:
             f"figure-{figure}",
             f"Figure {figure}: {what}, steps of {step} MiB",
             words("article.stressed"),
-            partial(draw, table, context.analysis.published, series),
+            partial(draw, table, published, fit, series),
             runs,
         )
-        for figure, what, draw in (
-            (number, "migration time", plots.stressed_time),
-            (number + 1, "data transferred", plots.stressed_data),
+        for figure, what, draw, fit in (
+            (number, "migration time", plots.stressed_time, time_fit),
+            (number + 1, "data transferred", plots.stressed_data, data_fit),
         )
     ]
 
