@@ -15,9 +15,9 @@ from contract.choices import Network, Probes
 from contract.evidence import LAB_FILE
 from contract.fields import EpochSeconds, Name, Number, PositiveNumber
 from contract.modes import Mode
+from contract.older import SCHEMA
 from contract.outcomes import RunOutcome
 
-SCHEMA: Literal[1] = 1
 # Ethernet's (RFC 894), and what every IPv4 host must take (RFC 791).
 USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
 
@@ -62,7 +62,7 @@ class Driver:
 
     requested_at: EpochSeconds
     first_pass_at: EpochSeconds | None = None
-    switch_requested_at: EpochSeconds | None = None
+    switchover_requested_at: EpochSeconds | None = None
     finished_at: EpochSeconds | None = None
 
 
@@ -102,10 +102,10 @@ class Integrity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchCheck:
+class SwitchoverCheck:
     """Bytes sent before the switchover against the guest's resident memory: was it one whole pass?"""
 
-    bytes_before_switch: Number
+    bytes_before_switchover: Number
     resident_bytes: Number | None = None
     ratio: Number | None = None
     pass_ratio: Number | None = None
@@ -148,7 +148,7 @@ class RunRecord:
     `driver` is None where the run ended before its migration was asked for.
     """
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[2] = SCHEMA
     study: str | None = None
     lab: str | None = None
     session: int | None = None
@@ -165,7 +165,7 @@ class RunRecord:
     finished_at: EpochSeconds
     driver: Driver | None = None
     guest: Guest = field(default_factory=Guest)
-    switch_check: SwitchCheck | None = None
+    switchover_check: SwitchoverCheck | None = None
     integrity: Integrity | None = None
     steps_seconds: Mapping[str, Number] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
@@ -214,7 +214,7 @@ class StudyDescription:
 class StudyRecord:
     """study.json: the resolved study and the runs that it plans, in order: (case, repetition)."""
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[2] = SCHEMA
     study: StudyDescription
     cases: tuple[Case, ...] = ()
     order: tuple[tuple[str, int], ...]
@@ -287,7 +287,7 @@ class LabRecord:
     release's name.
     """
 
-    schema: Literal[1] = SCHEMA
+    schema: Literal[2] = SCHEMA
     session: int = 1
     lab: str
     release: str

@@ -19,7 +19,7 @@ from control.kernel_log import UNREAD, damage_lines
 # What the modules of a run returned, see `judge`.
 Results = Mapping[str, Any]
 
-# Bytes sent before the switch against the memory that the guest has in use: that times a share, and some
+# Bytes sent before the switchover against the memory that the guest has in use: that times a share, and some
 # bytes. Recorded in 112 hybrid runs (examples/, QEMU 10.0): 0.957 to 1.137 of it, under stress 24 MiB less
 # to 318 MiB more, idle 20 MiB less to 25 MiB more; an idle guest on wp3's QEMU 1.26 (26 MiB more). More may
 # travel, since pages that were freed are not zero again and those written meanwhile are sent as they are;
@@ -44,7 +44,7 @@ PAGE_BYTES = 4096
 
 
 def judge(evidence: Results) -> dict[str, Any]:
-    """Outcome, cause, validity, integrity and switch check of a run, as run.json holds them.
+    """Outcome, cause, validity, integrity and switchover check of a run, as run.json holds them.
 
     `evidence`: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
     returned, {} where a step was not reached); domains {"source", "destination": state or null};
@@ -52,7 +52,7 @@ def judge(evidence: Results) -> dict[str, Any]:
     """
     integrity = integrity_of(evidence)
     outcome, cause, detail = _outcome(evidence, integrity)
-    check = switch_check(evidence)
+    check = switchover_check(evidence)
     reason = invalid_reason(evidence, check)
     return {
         "outcome": outcome,
@@ -61,7 +61,7 @@ def judge(evidence: Results) -> dict[str, Any]:
         "valid": reason is None,
         "invalid_reason": reason,
         "integrity": integrity,
-        "switch_check": check,
+        "switchover_check": check,
     }
 
 
@@ -195,10 +195,10 @@ def _stressor_missing(evidence: Results, integrity: Results) -> bool:
     return evidence["spec"]["stress_threads"] > 0 and integrity["stressor_alive"] is None
 
 
-def switch_check(evidence: Results) -> dict[str, Any] | None:
-    """Bytes sent before the switch against the guest's resident memory; None without a whole pass."""
+def switchover_check(evidence: Results) -> dict[str, Any] | None:
+    """Bytes sent before the switchover against the guest's resident memory; None without a whole pass."""
     migration = evidence.get("migration") or {}
-    job = migration.get("job_before_switch")
+    job = migration.get("job_before_switchover")
     if not Mode.named(evidence["spec"]["mode"]).whole_passes or not job:
         return None
     sent = job.get("memory_processed", job.get("data_processed", 0))
@@ -206,11 +206,11 @@ def switch_check(evidence: Results) -> dict[str, Any] | None:
     pages = job.get("memory_constant", 0) + job.get("memory_normal", 0)
     total_pages = job.get("memory_total", 0) // PAGE_BYTES
     return {
-        "bytes_before_switch": sent,
+        "bytes_before_switchover": sent,
         "resident_bytes": resident,
         "ratio": round(sent / resident, 4) if resident else None,
         "pass_ratio": round(pages / total_pages, 4) if total_pages else None,
-        "iteration": migration.get("iteration_at_switch"),
+        "iteration": migration.get("iteration_at_switchover"),
     }
 
 
@@ -237,12 +237,12 @@ def invalid_reason(evidence: Results, check: Results | None) -> str | None:
     if not mode.has_postcopy or migration.get("outcome") != "migrated":
         return None
     if not migration.get("switched"):
-        return "it ended in pre-copy: there was no switch to post-copy"
+        return "it ended in pre-copy: there was no switchover to post-copy"
     if not mode.whole_passes:
         return None
     if check is None:
-        return "no job statistics from before the switch"
-    # wp3's libvirt switches by itself and tells no iterations: there the bytes alone decide.
+        return "no job statistics from before the switchover"
+    # wp3's libvirt switches over by itself and tells no iterations: there the bytes alone decide.
     told = tells(migration.get("libvirt_version"), TELLS_ITERATIONS_SINCE) is not False
     if told and check["iteration"] != mode.switchover_iteration:
         at = "unknown" if check["iteration"] is None else check["iteration"]
@@ -255,13 +255,13 @@ def invalid_reason(evidence: Results, check: Results | None) -> str | None:
 
 def _bytes_fault(check: Results, mode: Mode) -> str | None:
     """What the bytes say against whole passes; more than one pass has no upper bound of bytes."""
-    sent, resident = check["bytes_before_switch"], check["resident_bytes"]
+    sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
     if resident is None:
         return "the guest's resident memory is not known: no pass can be told by its bytes"
     low, high = (int(share * resident + bytes_more) for share, bytes_more in (LEAST_SENT, MOST_SENT))
     if sent < low or (mode.whole_passes == 1 and sent > high):
         ratio = f"{sent} / {resident} = {check['ratio']}"
-        return f"bytes before the switch / resident bytes = {ratio}, allowed {low} to {high} bytes"
+        return f"bytes before the switchover / resident bytes = {ratio}, allowed {low} to {high} bytes"
     if check["pass_ratio"] is not None and check["pass_ratio"] < PASS_RATIO_MINIMUM:
         ratio = check["pass_ratio"]
         return f"the first pass was not a whole one: {ratio} of the guest's pages were looked at"

@@ -28,7 +28,7 @@ DAMAGE = re.compile(
     r"|\S+\[\d+\]:? (?:segfault at|trap |bad frame)|" + re.escape(UNREAD)
 )
 # Lines of sound guests that hold a word of the list: looking for damage, limits of the kernel's own checks, a
-# processor topology that it does not understand, a network driver that waited through the switch.
+# processor topology that it does not understand, a network driver that waited through the switchover.
 HARMLESS = re.compile(
     r"[Cc]heck(?:ing|s)? for corruption|corruption check|Scanning for low memory corruption"
     r"|BUG: MAX_|BUG: arch topology|dev_watchdog"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contract.choices import Backend
-from contract.records import SCHEMA
+from contract.older import SCHEMA
 
 # What node_facts returned of a node, by its name; its groups in the inventory; study_deviations of
 # playbooks/vars/deviations.yml.
@@ -152,7 +152,7 @@ def found_here(backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int) -> di
             Backend.LIBVIRT: "libvirt, asked by this kit",
             Backend.NOVA: f"nova {' and '.join(novas) or 'of an unknown version'}",
         }[Backend(backend)],
-        "switch": {
+        "switchover": {
             Backend.LIBVIRT: "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms "
             "until then; where libvirt has no such event, by its own flag",
             Backend.NOVA: "nova's force_complete, asked for on libvirt's event of iteration 2",

@@ -11,8 +11,8 @@ import msgspec
 from contract.choices import Backend, Probes
 from contract.evidence import PROBE_LOG, expected_files
 from contract.nodes import HOSTS
+from contract.older import SCHEMA
 from contract.outcomes import RunCause, RunOutcome
-from contract.records import SCHEMA
 from control import judgement, run_files
 
 # What a module returned, {} or None where it was not reached.
@@ -92,7 +92,7 @@ def run_document(
         "finished_at": recorded_at,
         "driver": {
             key: migration.get(key)
-            for key in ("requested_at", "first_pass_at", "switch_requested_at", "finished_at")
+            for key in ("requested_at", "first_pass_at", "switchover_requested_at", "finished_at")
         },
         "guest": {
             "name": run["guest"]["name"],

@@ -20,7 +20,8 @@ import msgspec
 from contract.choices import Backend, Network, Probes, Stressor
 from contract.faults import Fault, fault_of
 from contract.modes import Mode
-from contract.records import SCHEMA, Case, Spec
+from contract.older import READ_SCHEMAS, SCHEMA
+from contract.records import Case, Spec
 from contract.study_file import RATE_FORM, RATE_PATTERN, Block, Defaults, Flavor, StudyFile
 
 V = TypeVar("V")
@@ -357,8 +358,9 @@ def check_same_study(existing: object, study: Study, cases: Sequence[Case], sour
     `existing`: parsed study.json of the results directory. `source`: its path, for messages.
     """
     elsewhere = "(choose another results directory)"
-    if not isinstance(existing, dict) or existing.get("schema") != SCHEMA:
-        raise StudyError(f"{source}: is not a study.json of schema {SCHEMA} {elsewhere}")
+    if not isinstance(existing, dict) or existing.get("schema") not in READ_SCHEMAS:
+        known = " or ".join(map(str, READ_SCHEMAS))
+        raise StudyError(f"{source}: is not a study.json of schema {known} {elsewhere}")
     theirs = existing.get("study") or {}
     for key, wanted in (("name", study.name), ("order_seed", study.order_seed)):
         if theirs.get(key) != wanted:

@@ -14,8 +14,9 @@ from analysis.evidence.files import open_file
 from analysis.evidence.lines import json_object
 from contract.evidence import LAB_FILE, RUN_FILE, STUDY_FILE
 from contract.faults import fault_of
+from contract.older import READ_SCHEMAS, in_todays_words
 from contract.outcomes import GOOD_OUTCOMES
-from contract.records import SCHEMA, LabRecord, RunRecord, StudyRecord
+from contract.records import LabRecord, RunRecord, StudyRecord
 
 R = TypeVar("R")
 
@@ -79,11 +80,12 @@ def _document(path: Path, file: str) -> dict[str, Any]:
     if len(text) > LARGEST_DOCUMENT_BYTES:
         raise EvidenceError(file, None, f"garbled: more than {LARGEST_DOCUMENT_BYTES >> 20} MiB")
     document = json_object(text, file, None)
-    if document.get("schema") != SCHEMA:
+    if document.get("schema") not in READ_SCHEMAS:
+        known = " and ".join(map(str, READ_SCHEMAS))
         raise EvidenceError(
-            file, None, f"unknown schema {str(document.get('schema'))[:80]}, this version reads {SCHEMA}"
+            file, None, f"unknown schema {str(document.get('schema'))[:80]}, this version reads {known}"
         )
-    return document
+    return in_todays_words(document)
 
 
 def _tidied(value: Any) -> Any:

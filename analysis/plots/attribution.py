@@ -21,7 +21,7 @@ CAUSE_COLOURS: Mapping[Cause, str] = {
     Cause.NOT_SENT: "published",
     Cause.UNRESOLVED: "published",
     Cause.LOST_BEFORE_HOSTS: "published",
-    Cause.SWITCH: "muted",
+    Cause.SWITCHOVER: "muted",
     Cause.STALE_UNANNOUNCED: "late",
     Cause.STALE_ANNOUNCED: "lost",
     Cause.NETWORK_EARLY: "lost",

@@ -32,7 +32,7 @@ COLOURS = {
     "late": "#b37d10",
     "phase-setup": "#eceef1",
     "phase-precopy": "#fdeadd",
-    "phase-switch": "#f2a9a9",
+    "phase-switchover": "#f2a9a9",
     "phase-postcopy": "#dcf1e0",
     "phase-completion": "#ece4f4",
     "phase-unknown": "#d5d9df",

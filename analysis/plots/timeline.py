@@ -36,7 +36,7 @@ _MOST_PINGS = 600
 _PHASE_NAMES = {
     "setup": "setup",
     "precopy": "pre-copy",
-    "switch": "switch",
+    "switchover": "switchover",
     "postcopy": "post-copy",
     "completion": "completion",
     UNKNOWN_PHASE: "not known",

@@ -1,4 +1,4 @@
-"""Rules on how long the guest is away: the switch, pings lost in pre-copy, pings lost in post-copy."""
+"""Rules on how long the guest is away: the switchover, pings lost in pre-copy, pings lost in post-copy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
         if run.metrics is not None and run.metrics.downtime_seconds is not None
     ]
     if not known:
-        return none_measured(f"switch of a completed {claim['mode']} run")
+        return none_measured(f"switchover of a completed {claim['mode']} run")
     runs, values = [run for run, _ in known], [seconds for _, seconds in known]
     below = max(values) < claim["seconds"]
     reason = (
@@ -50,7 +50,7 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
 def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """Not one ping is lost during set-up and pre-copy.
 
-    One that came to the source too shortly before the guest stopped to be answered is lost to the switch.
+    One that came to the source too shortly before the guest stopped to be answered is lost to the switchover.
     """
     measured = [
         (run, run.metrics.ping_lost_precopy, run.metrics.ping_lost_unknown)
@@ -66,7 +66,7 @@ def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurement
     runs = [run for run, _ in told]
     hit = [run for run, lost in told if lost]
     lost = sum(lost for _, lost in told)
-    reason = "pings sent between the request and the switch"
+    reason = "pings sent between the request and the switchover"
     if not hit:
         reason += f"; {exceptions(len(runs))}"
     if len(told) < len(measured):

@@ -170,8 +170,8 @@ def _stream(classifier: Classifier, ping: PingLog, timeline: Timeline) -> Stream
             continue
         late, cause, reason = classifier.verdict(sequence, sent_at)
         phase = phase_of_lost(timeline, sent_at, usual)
-        if cause is Cause.SWITCH or (cause in STOPPED_CAUSES and phase in ("setup", "precopy")):
-            phase = "switch"
+        if cause is Cause.SWITCHOVER or (cause in STOPPED_CAUSES and phase in ("setup", "precopy")):
+            phase = "switchover"
         record = LostPing(sequence, sent_at, phase, cause, reason, classifier.evidence_of(sequence))
         (after_end if late else lost).append(record)
     resumed = timeline.destination_resumed if timeline.destination_resumed is not None else math.inf

@@ -11,7 +11,7 @@ class Cause(StrEnum):
     NOT_SENT = "not sent by the prober"
     UNRESOLVED = "not sent: the guest did not answer for its address (ARP)"
     LOST_BEFORE_HOSTS = "lost between prober and hosts"
-    SWITCH = "guest stopped: the switch"
+    SWITCHOVER = "guest stopped: the switchover"
     STALE_UNANNOUNCED = "network pointed at the source: not yet announced"
     STALE_ANNOUNCED = "network pointed at the source in spite of the announcement"
     NETWORK_EARLY = "network pointed at the destination too early"
@@ -26,7 +26,7 @@ class Cause(StrEnum):
 
 # The request came when the guest no longer ran on the source, however early it was sent.
 STOPPED_CAUSES = (
-    Cause.SWITCH,
+    Cause.SWITCHOVER,
     Cause.STALE_UNANNOUNCED,
     Cause.STALE_ANNOUNCED,
     Cause.NOT_RESUMED,

@@ -224,7 +224,7 @@ class Classifier:
             return Cause.SOURCE_HOST, "came to the source's uplink and not to the guest's tap"
         if at < self._stopped:
             return (
-                Cause.SWITCH,
+                Cause.SWITCHOVER,
                 f"came to the source {_ms(self._stopped - at)} before the guest stopped there; "
                 f"its answers take up to {_ms(self._usual_answer)}",
             )
@@ -237,7 +237,7 @@ class Classifier:
         since = at - self._resumed
         if since < -self._across:
             return (
-                Cause.SWITCH,
+                Cause.SWITCHOVER,
                 f"came to the source {_ms(at - self._stopped)} after the guest stopped there, "
                 f"{_ms(-since)} before it resumed on the destination",
             )

@@ -120,7 +120,9 @@ def event_doubts(
     for text in lost:
         yield SOURCE_EVENTS.path, f"has no {text}"
     if timeline.destination_resumed is None and clocks.known(run.source, run.destination):
-        what = "has no RESUMED event of the switch: when the guest ran again is not known, nor the downtime"
+        what = (
+            "has no RESUMED event of the switchover: when the guest ran again is not known, nor the downtime"
+        )
         yield DESTINATION_EVENTS.path, what
 
 

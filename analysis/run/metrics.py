@@ -260,12 +260,12 @@ def _phase_by_counters(given: MetricInputs, phase: str) -> float | None:
     return None if given.wire.source_sent.coarse else given.timeline.seconds_of(phase)
 
 
-def _switch_seconds(given: MetricInputs) -> float | None:
-    return given.timeline.seconds_of("switch") if given.hosts_known else None
+def _switchover_seconds(given: MetricInputs) -> float | None:
+    return given.timeline.seconds_of("switchover") if given.hosts_known else None
 
 
 def _downtime(given: MetricInputs) -> float | None:
-    return None if given.timeline.destination_resumed is None else given.timeline.seconds_of("switch")
+    return None if given.timeline.destination_resumed is None else given.timeline.seconds_of("switchover")
 
 
 def _border_by_events(given: MetricInputs) -> float | None:
@@ -446,11 +446,11 @@ class RunMetrics:
         "events and counters",
         "From the first bytes to the source's stop.",
     )
-    switch_seconds = Metric(
-        _switch_seconds,
+    switchover_seconds = Metric(
+        _switchover_seconds,
         SECONDS,
         LOWER,
-        "switch",
+        "switchover",
         "events of both hosts",
         "From the source's stop to the destination's resume.",
     )
@@ -579,13 +579,13 @@ class RunMetrics:
         "ping, 0.1 s",
         "Lost pings that setup or pre-copy took.",
     )
-    ping_lost_switch = Metric(
-        lambda given: given.lost_in("switch"),
+    ping_lost_switchover = Metric(
+        lambda given: given.lost_in("switchover"),
         PINGS,
         LOWER,
-        "in the switch",
+        "in the switchover",
         "ping, 0.1 s",
-        "Lost pings that the switch took.",
+        "Lost pings that the switchover took.",
     )
     ping_lost_postcopy = Metric(
         lambda given: given.lost_in("postcopy"),
@@ -643,13 +643,13 @@ class RunMetrics:
         "ping, 0.1 s",
         "The part of the ping outage that lies in post-copy, at most.",
     )
-    ping_switch_high_seconds = Metric(
-        lambda given: _most_outage_in(given, "switch"),
+    ping_switchover_high_seconds = Metric(
+        lambda given: _most_outage_in(given, "switchover"),
         SECONDS,
         LOWER,
-        "ping outage in the switch, at most",
+        "ping outage in the switchover, at most",
         "ping, 0.1 s",
-        "The part of the ping outage that lies in the switch, at most.",
+        "The part of the ping outage that lies in the switchover, at most.",
     )
     ping_late = Metric(
         lambda given: given.outage.late,

@@ -140,7 +140,7 @@ def usual_answer_seconds(ping: PingLog, timeline: Timeline) -> float:
 def phase_of_lost(timeline: Timeline, sent_at: float, answer_seconds: float) -> str:
     """The phase that took a lost ping: the one in which it should have been answered.
 
-    What left so shortly before the guest stopped that it had no time to be answered is lost to the switch.
+    What left too shortly before the guest stopped to be answered is lost to the switchover.
     UNKNOWN_PHASE where a border is not known, or not to the clocks' uncertainty.
     """
     phase = timeline.phase_at(sent_at)
@@ -156,7 +156,7 @@ def phase_of_lost(timeline: Timeline, sent_at: float, answer_seconds: float) -> 
     if left > -timeline.uncertainty_of(SOURCE_STOPPED):
         return UNKNOWN_PHASE
     if sent_at < stopped:
-        return "switch"
+        return "switchover"
     if resumed is None or abs(sent_at - resumed) < timeline.uncertainty_of(DESTINATION_RESUMED):
         return UNKNOWN_PHASE
     return phase

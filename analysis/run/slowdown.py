@@ -141,7 +141,7 @@ def guest_clock(
         if run.guest.fill_seconds is not None and progress.pattern_bytes_written[0] == 0:
             highs.append(ready + run.guest.fill_seconds - float(epoch[0]))
     lows.append(timeline.completed - float(epoch[halt]))
-    stopped = sum(phase.seconds for phase in timeline.phases if phase.name in ("switch", UNKNOWN_PHASE))
+    stopped = sum(phase.seconds for phase in timeline.phases if phase.name in ("switchover", UNKNOWN_PHASE))
     rtc = Interval(-_RTC_SECONDS, _RTC_SECONDS + stopped)
     low, high = max(*lows, rtc.low), min(*highs, rtc.high)
     if low <= high:

@@ -47,7 +47,7 @@ MOMENTS = (
     NOVA_LOG_ENDS,
     NOVA_RECORD_ENDS,
 )
-PHASES = ("setup", "precopy", "switch", "postcopy", "completion")
+PHASES = ("setup", "precopy", "switchover", "postcopy", "completion")
 # What cannot be put into a phase: a border or a clock is not known.
 UNKNOWN_PHASE = "unknown"
 # Two bins, one counter sample, and the time a first request may take.
@@ -173,13 +173,13 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     )
     passes_by = SOURCE_EVENTS.path
     if run.spec.mode.has_postcopy and not run.spec.mode.whole_passes:
-        # QEMU begins its second pass at the switch, without a first one.
+        # QEMU begins its second pass at the switchover, without a first one.
         first_pass = None
     elif first_pass is None and driver.first_pass_at is not None:
         first_pass, passes_by = clocks.on_prober(run.source, driver.first_pass_at), RUN_FILE
     left = None
     if converged and stopped is None:
-        asked = driver.switch_requested_at
+        asked = driver.switchover_requested_at
         asked = clocks.on_prober(run.source, asked) if asked is not None else None
         left = _last_seen_at_source(run.spec.mode, source, asked, resumed or completed)
     # Too coarse counters do not tell set-up from pre-copy.
@@ -277,7 +277,7 @@ def _phases(
         yield Phase("precopy", start, stopped, known=False)
     assert stopped is not None
     until = completed if resumed is None else resumed
-    yield Phase("switch" if known else UNKNOWN_PHASE, stopped, max(stopped, until), known)
+    yield Phase("switchover" if known else UNKNOWN_PHASE, stopped, max(stopped, until), known)
     if resumed is None:
         return
     if completed > resumed:
@@ -310,9 +310,9 @@ def _resumed(
 
 
 def _last_seen_at_source(mode: Mode, source: list[Event], asked: float | None, until: float) -> float | None:
-    """The last thing before `until` that shows the guest on the source: asking for the switch, or a pass.
+    """The last thing before `until` that shows the guest on the source: asking for the switchover, or a pass.
 
-    A pass that QEMU counts at the switch itself is none of these: the third in hybrid mode, the second in
+    A pass that QEMU counts at the switchover itself is none of these: the third in hybrid mode, the second in
     post-copy.
     """
     passes = mode.switchover_iteration or math.inf

@@ -38,7 +38,7 @@ def runs_rows(results: Results) -> list[Row]:
                 "libvirt_version": record.libvirt_version,
                 "accelerator": record.accelerator,
                 "resident_bytes": record.guest.resident_bytes_before_migration,
-                "switch_ratio": record.switch_check.ratio if record.switch_check else None,
+                "switchover_ratio": record.switchover_check.ratio if record.switchover_check else None,
                 **(run.metrics.by_name() if run.metrics else {}),
             }
         )

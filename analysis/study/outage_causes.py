@@ -123,9 +123,9 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     else:
         verdict, reason = CANNOT_TELL, "no run counts"
     left_out = [found for run, found in moved if run.excluded_because is not None]
-    switch = sum(_count(stream, Cause.SWITCH) for _, found in judged for stream in found.streams)
-    others = all_lost - lost - switch
-    reason += f"; {switch} were lost in the switch" + (f", {others} before it" if others > 0 else "")
+    switchover = sum(_count(stream, Cause.SWITCHOVER) for _, found in judged for stream in found.streams)
+    others = all_lost - lost - switchover
+    reason += f"; {switchover} were lost in the switchover" + (f", {others} before it" if others > 0 else "")
     if left_out:
         pings = sum(entry.count for found in left_out for entry in _tallies(found))
         runs_said = "1 run that does" if len(left_out) == 1 else f"{len(left_out)} runs that do"

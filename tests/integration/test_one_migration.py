@@ -91,13 +91,13 @@ def test_the_guest_was_migrated_intact(run: Any) -> None:
 
 
 def test_it_switched_after_exactly_one_pass(run: Any) -> None:
-    assert run["switch_check"]["iteration"] == 2
-    assert 0.85 <= run["switch_check"]["ratio"] <= 1.3
+    assert run["switchover_check"]["iteration"] == 2
+    assert 0.85 <= run["switchover_check"]["ratio"] <= 1.3
     driver = run["driver"]
     assert (
         driver["requested_at"]
         < driver["first_pass_at"]
-        <= driver["switch_requested_at"]
+        <= driver["switchover_requested_at"]
         < driver["finished_at"]
     )
 
@@ -113,7 +113,7 @@ def test_the_run_directory_keeps_the_data_contract(run_directory: Path, run: Any
     assert set(sums) >= RAW_FILES
     for name, expected in sums.items():
         assert hashlib.sha256((run_directory / name).read_bytes()).hexdigest() == expected, name
-    assert run["schema"] == 1 and run["spec"]["stressed_bytes"] == STRESSED_BYTES
+    assert run["schema"] == 2 and run["spec"]["stressed_bytes"] == STRESSED_BYTES
 
 
 def test_the_wire_carried_the_guest_at_the_shaped_rate(run_directory: Path, run: Any) -> None:

@@ -114,7 +114,7 @@ def run(lab: Lab, repetition: int) -> dict[str, Any]:
 
 def assert_migrated_intact(made: dict[str, Any]) -> None:
     assert (made["outcome"], made["cause"], made["valid"]) == ("completed", None, True), made
-    assert made["switch_check"]["iteration"] == 2
+    assert made["switchover_check"]["iteration"] == 2
     integrity = made["integrity"]
     assert (integrity["alive_on"], integrity["absent_on"]) == ("compute2", "compute1")
     assert integrity["kernel_log_errors"] == []

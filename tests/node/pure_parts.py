@@ -80,7 +80,7 @@ class Waiting(unittest.TestCase):
 class Deciding(unittest.TestCase):
     def test_when_a_migration_switches_and_gives_up(self):
         self.assertEqual(migrate.next_action(2, 1, 1, 30, 150, False, False), None)
-        self.assertEqual(migrate.next_action(2, 2, 1, 30, 150, False, False), "switch")
+        self.assertEqual(migrate.next_action(2, 2, 1, 30, 150, False, False), "switchover")
         self.assertEqual(migrate.next_action(None, 9, 31, 30, 150, False, False), "abort")
         self.assertEqual(migrate.next_action(2, 3, 151, 30, 150, True, False), "give-up")
         self.assertTrue(issubclass(nova_migrate.NovaMigration, migrate.Migration))

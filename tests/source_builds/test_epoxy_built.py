@@ -65,7 +65,7 @@ def test_a_lab_migrates_with_both_and_says_what_it_ran(lab: Lab, builds_dir: Pat
     lab.succeed("study", STUDY)
     (run,) = lab.runs("study")
     assert (run["outcome"], run["cause"], run["valid"]) == ("completed", None, True), run
-    assert run["spec"]["mode"] == "hybrid" and run["switch_check"]["iteration"] == 2
+    assert run["spec"]["mode"] == "hybrid" and run["switchover_check"]["iteration"] == 2
     integrity = run["integrity"]
     assert (integrity["alive_on"], integrity["absent_on"]) == ("compute2", "compute1")
     assert integrity["kernel_log_errors"] == [] and integrity["pattern"]["bad_pages"] == 0

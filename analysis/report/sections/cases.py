@@ -31,7 +31,7 @@ from analysis.study.results import RunResult
 _PHASES = (
     ("setup", "setup_seconds", "setup"),
     ("pre-copy", "precopy_seconds", "precopy"),
-    ("switch", "switch_seconds", "lost"),
+    ("switchover", "switchover_seconds", "lost"),
     ("post-copy", "postcopy_seconds", "postcopy"),
 )
 
@@ -49,7 +49,7 @@ def section(context: Context) -> Section | None:
             [
                 ("setup", "setup"),
                 ("precopy", "pre-copy"),
-                ("lost", "switch: stopped on both hosts; lost ping"),
+                ("lost", "switchover: stopped on both hosts; lost ping"),
                 ("postcopy", "post-copy"),
                 ("phase-completion", "completion of pre-copy"),
             ]

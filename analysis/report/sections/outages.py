@@ -22,7 +22,7 @@ _ROUND_TRIP = "ping_longest_round_trip_seconds"
 # Lost pings by the phase that took them.
 _LOST = (
     "ping_lost_precopy",
-    "ping_lost_switch",
+    "ping_lost_switchover",
     "ping_lost_postcopy",
     "ping_lost_after",
     "ping_lost_unknown",

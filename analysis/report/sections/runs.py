@@ -19,10 +19,10 @@ _COLUMNS = (
     label("outcome"),
     metric_column("migration_seconds"),
     metric_column("forward_bytes"),
-    Column("setup / pre-copy / switch / post-copy", "s"),
-    Column("pings lost", "pre-copy / switch / post-copy / after / unknown"),
+    Column("setup / pre-copy / switchover / post-copy", "s"),
+    Column("pings lost", "pre-copy / switchover / post-copy / after / unknown"),
     *(metric_column(name) for name in _LATER),
-    Column("one pass before switch", "sent / resident"),
+    Column("one pass before switchover", "sent / resident"),
     label("guest"),
 )
 
@@ -64,17 +64,17 @@ def _row(context: Context, run: RunResult) -> list[Cell]:
     phases = (
         metrics.setup_seconds,
         metrics.precopy_seconds,
-        metrics.switch_seconds,
+        metrics.switchover_seconds,
         metrics.postcopy_seconds,
     )
     lost = (
         metrics.ping_lost_precopy,
-        metrics.ping_lost_switch,
+        metrics.ping_lost_switchover,
         metrics.ping_lost_postcopy,
         metrics.ping_lost_after,
         metrics.ping_lost_unknown,
     )
-    check = record.switch_check
+    check = record.switchover_check
     return [
         *head,
         value_cell("migration_seconds", metrics),

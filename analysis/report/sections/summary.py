@@ -54,7 +54,7 @@ def section(context: Context) -> Section:
 def headline_table(context: Context) -> Table:
     """The article's main numbers beside the measured ones, one line each."""
     analysis = context.analysis
-    rows = [*_unloaded_rows(context), *_slope_rows(context), *_bound_row(context), *_switch_row(context)]
+    rows = [*_unloaded_rows(context), *_slope_rows(context), *_bound_row(context), *_switchover_row(context)]
     columns = (
         label("number"),
         label("the article"),
@@ -201,8 +201,8 @@ def _bound_row(context: Context) -> Iterator[list[Cell]]:
     )
 
 
-def _switch_row(context: Context) -> Iterator[list[Cell]]:
-    """Downtime of the switch to post-copy."""
+def _switchover_row(context: Context) -> Iterator[list[Cell]]:
+    """Downtime of the switchover to post-copy."""
     seconds = [
         run.metrics.downtime_seconds
         for run in context.analysis.results.runs
@@ -211,7 +211,7 @@ def _switch_row(context: Context) -> Iterator[list[Cell]]:
     estimate = median_estimate([value for value in seconds if value is not None])
     if estimate:
         yield _row(
-            "guest stopped for the switch to post-copy",
+            "guest stopped for the switchover to post-copy",
             _stated_downtime(context.analysis),
             f"{significant(estimate.median * 1000)} ms",
             estimate_note(estimate, 1000),
@@ -222,7 +222,7 @@ def _switch_row(context: Context) -> Iterator[list[Cell]]:
 
 
 def _stated_downtime(analysis: Analysis) -> str:
-    """What the article states of the switch, as its claim has it."""
+    """What the article states of the switchover, as its claim has it."""
     claims = analysis.published.claims if analysis.published else ()
     stated = [claim["seconds"] for claim in claims if claim["rule"] == "downtime_below"]
     return f"below {significant(stated[0] * 1000)} ms" if stated else "-"

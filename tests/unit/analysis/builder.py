@@ -31,9 +31,9 @@ class Model:
     cause: str | None = None
     requested_at: float = EPOCH
     setup: float = 0.1
-    switch: float = 0.08
+    switchover: float = 0.08
     base_bytes: float = 120e6
-    lost_after_switch: int = 3
+    lost_after_switchover: int = 3
     lost_in_precopy: int = 0
     destination_clock_ahead: float = 0.0
     prober_clock_ahead: float = 0.0
@@ -80,14 +80,15 @@ class Model:
     @property
     def completed(self) -> float:
         if self.outcome == "not_converged" or self.mode == "precopy":
-            return self.stopped + (self.switch if self.outcome == "completed" else 0)
-        return self.stopped + self.switch + self.stressed * 8 / RATE
+            return self.stopped + (self.switchover if self.outcome == "completed" else 0)
+        return self.stopped + self.switchover + self.stressed * 8 / RATE
 
     def sent(self, after: float) -> float:
         """Bytes sent up to a moment."""
         first = min(max(after - self.setup, 0), self.stopped - self.setup)
         second = min(
-            max(after - self.stopped - self.switch, 0), max(self.completed - self.stopped - self.switch, 0)
+            max(after - self.stopped - self.switchover, 0),
+            max(self.completed - self.stopped - self.switchover, 0),
         )
         return (first + second) * RATE / 8
 
@@ -95,7 +96,7 @@ class Model:
         """Bytes of page requests up to a moment, beyond acknowledgements."""
         if self.mode == "precopy":
             return 0.0
-        return max(min(after, self.completed) - self.stopped - self.switch, 0) * 20_000
+        return max(min(after, self.completed) - self.stopped - self.switchover, 0) * 20_000
 
 
 def _json_lines(rows: list[dict[str, Any]]) -> bytes:
@@ -133,10 +134,10 @@ def with_summary(lines: list[str]) -> list[str]:
 
 
 def ping_lines(model: Model, period: float = 0.1) -> Iterator[str]:
-    """The requests that ping -D -O tells of, with pings lost in pre-copy and from the switch on."""
+    """The requests that ping -D -O tells of, with pings lost in pre-copy and from the switchover on."""
     yield "PING 10.91.2.100 (10.91.2.100) 56(84) bytes of data."
     first_lost = model.stopped
-    lost_until = first_lost + model.lost_after_switch * period
+    lost_until = first_lost + model.lost_after_switchover * period
     precopy = model.setup + 0.5
     for index in range(int((model.completed + model.quiet + 1.0) / period)):
         after = index * period - 1.0 + 0.013
@@ -188,7 +189,7 @@ def _events(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     destination = [
         {"t": at(0.05) + ahead, "event": "lifecycle", "name": "STARTED", "detail": "MIGRATED"},
         {
-            "t": at(model.stopped + model.switch) + ahead,
+            "t": at(model.stopped + model.switchover) + ahead,
             "event": "lifecycle",
             "name": "RESUMED",
             "detail": detail,
@@ -202,7 +203,7 @@ def run_record(model: Model, repetition: int) -> dict[str, Any]:
     damaged = model.cause == "guest_corrupted"
     finished = model.requested_at + model.completed + 0.1
     return {
-        "schema": 1,
+        "schema": 2,
         "study": "made",
         "lab": "local",
         "case": model.case,
@@ -219,7 +220,7 @@ def run_record(model: Model, repetition: int) -> dict[str, Any]:
         "driver": {
             "requested_at": model.requested_at,
             "first_pass_at": None,
-            "switch_requested_at": None,
+            "switchover_requested_at": None,
             "finished_at": finished,
         },
         "guest": {
@@ -229,8 +230,8 @@ def run_record(model: Model, repetition: int) -> dict[str, Any]:
             "fill_seconds": 2.0,
             "resident_bytes_before_migration": model.base_bytes + model.stressed,
         },
-        "switch_check": {
-            "bytes_before_switch": model.sent(model.stopped),
+        "switchover_check": {
+            "bytes_before_switchover": model.sent(model.stopped),
             "resident_bytes": model.base_bytes + model.stressed,
             "ratio": model.sent(model.stopped) / (model.base_bytes + model.stressed),
         }
@@ -320,7 +321,7 @@ def write_lab(results: Path, offsets: Mapping[str, float] | None = None, uncerta
         "packages": {},
     }
     lab = {
-        "schema": 1,
+        "schema": 2,
         "lab": "local",
         "release": "epoxy",
         "backend": "libvirt",
@@ -352,7 +353,7 @@ def write_study(results: Path, runs: list[tuple[Model, int]], reference: str | N
             # Repetitions that differ a little, like real ones.
             write_run(results, replace(model, base_bytes=model.base_bytes * (1 + 0.01 * number)), number)
     study = {
-        "schema": 1,
+        "schema": 2,
         "study": {
             "name": "made",
             "title": "Hand-made results",

@@ -26,7 +26,7 @@ def recorded_run(
         requested_at=at["requested"],
         threads=1,
         thread_mib=threads_mib,
-        switch=at["resumed"] - at["stopped"],
+        switchover=at["resumed"] - at["stopped"],
         base_bytes=(at["stopped"] - at["requested"] - 0.1) * RATE / 8 - threads_mib * MIB,
         destination_clock_ahead=(offsets or {}).get("compute2", 0.0),
     )

@@ -89,7 +89,7 @@ def test_a_held_entry_is_named(held: Scene) -> None:
     found = held.judge()
     assert found.fine is not None
     assert found.doubts == ()
-    assert causes(found.fine.lost) == {Cause.SWITCH, Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED}
+    assert causes(found.fine.lost) == {Cause.SWITCHOVER, Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED}
     stale = found.fine.tallies[Cause.STALE_ANNOUNCED]
     assert 0.45 < stale.seconds.low <= stale.seconds.high < 0.65
     assert found.stale_seconds is not None and found.announced_at_uplink_seconds is not None
@@ -100,7 +100,7 @@ def test_a_held_entry_is_named(held: Scene) -> None:
 def test_a_late_announcement_is_named(project: Path, tmp_path: Path) -> None:
     found = scene(project, tmp_path, "late_announcement").judge()
     assert found.fine is not None
-    assert causes(found.fine.lost) == {Cause.SWITCH, Cause.STALE_UNANNOUNCED}
+    assert causes(found.fine.lost) == {Cause.SWITCHOVER, Cause.STALE_UNANNOUNCED}
     assert found.announced_at_tap_seconds == pytest.approx(0.63, abs=0.05)
     assert found.fine.tallies[Cause.STALE_UNANNOUNCED].seconds.high == pytest.approx(0.63, abs=0.08)
 
@@ -108,7 +108,7 @@ def test_a_late_announcement_is_named(project: Path, tmp_path: Path) -> None:
 def test_a_guest_that_does_not_answer_is_named(slow: Scene) -> None:
     found = slow.judge()
     assert found.fine is not None
-    assert causes(found.fine.lost) <= {Cause.SWITCH, Cause.STALE_UNANNOUNCED, Cause.DESTINATION_GUEST}
+    assert causes(found.fine.lost) <= {Cause.SWITCHOVER, Cause.STALE_UNANNOUNCED, Cause.DESTINATION_GUEST}
     assert found.fine.tallies[Cause.DESTINATION_GUEST].seconds.high == pytest.approx(0.31, abs=0.03)
     last = found.fine.lost[-1]
     assert last.phase == "postcopy"
@@ -335,7 +335,7 @@ def test_a_run_without_captures_is_not_judged(held: Scene) -> None:
     assert attribute(held.run, replace(held.evidence, captures={}), held.clocks, held.timeline) is None
 
 
-@given(st.lists(st.tuples(st.booleans(), st.sampled_from([Cause.SWITCH, Cause.UNKNOWN])), max_size=40))
+@given(st.lists(st.tuples(st.booleans(), st.sampled_from([Cause.SWITCHOVER, Cause.UNKNOWN])), max_size=40))
 def test_times_by_cause_lie_around_the_number_of_pings(slow: Scene, pings: list[tuple[bool, Cause]]) -> None:
     """Every piece of n pings of one cause lasts n - 1 to n + 1 periods, wherever in its gap it is."""
     log = slow.evidence.ping
@@ -352,7 +352,7 @@ def test_times_by_cause_lie_around_the_number_of_pings(slow: Scene, pings: list[
     )
     causes = [cause for _, cause in pings]
     lost = tuple(
-        LostPing(number, sent_at[number], "switch", causes[number - 1], "", "")
+        LostPing(number, sent_at[number], "switchover", causes[number - 1], "", "")
         for number in log.lost.tolist()
     )
     found = tally(lost, Requests(log))

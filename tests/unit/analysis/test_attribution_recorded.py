@@ -88,10 +88,10 @@ def test_pings_of_a_damaged_guest_answer_no_question(results: Results) -> None:
     assert (none.verdict, none.lost, none.left_out) == (CANNOT_TELL, 0, 1)
 
 
-def test_on_the_network_as_it_is_only_the_switch_loses_pings(results: Results) -> None:
+def test_on_the_network_as_it_is_only_the_switchover_loses_pings(results: Results) -> None:
     (run,) = (run for run in results.runs if run.record.spec.network == "plain")
     (line,) = cause_lines([run])
-    assert line.cause is Cause.SWITCH
+    assert line.cause is Cause.SWITCHOVER
     assert run.metrics is not None and run.metrics.downtime_seconds is not None
     # What ping saw of the guest's pause must contain what the hypervisors say, give or take a period.
     assert line.seconds.low - 0.02 < run.metrics.downtime_seconds < line.seconds.high + 0.02

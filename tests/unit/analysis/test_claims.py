@@ -285,7 +285,7 @@ def test_what_holds_in_all_runs_says_how_often_it_may_not() -> None:
             "finite",
             "only-allocated-memory",
             "bounded",
-            "switch-downtime",
+            "switchover-downtime",
             "no-outage-in-precopy",
         ):
             verdict = statement(identifier, found)
@@ -297,7 +297,7 @@ def test_what_holds_in_all_runs_says_how_often_it_may_not() -> None:
 
 def test_a_downtime_that_is_unknown_is_left_out_and_said_so() -> None:
     metrics = [{"downtime_seconds": seconds} for seconds in (0.0, 0.05, None)]
-    found = statement("switch-downtime", measurements([made_case(metrics)]))
+    found = statement("switchover-downtime", measurements([made_case(metrics)]))
     assert (found.verdict, found.measured, len(found.outcome.runs)) == (REPRODUCED, "0 to 50 ms", 2)
     assert found.reason.endswith("left out: 1 runs of unknown downtime")
 

@@ -240,7 +240,7 @@ def stepped(
 
 ACROSS = (
     "downtime_seconds",
-    "switch_seconds",
+    "switchover_seconds",
     "postcopy_seconds",
     "border_by_events_seconds",
     "border_by_traffic_seconds",
@@ -280,7 +280,7 @@ def test_machines_that_drift_and_are_set_outside_of_the_migration_keep_their_fig
             0.12 if name == "border_by_traffic_seconds" else 0.055 if name == "setup_seconds" else 0.003
         )
         assert getattr(metrics, name) == pytest.approx(getattr(steady, name), abs=tolerance), name
-    for name in ("ping_lost_precopy", "ping_lost_switch", "ping_lost_postcopy", "ping_lost_after"):
+    for name in ("ping_lost_precopy", "ping_lost_switchover", "ping_lost_postcopy", "ping_lost_after"):
         assert getattr(metrics, name) == getattr(steady, name), name
     assert metrics.forward_bytes_received == pytest.approx(steady.forward_bytes_received, rel=0.001)
     assert metrics.clock_uncertainty_seconds is not None and metrics.clock_uncertainty_seconds < 0.001

@@ -38,7 +38,7 @@ def test_every_run_is_whole_and_its_guest_intact(studies: dict[str, Analysis], n
     assert study.guests_looked_at == NAMES[name] and not study.guests_not_intact
     # Pre-copy that was aborted at its limit: these guests never left their source.
     assert study.guests_never_left == (6 if name == "icclab-2014" else 0)
-    # An idle guest at 5 and 10 Gb/s is through before the switch: kept, and marked invalid by the study.
+    # An idle guest at 5 and 10 Gb/s is through before the switchover: kept, and marked invalid by the study.
     excluded = [notice for notice in study.results.notices if notice.effect == EXCLUDED]
     assert Counter(notice.message.split(":")[0] for notice in excluded) == (
         {"invalid": 2} if name == "rates" else {}
@@ -47,7 +47,7 @@ def test_every_run_is_whole_and_its_guest_intact(studies: dict[str, Analysis], n
 
 def test_the_articles_study_shows_what_it_shows(studies: dict[str, Analysis]) -> None:
     verdicts = {verdict.identifier: verdict.verdict for verdict in studies["icclab-2014"].verdicts}
-    for claim in ("reliable", "finite", "precopy-does-not-converge", "bounded", "switch-downtime"):
+    for claim in ("reliable", "finite", "precopy-does-not-converge", "bounded", "switchover-downtime"):
         assert verdicts[claim] == "reproduced", claim
     # Outages in post-copy are alike here.
     refuted = {identifier for identifier, verdict in verdicts.items() if verdict == "not reproduced"}

@@ -20,7 +20,7 @@ from tests.unit.analysis.cases import load_measured
 Event = dict[str, Any]
 SOURCE, DESTINATION = "source/events.jsonl", "destination/events.jsonl"
 NO_STOP = "has no SUSPENDED event: when the guest stopped is not known, nor the downtime"
-NO_RESUME = "has no RESUMED event of the switch: when the guest ran again is not known, nor the downtime"
+NO_RESUME = "has no RESUMED event of the switchover: when the guest ran again is not known, nor the downtime"
 
 
 def named(name: str, detail: str | None = None) -> Callable[[Event], bool]:
@@ -57,7 +57,7 @@ def made(directory: Path, model: Model, file: str, change: Callable[[list[Event]
 
 
 def lost_by_phase(metrics: RunMetrics) -> tuple[int | None, ...]:
-    return metrics.ping_lost_precopy, metrics.ping_lost_switch, metrics.ping_lost_postcopy
+    return metrics.ping_lost_precopy, metrics.ping_lost_switchover, metrics.ping_lost_postcopy
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "postcopy", "precopy"])
@@ -66,7 +66,7 @@ def test_without_the_resume_the_downtime_is_unknown_and_pings_have_no_phase(
 ) -> None:
     run, warnings = made(tmp_path, Model(mode=mode), DESTINATION, without(named("RESUMED")))
     assert run.metrics.downtime_seconds is None
-    assert run.metrics.switch_seconds is None
+    assert run.metrics.switchover_seconds is None
     assert run.metrics.precopy_seconds == pytest.approx(run.timeline.source_stopped - run.timeline.started)
     assert run.outage.lost_by_phase[UNKNOWN_PHASE] >= 1
     # Once the migration is over the guest runs on the destination, whenever that began.
@@ -78,7 +78,11 @@ def test_without_the_resume_the_downtime_is_unknown_and_pings_have_no_phase(
 def test_without_the_stop_no_ping_is_lost_in_precopy(tmp_path: Path, mode: str) -> None:
     run, warnings = made(tmp_path, Model(mode=mode), SOURCE, without(named("SUSPENDED")))
     metrics = run.metrics
-    assert (metrics.downtime_seconds, metrics.precopy_seconds, metrics.switch_seconds) == (None, None, None)
+    assert (metrics.downtime_seconds, metrics.precopy_seconds, metrics.switchover_seconds) == (
+        None,
+        None,
+        None,
+    )
     assert metrics.ping_lost_precopy == 0
     assert run.timeline.destination_resumed == pytest.approx(
         run.timeline.requested + Model(mode=mode, base_bytes=Model().base_bytes * 1.01).stopped + 0.08,

@@ -27,7 +27,7 @@ def recorded(project: Path) -> dict[str, list[bytes]]:
 
 def test_the_source_tells_of_its_part(recorded: dict[str, list[bytes]]) -> None:
     marks = parse_nova_log(recorded["source"], "zed", INSTANCE).marks
-    order = ["source_prepared", "source_switches", "source_operation_ends", "source_ends"]
+    order = ["source_prepared", "source_switches_over", "source_operation_ends", "source_ends"]
     assert sorted(marks, key=lambda mark: marks[mark]) == order
     assert marks["source_ends"] - marks["source_prepared"] == pytest.approx(9.2, abs=0.1)
 
@@ -98,7 +98,7 @@ AT = 1795428001.25
 )
 def test_a_line_in_other_forms_has_novas_own_time(form: str) -> None:
     log = parse_nova_log([in_form(form)], "zed", INSTANCE)
-    assert log.marks == {"source_switches": AT}
+    assert log.marks == {"source_switches_over": AT}
     assert (log.lines, log.read, log.unread) == (1, 1, 0)
     assert not parse_nova_log([in_form(form)], "zed", ANOTHER).marks
 
@@ -106,7 +106,7 @@ def test_a_line_in_other_forms_has_novas_own_time(form: str) -> None:
 def test_without_a_process_number_and_without_a_fraction() -> None:
     line = b"2026-11-23 10:00:01 INFO nova.compute.manager [-] Switching to post-copy migration mode"
     log = parse_nova_log([line], "zed", INSTANCE)
-    assert log.marks == {"source_switches": 1795428001.0}
+    assert log.marks == {"source_switches_over": 1795428001.0}
     assert log.whole_seconds
 
 
@@ -117,7 +117,7 @@ def test_novas_json_formatters(dates: dict[str, object]) -> None:
     text = "Switching to post-copy migration mode"
     record = {"message": text, "levelname": "INFO", "extra": {"instance": {"uuid": INSTANCE}}, **dates}
     lines = [json.dumps(record).encode()]
-    assert parse_nova_log(lines, "zed", INSTANCE).marks == {"source_switches": AT}
+    assert parse_nova_log(lines, "zed", INSTANCE).marks == {"source_switches_over": AT}
     assert not parse_nova_log(lines, "zed", ANOTHER).marks
 
 

@@ -39,7 +39,7 @@ def timeline(uncertainty: float = 0.0) -> Timeline:
         phases=(
             Phase("setup", START, START + 0.1),
             Phase("precopy", START + 0.1, STOPPED),
-            Phase("switch", STOPPED, RESUMED),
+            Phase("switchover", STOPPED, RESUMED),
             Phase("postcopy", RESUMED, COMPLETED),
         ),
         moments=(
@@ -100,19 +100,19 @@ def test_a_phase_between_two_lost_pings_is_lost_as_a_whole() -> None:
     """Neither the first nor the last piece of a gap: the outage was on before the phase and after it."""
     sent = (START - 0.45 + 0.1 * np.arange(100)).tolist()
     found = measure_outage(pinged(sent, STOPPED - 0.2, RESUMED + 0.2), timeline())
-    switch = found.by_phase["switch"]
-    assert (switch.low, switch.high) == (pytest.approx(0.3), pytest.approx(0.3))
+    switchover = found.by_phase["switchover"]
+    assert (switchover.low, switchover.high) == (pytest.approx(0.3), pytest.approx(0.3))
     narrow = replace(
         timeline(),
         phases=(
             Phase("precopy", START, 102.01),
-            Phase("switch", 102.01, 102.03),
+            Phase("switchover", 102.01, 102.03),
             Phase("postcopy", 102.03, COMPLETED),
         ),
     )
     found = measure_outage(pinged(sent, STOPPED - 0.2, RESUMED + 0.2), narrow)
-    assert "switch" not in found.lost_by_phase, "no ping was sent in those 20 ms"
-    assert (found.by_phase["switch"].low, found.by_phase["switch"].high) == (
+    assert "switchover" not in found.lost_by_phase, "no ping was sent in those 20 ms"
+    assert (found.by_phase["switchover"].low, found.by_phase["switchover"].high) == (
         pytest.approx(0.02),
         pytest.approx(0.02),
     )
@@ -124,12 +124,12 @@ def test_a_phase_between_two_lost_pings_is_lost_as_a_whole() -> None:
         (START - 0.1, 0.0, "before"),
         (START + 0.05, 0.0, "setup"),
         (STOPPED - 0.5, 0.0, "precopy"),
-        (STOPPED - 0.0025, 0.0, "switch"),
+        (STOPPED - 0.0025, 0.0, "switchover"),
         (STOPPED - 0.011, 0.0, "precopy"),
         (STOPPED - 0.011, 0.002, "unknown"),
-        (STOPPED + 0.1, 0.0, "switch"),
+        (STOPPED + 0.1, 0.0, "switchover"),
         (STOPPED + 0.001, 0.05, "unknown"),
-        (RESUMED - 0.001, 0.0, "switch"),
+        (RESUMED - 0.001, 0.0, "switchover"),
         (RESUMED - 0.001, 0.002, "unknown"),
         (RESUMED + 0.001, 0.002, "unknown"),
         (RESUMED + 0.001, 0.0, "postcopy"),
@@ -160,17 +160,21 @@ def test_a_ping_on_its_way_at_the_stop_is_no_outage_of_precopy(before_the_stop: 
     run, evidence, lab, measured = measured_at(before_the_stop)
     assert measured.attribution is not None
     (ping,) = measured.attribution.coarse.lost
-    assert (ping.sequence, ping.cause, ping.phase) == (25, Cause.SWITCH, "switch")
+    assert (ping.sequence, ping.cause, ping.phase) == (25, Cause.SWITCHOVER, "switchover")
     stopped = measured.timeline.source_stopped
     assert stopped is not None and stopped - ping.sent_at == pytest.approx(0.0025, abs=0.0005)
     # The same without the captures.
     for metrics in (measured.metrics, measure_run(run, replace(evidence, captures={}), lab).metrics):
-        assert (metrics.ping_lost_precopy, metrics.ping_lost_switch, metrics.ping_lost_unknown) == (0, 1, 0)
+        assert (metrics.ping_lost_precopy, metrics.ping_lost_switchover, metrics.ping_lost_unknown) == (
+            0,
+            1,
+            0,
+        )
     verdicts = {verdict.identifier: verdict for verdict in analyse(before_the_stop).verdicts}
     assert verdicts["no-outage-in-precopy"].verdict == "reproduced"
 
 
-def test_a_request_that_came_after_the_stop_is_the_switchs_however_early_it_left(
+def test_a_request_that_came_after_the_stop_is_the_switchovers_however_early_it_left(
     before_the_stop: Path,
 ) -> None:
     """Ping 25 had left 50 ms earlier and been held up: the capture at the source says when it came."""
@@ -183,7 +187,11 @@ def test_a_request_that_came_after_the_stop_is_the_switchs_however_early_it_left
     assert measured.attribution is not None and stopped is not None
     (ping,) = measured.attribution.coarse.lost
     assert stopped - ping.sent_at == pytest.approx(0.0525, abs=0.001)
-    assert (ping.cause, ping.phase, measured.metrics.ping_lost_switch) == (Cause.SWITCH, "switch", 1)
+    assert (ping.cause, ping.phase, measured.metrics.ping_lost_switchover) == (
+        Cause.SWITCHOVER,
+        "switchover",
+        1,
+    )
 
 
 def without(evidence: Evidence, name: str) -> Evidence:
@@ -201,7 +209,7 @@ def test_a_lost_event_leaves_the_phase_of_lost_pings_unknown(before_the_stop: Pa
     measured = measure_run(run, without(evidence, lost_event), lab)
     metrics = measured.metrics
     assert (metrics.ping_lost, metrics.ping_lost_unknown, metrics.ping_lost_precopy) in ((1, 1, 0), (1, 0, 0))
-    assert metrics.ping_switch_high_seconds is None
+    assert metrics.ping_switchover_high_seconds is None
     assert (metrics.ping_postcopy_high_seconds is None) == (lost_event == "RESUMED")
     assert (metrics.ping_outage_low_seconds, metrics.ping_outage_high_seconds) == (
         whole.metrics.ping_outage_low_seconds,
@@ -209,6 +217,6 @@ def test_a_lost_event_leaves_the_phase_of_lost_pings_unknown(before_the_stop: Pa
     )
     assert measured.attribution is not None and measured.attribution.fine is not None
     causes = {ping.cause for ping in measured.attribution.fine.lost}
-    # What came before the stop for want of time is the switch's whenever the guest resumed.
-    assert causes <= ({Cause.UNKNOWN, Cause.SWITCH} if lost_event == "RESUMED" else {Cause.UNKNOWN})
+    # What came before the stop for want of time is the switchover's whenever the guest resumed.
+    assert causes <= ({Cause.UNKNOWN, Cause.SWITCHOVER} if lost_event == "RESUMED" else {Cause.UNKNOWN})
     assert Cause.UNKNOWN in causes

@@ -69,7 +69,7 @@ def test_phases_fill_the_migration(runs: dict[str, RunResult], path: str) -> Non
     phases = (
         metrics.setup_seconds,
         metrics.precopy_seconds,
-        metrics.switch_seconds,
+        metrics.switchover_seconds,
         metrics.postcopy_seconds,
     )
     assert sum(phase or 0 for phase in phases) == pytest.approx(metrics.migration_seconds, abs=0.1)
@@ -91,7 +91,7 @@ def test_a_post_copy_without_requests_leaves_no_border(runs: dict[str, RunResult
     assert metrics.borders_agree is None
 
 
-def test_the_finer_ping_sees_the_switch(runs: dict[str, RunResult]) -> None:
+def test_the_finer_ping_sees_the_switchover(runs: dict[str, RunResult]) -> None:
     """The guest stood still for 30 ms: no ping of 0.1 s was lost, some of 0.01 s were."""
     metrics = metrics_of(runs, UNLOADED)
     assert metrics.downtime_seconds == pytest.approx(0.030, abs=0.001)

@@ -51,7 +51,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = [
-        (Model(threads=0, table="table2", lost_after_switch=1), 2),
+        (Model(threads=0, table="table2", lost_after_switchover=1), 2),
         *((Model(threads=count), 2) for count in (1, 2, 4)),
         (CORRUPTED, 2),
         (Model(mode="precopy", outcome="not_converged", table=None), 2),

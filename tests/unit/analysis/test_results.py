@@ -78,7 +78,7 @@ def _swap(run: Path) -> None:
 
 def _schema(run: Path) -> None:
     record = json.loads((run / "run.json").read_text())
-    (run / "run.json").write_text(json.dumps({**record, "schema": 2}))
+    (run / "run.json").write_text(json.dumps({**record, "schema": 3}))
 
 
 def _mode(run: Path) -> None:
@@ -101,7 +101,7 @@ def _unfinished(run: Path) -> None:
         (_remove_everywhere, "destination/nic.jsonl", None, "missing"),
         (_empty, "prober/ping.log", None, "fewer than two replies"),
         (_swap, "run.json", None, "mixed up"),
-        (_schema, "run.json", None, "unknown schema 2, this version reads 1"),
+        (_schema, "run.json", None, "unknown schema 3, this version reads 1 and 2"),
         (_mode, "run.json", None, "\"spec.mode\" is 'teleport', expected one of precopy, hybrid, postcopy"),
         (_unfinished, "run.json", None, "the run did not finish"),
     ],

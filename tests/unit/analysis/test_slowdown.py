@@ -44,7 +44,7 @@ class Guest:
 
         `ahead`: the guest's clock before the prober's; `pause`: (begin, length) without samples.
         """
-        resumed, completed = MODEL.stopped + MODEL.switch, MODEL.completed
+        resumed, completed = MODEL.stopped + MODEL.switchover, MODEL.completed
         time = np.arange(-2.4, completed + 1.0, 0.1)
         time = time[(time <= pause[0]) | (time > pause[0] + pause[1])]
         inside = np.clip(time, resumed, completed) - resumed

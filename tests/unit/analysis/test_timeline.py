@@ -31,12 +31,12 @@ def test_hybrid_phases_follow_each_other(tmp_path: Path) -> None:
     model = Model()
     measured = measure(tmp_path, model)
     phases = measured.timeline.phases
-    assert [phase.name for phase in phases] == ["setup", "precopy", "switch", "postcopy"]
+    assert [phase.name for phase in phases] == ["setup", "precopy", "switchover", "postcopy"]
     assert all(before.end == after.start for before, after in pairwise(phases))
     metrics = measured.metrics
     assert metrics.setup_seconds == pytest.approx(model.setup, abs=0.06)
     assert metrics.precopy_seconds == pytest.approx(model.stopped - model.setup, abs=0.06)
-    assert metrics.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
+    assert metrics.downtime_seconds == pytest.approx(model.switchover, abs=1e-3)
     assert metrics.postcopy_seconds == pytest.approx(model.stressed * 8 / RATE, abs=1e-3)
 
 
@@ -68,7 +68,7 @@ def test_no_border_without_page_requests(tmp_path: Path) -> None:
 
 def test_converged_precopy_has_no_postcopy(tmp_path: Path) -> None:
     measured = measure(tmp_path, Model(mode="precopy", threads=0))
-    assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy", "switch"]
+    assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy", "switchover"]
     assert measured.metrics.postcopy_seconds is None
     assert measured.metrics.downtime_seconds == pytest.approx(0.08, abs=1e-3)
 
@@ -86,25 +86,25 @@ def test_clocks_that_differ_are_brought_onto_one(tmp_path: Path) -> None:
     offsets = {"compute1": 0.0, "compute2": 0.5, "controller": -0.3}
     measured = measure(tmp_path, model, offsets, uncertainty=0.002)
     straight = measure(tmp_path / "straight", Model())
-    assert measured.metrics.downtime_seconds == pytest.approx(model.switch, abs=1e-3)
-    assert measured.metrics.ping_lost_switch == straight.metrics.ping_lost_switch
+    assert measured.metrics.downtime_seconds == pytest.approx(model.switchover, abs=1e-3)
+    assert measured.metrics.ping_lost_switchover == straight.metrics.ping_lost_switchover
     assert measured.metrics.ping_lost_postcopy == straight.metrics.ping_lost_postcopy
     assert measured.metrics.clock_uncertainty_seconds == pytest.approx(0.004)
 
 
 def test_outage_is_an_interval_split_by_phase(tmp_path: Path) -> None:
-    measured = measure(tmp_path, Model(lost_after_switch=5))
+    measured = measure(tmp_path, Model(lost_after_switchover=5))
     metrics = measured.metrics
     assert metrics.ping_lost == 5
     assert metrics.ping_outage_low_seconds == pytest.approx(0.4, abs=1e-6)
     assert metrics.ping_outage_high_seconds == pytest.approx(0.6, abs=1e-6)
     assert metrics.ping_lost_precopy == 0
-    assert metrics.ping_lost_switch + metrics.ping_lost_postcopy == 5
+    assert metrics.ping_lost_switchover + metrics.ping_lost_postcopy == 5
     assert metrics.fine_outage_high_seconds == pytest.approx(0.06, abs=0.001)
 
 
 def test_no_lost_ping_is_an_outage_shorter_than_a_period(tmp_path: Path) -> None:
-    metrics = measure(tmp_path, Model(lost_after_switch=0)).metrics
+    metrics = measure(tmp_path, Model(lost_after_switchover=0)).metrics
     assert metrics.ping_lost == 0
     assert metrics.ping_outage_low_seconds == metrics.ping_longest_low_seconds == 0
     assert metrics.ping_outage_high_seconds == pytest.approx(0.1, abs=1e-6)
@@ -112,7 +112,7 @@ def test_no_lost_ping_is_an_outage_shorter_than_a_period(tmp_path: Path) -> None
 
 
 def test_two_gaps_add_up(tmp_path: Path) -> None:
-    metrics = measure(tmp_path, Model(lost_after_switch=3, lost_in_precopy=2)).metrics
+    metrics = measure(tmp_path, Model(lost_after_switchover=3, lost_in_precopy=2)).metrics
     assert metrics.ping_lost == 5
     assert metrics.ping_lost_precopy == 2
     assert metrics.ping_outage_low_seconds == pytest.approx(0.3, abs=1e-6)

@@ -107,8 +107,12 @@ def test_a_guest_whose_resident_memory_is_unknown_leaves_its_run_readable(tmp_pa
     run = recorded("hybrid-completed")
     run["results"]["fill"][key] = None
     read = written_run(tmp_path, run)
-    assert read.switch_check is not None
-    assert (read.switch_check.resident_bytes, read.switch_check.ratio, read.valid) == (None, None, False)
+    assert read.switchover_check is not None
+    assert (read.switchover_check.resident_bytes, read.switchover_check.ratio, read.valid) == (
+        None,
+        None,
+        False,
+    )
 
 
 def test_a_guest_that_cannot_verify_its_pattern_leaves_its_run_readable(tmp_path: Path) -> None:
@@ -147,7 +151,7 @@ def made_results(root: Path, document: dict[str, Any], model: Model) -> RunResul
 
 def test_without_any_measured_clock_only_what_needs_two_of_them_is_unknown(tmp_path: Path) -> None:
     # Were the clocks taken for equal, the guest would have resumed 7 s before it stopped.
-    model = Model(destination_clock_ahead=-7.0, prober_clock_ahead=900.0, lost_after_switch=3)
+    model = Model(destination_clock_ahead=-7.0, prober_clock_ahead=900.0, lost_after_switchover=3)
     run = made_results(tmp_path, lab_document(SEPARATE_KERNELS), model)
     metrics = run.metrics
     assert isinstance(metrics, RunMetrics), run.excluded_because
@@ -164,14 +168,14 @@ def test_without_any_measured_clock_only_what_needs_two_of_them_is_unknown(tmp_p
     for name in (
         "clock_uncertainty_seconds",
         "downtime_seconds",
-        "switch_seconds",
+        "switchover_seconds",
         "postcopy_seconds",
         "border_by_events_seconds",
         "border_by_traffic_seconds",
         "borders_agree",
         "last_page_seconds",
         "ping_lost_precopy",
-        "ping_lost_switch",
+        "ping_lost_switchover",
         "ping_lost_postcopy",
         "ping_lost_after",
     ):

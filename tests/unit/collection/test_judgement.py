@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contract.evidence import DESTINATION_TAP
+from contract.older import in_todays_words
 from control import judgement, run_document
 from tests.conftest import PROJECT
 
@@ -59,9 +60,9 @@ def test_a_guest_that_is_shown_intact_completed(hybrid: dict[str, Any]) -> None:
     assert result["integrity"]["stressor_alive"] is True
     assert result["integrity"]["stressor_progressing"] is True
     assert result["integrity"]["pattern"]["pages"] == hybrid["run"]["spec"]["pattern_bytes"] // 4096
-    assert result["switch_check"]["iteration"] == 2
-    assert 0.95 < result["switch_check"]["ratio"] < 1.1
-    assert result["switch_check"]["pass_ratio"] == pytest.approx(1, abs=0.01)
+    assert result["switchover_check"]["iteration"] == 2
+    assert 0.95 < result["switchover_check"]["ratio"] < 1.1
+    assert result["switchover_check"]["pass_ratio"] == pytest.approx(1, abs=0.01)
 
 
 def test_a_precopy_that_was_aborted_with_its_guest_alive_at_home_did_not_converge(
@@ -70,7 +71,7 @@ def test_a_precopy_that_was_aborted_with_its_guest_alive_at_home_did_not_converg
     result = document(precopy)
     assert (result["outcome"], result["cause"], result["valid"]) == ("not_converged", None, True)
     assert result["integrity"]["alive_on"] == "compute1"
-    assert result["switch_check"] is None
+    assert result["switchover_check"] is None
 
 
 @pytest.mark.parametrize("key", ["bad_pages", "stale_pages", "torn_pages"])
@@ -158,12 +159,12 @@ def test_a_run_of_which_nothing_is_known_is_still_a_document(hybrid: dict[str, A
 
 
 def test_a_hybrid_without_a_whole_first_pass_is_invalid(hybrid: dict[str, Any]) -> None:
-    job = hybrid["results"]["migration"]["job_before_switch"]
+    job = hybrid["results"]["migration"]["job_before_switchover"]
     whole = dict(job)
     job["memory_processed"] = 4_000_000
     result = document(hybrid)
     assert (result["outcome"], result["valid"]) == ("completed", False)
-    assert "bytes before the switch / resident bytes = 4000000 / " in result["invalid_reason"]
+    assert "bytes before the switchover / resident bytes = 4000000 / " in result["invalid_reason"]
     job.update(whole, memory_processed=2 * whole["memory_processed"])
     assert document(hybrid)["valid"] is False
     job.update(whole, memory_constant=0)
@@ -174,19 +175,19 @@ def test_the_zero_bounce_buffer_of_a_larger_guest_is_not_missed(hybrid: dict[str
     # The figures of a real idle guest of 4 GiB.
     hybrid["run"]["spec"]["ram_bytes"] = 4 << 30
     hybrid["results"]["fill"].update(resident_bytes=99442688, memory_total_bytes=(4 << 30) - 181993472)
-    job = hybrid["results"]["migration"]["job_before_switch"]
+    job = hybrid["results"]["migration"]["job_before_switchover"]
     job.update(memory_processed=226944832)
     result = document(hybrid)
-    assert result["switch_check"]["ratio"] == pytest.approx(1.06, abs=0.01)
+    assert result["switchover_check"]["ratio"] == pytest.approx(1.06, abs=0.01)
     assert result["valid"] is True
 
 
 def test_a_hybrid_that_was_never_switched_is_invalid(hybrid: dict[str, Any]) -> None:
-    hybrid["results"]["migration"].update(switched=False, job_before_switch=None)
+    hybrid["results"]["migration"].update(switched=False, job_before_switchover=None)
     result = document(hybrid)
     assert (result["valid"], result["invalid_reason"]) == (
         False,
-        "it ended in pre-copy: there was no switch to post-copy",
+        "it ended in pre-copy: there was no switchover to post-copy",
     )
 
 
@@ -245,7 +246,7 @@ def test_a_hybrid_run_is_valid_only_if_it_switched_at_the_second_iteration(hybri
     migration = hybrid["results"]["migration"]
     assert document(hybrid)["valid"] is True
     for iteration, named in ((1, "1"), (3, "3"), (6, "6"), (None, "unknown")):
-        migration["iteration_at_switch"] = iteration
+        migration["iteration_at_switchover"] = iteration
         reason = f"it switched at iteration {named}, not at 2: not after exactly one pass"
         assert document(hybrid)["invalid_reason"] == reason
     # wp3's libvirt does not tell iterations.
@@ -259,35 +260,35 @@ def test_a_hybrid_run_is_valid_only_if_it_switched_at_the_second_iteration(hybri
     ("ratio", "valid"),
     [(0.01, False), (0.86, False), (0.957, True), (1.137, True), (1.29, False), (1.6, False)],
 )
-def test_bytes_before_the_switch_are_those_of_one_pass(
+def test_bytes_before_the_switchover_are_those_of_one_pass(
     hybrid: dict[str, Any], ratio: float, valid: bool
 ) -> None:
-    job = hybrid["results"]["migration"]["job_before_switch"]
-    resident = document(hybrid)["switch_check"]["resident_bytes"]
+    job = hybrid["results"]["migration"]["job_before_switchover"]
+    resident = document(hybrid)["switchover_check"]["resident_bytes"]
     job["memory_processed"] = int(resident * ratio)
     result = document(hybrid)
     assert result["valid"] is valid
-    assert valid or "bytes before the switch / resident bytes = " in result["invalid_reason"]
+    assert valid or "bytes before the switchover / resident bytes = " in result["invalid_reason"]
 
 
 def test_an_idle_guest_of_2015_sent_a_quarter_more(hybrid: dict[str, Any]) -> None:
     """Recorded with wp3's QEMU: 1.26 of 105 MiB, which are 27 MiB."""
-    hybrid["results"]["migration"]["job_before_switch"]["memory_processed"] = int(1.26 * 105 * 2**20)
+    hybrid["results"]["migration"]["job_before_switchover"]["memory_processed"] = int(1.26 * 105 * 2**20)
     hybrid["results"]["fill"].update(memory_total_bytes=2**31 - 60 * 2**20, resident_bytes=45 * 2**20)
-    assert document(hybrid)["switch_check"]["ratio"] == pytest.approx(1.26, abs=0.001)
+    assert document(hybrid)["switchover_check"]["ratio"] == pytest.approx(1.26, abs=0.001)
     assert document(hybrid)["valid"] is True
 
 
 def test_every_shipped_hybrid_run_is_one_of_one_pass() -> None:
     checks = [
-        record["switch_check"]
+        record["switchover_check"]
         for path in (PROJECT / "examples").glob("*/local/runs/hybrid-*/*/run.json")
-        if (record := json.loads(path.read_text()))["valid"]
+        if (record := in_todays_words(json.loads(path.read_text())))["valid"]
     ]
     assert len(checks) > 90
     for check in checks:
         (share, less), (most, more) = judgement.LEAST_SENT, judgement.MOST_SENT
-        sent, resident = check["bytes_before_switch"], check["resident_bytes"]
+        sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
         assert check["iteration"] == 2 and share * resident + less <= sent <= most * resident + more
 
 

@@ -184,7 +184,7 @@ def test_python_2s_clock_goes_as_the_monotonic_one() -> None:
     assert after[0] - before[0] == pytest.approx(after[1] - before[1], abs=0.03)
 
 
-def test_a_switch_that_hangs_is_noticed(
+def test_a_switchover_that_hangs_is_noticed(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate, "REQUEST_SECONDS", 0.3)
@@ -194,21 +194,21 @@ def test_a_switch_that_hangs_is_noticed(
     begun = time.monotonic()
     assert migration.run() == "stuck"
     assert time.monotonic() - begun < 2
-    assert migration.error == "no answer to the request to switch within 0 s"
-    assert migration.result["iteration_at_switch"] == 2
+    assert migration.error == "no answer to the request to switch over within 0 s"
+    assert migration.result["iteration_at_switchover"] == 2
 
 
-def test_the_switch_is_asked_for_once_and_watched(stage: Stage, tmp_path: Path) -> None:
-    def switch(_flags: int) -> None:
+def test_the_switchover_is_asked_for_once_and_watched(stage: Stage, tmp_path: Path) -> None:
+    def switchover(_flags: int) -> None:
         stage.suspended(7)
         stage.over.set()
 
-    stage.domain.migrateStartPostCopy = switch
+    stage.domain.migrateStartPostCopy = switchover
     migration = migrate.Migration(stage.libvirt, settings(tmp_path, mode="hybrid"))
     stage.iteration(2)
     assert migration.run() == "migrated"
-    assert migration.result["switched"] and len(noted(tmp_path, "switch-requested")) == 1
-    assert migration.result["job_before_switch"] == {"type": 2, "memory_processed": 7}
+    assert migration.result["switched"] and len(noted(tmp_path, "switchover-requested")) == 1
+    assert migration.result["job_before_switchover"] == {"type": 2, "memory_processed": 7}
 
 
 def test_a_binding_without_the_keys_name_is_told_the_key(stage: Stage, tmp_path: Path) -> None:
@@ -357,7 +357,7 @@ def test_a_busy_instance_is_no_migration_of_ours(
 def test_when_nova_switched_is_known_from_the_sources_stop(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in recorded runs: the switch begins a pass of its own between the two events."""
+    """As in recorded runs: the switchover begins a pass of its own between the two events."""
     monkeypatch.setenv("POSTCOPY_LAB_TOKEN", "t")
     more = {"nova_url": "http://127.0.0.1:1", "server_id": "s", "destination": "c2"}
     migration = nova_migrate.NovaMigration(stage.libvirt, settings(tmp_path, **more))
@@ -367,8 +367,8 @@ def test_when_nova_switched_is_known_from_the_sources_stop(
     stage.suspended(1)
     stage.iteration(3)
     stage.suspended(7)
-    assert migration.result["iteration_at_switch"] == 2
-    assert migration.result["job_before_switch"] == {"type": 2, "memory_processed": 7}
+    assert migration.result["iteration_at_switchover"] == 2
+    assert migration.result["job_before_switchover"] == {"type": 2, "memory_processed": 7}
 
 
 def test_the_boot_probe_speaks_to_every_qemu(tmp_path: Path) -> None:

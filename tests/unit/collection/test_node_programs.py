@@ -37,14 +37,14 @@ PROC_NET_DEV = Path("/proc/net/dev").read_text()
     [
         ("hybrid", 0, 1, False, False, None),
         ("hybrid", 1, 1, False, False, None),
-        ("hybrid", 2, 1, False, False, "switch"),
-        ("hybrid", 2, 31, False, False, "switch"),
+        ("hybrid", 2, 1, False, False, "switchover"),
+        ("hybrid", 2, 31, False, False, "switchover"),
         ("hybrid", 2, 1, True, False, None),
         ("hybrid", 3, 100, True, False, None),
         ("hybrid", 3, 151, True, False, "give-up"),
         ("hybrid", 1, 31, False, False, "abort"),
         ("postcopy", 0, 1, False, False, None),
-        ("postcopy", 1, 1, False, False, "switch"),
+        ("postcopy", 1, 1, False, False, "switchover"),
         ("precopy", 9, 29, False, False, None),
         ("precopy", 9, 31, False, False, "abort"),
         ("precopy", 9, 32, False, True, None),
@@ -76,7 +76,7 @@ def bare_migration(constants: dict[str, int], mode: str) -> migrate.Migration:
     migration.settings = {"switchover_iteration": Mode.named(mode).switchover_iteration}
     migration.changed = threading.Condition()
     migration.iteration = 0
-    migration.result = {"switched": False, "job_before_switch": None, "iteration_at_switch": None}
+    migration.result = {"switched": False, "job_before_switchover": None, "iteration_at_switchover": None}
     return migration
 
 
@@ -95,15 +95,15 @@ def test_flags_are_those_that_the_binding_has(constants: dict[str, int], mode: s
     assert bare_migration(constants, mode).flags() == flags
 
 
-def test_without_events_the_switch_is_seen_in_the_kind_of_job() -> None:
+def test_without_events_the_switchover_is_seen_in_the_kind_of_job() -> None:
     migration = bare_migration(WP3, "hybrid")
     first, last = {"type": 2, "memory_processed": 1}, {"type": 2, "memory_processed": 9}
     for job in (first, last):
         migration.infer_events(job)
-    # Iteration 1: the mode postcopy may ask for the switch; the mode hybrid leaves it to libvirt.
+    # Iteration 1: the mode postcopy may ask for the switchover; the mode hybrid leaves it to libvirt.
     assert (migration.iteration, migration.result["switched"]) == (1, False)
     migration.infer_events({"type": 1, "memory_processed": 10})
-    assert migration.result == {"switched": True, "job_before_switch": last, "iteration_at_switch": 1}
+    assert migration.result == {"switched": True, "job_before_switchover": last, "iteration_at_switchover": 1}
 
 
 def test_libvirts_versions_are_numbers() -> None:

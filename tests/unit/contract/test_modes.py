@@ -41,7 +41,7 @@ names = {"source": "compute1", "destination": "compute2", "prober": "controller"
 arguments = (recorded["run"], recorded["results"], logs, [], names, recorded["recorded_at"])
 document = run_document.run_document(*arguments)
 assert document["invalid_reason"] == "it switched at iteration 2, not at 3: not after exactly 2 passes"
-recorded["results"]["migration"]["iteration_at_switch"] = 3
+recorded["results"]["migration"]["iteration_at_switchover"] = 3
 assert run_document.run_document(*arguments)["valid"]
 
 results = write_study(work / "results", [(Model(mode="twice"), 1), (Model(mode="hybrid"), 1)])

@@ -140,7 +140,7 @@ def test_novas_logs_have_the_marks_that_the_report_reads(server_id: str) -> None
         )
         for name in (SOURCE, DESTINATION)
     }
-    expected = {"source_prepared", "source_switches", "source_operation_ends", "source_ends"}
+    expected = {"source_prepared", "source_switches_over", "source_operation_ends", "source_ends"}
     assert expected <= set(logs[SOURCE].marks)
     assert {"destination_begins", "destination_ends"} <= set(logs[DESTINATION].marks)
     assert logs[DESTINATION].marks["destination_begins"] < logs[SOURCE].marks["source_ends"]

@@ -106,7 +106,7 @@ first_pass_at:
   description: When libvirt reported the second iteration; null if it did not.
   returned: always
   type: float
-switch_requested_at:
+switchover_requested_at:
   description: When post-copy was asked for; null if it was not.
   returned: always
   type: float
@@ -115,15 +115,15 @@ finished_at:
   returned: always
   type: float
 switched:
-  description: Whether libvirt reported the switch to post-copy.
+  description: Whether libvirt reported the switchover to post-copy.
   returned: always
   type: bool
-iteration_at_switch:
-  description: The last iteration that libvirt had reported at the switch.
+iteration_at_switchover:
+  description: The last iteration that libvirt had reported at the switchover.
   returned: always
   type: int
-job_before_switch:
-  description: libvirt's job statistics immediately before post-copy was asked for; null without a switch.
+job_before_switchover:
+  description: libvirt's job statistics immediately before post-copy was asked for; null without a switchover.
   returned: always
   type: dict
 nova_migration:

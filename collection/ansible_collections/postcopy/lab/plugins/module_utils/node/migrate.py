@@ -1,6 +1,6 @@
 # Copyright: postcopy-lab contributors
 # Apache License 2.0 (see LICENSE)
-"""One live migration through libvirt on the source: started, watched at 20 Hz, switched or aborted.
+"""One live migration through libvirt on the source: started, watched at 20 Hz, switched over or aborted.
 
 Takes its settings as one JSON argument and prints its result as one JSON line. Writes job.jsonl and
 events.jsonl
@@ -28,8 +28,8 @@ SECOND_ITERATION = 2
 
 # A pass ends for QEMU when what is left could be sent within the allowed downtime: with the default of 300 ms
 # 37 MB of the first pass are still missing at 1 Gb/s, and an idle guest would be finished by pre-copy instead
-# of being switched. The smallest value makes the first pass a whole one and the switch certain.
-SWITCH_DOWNTIME_MILLISECONDS = 1
+# of being switched over. The smallest value makes the first pass a whole one and the switchover certain.
+SWITCHOVER_DOWNTIME_MILLISECONDS = 1
 
 # libvirt's binding has it since 1.3.2.
 ITERATION_EVENT = "VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION"
@@ -50,7 +50,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 def next_action(
     switchover_iteration, iteration, elapsed_seconds, limit_seconds, stuck_seconds, switched, aborted
 ):
-    """What to do now with a migration that is under way: "switch", "abort", "give-up" or None.
+    """What to do now with a migration that is under way: "switchover", "abort", "give-up" or None.
 
     :param switchover_iteration: at whose beginning it goes over to post-copy, None for never. libvirt reports
         iteration N when QEMU begins its pass N over the guest's memory (QMP event MIGRATION_PASS)
@@ -63,7 +63,7 @@ def next_action(
     if switched or aborted:
         return None
     if switchover_iteration is not None and iteration >= switchover_iteration:
-        return "switch"
+        return "switchover"
     if elapsed_seconds > limit_seconds:
         return "abort"
     return None
@@ -79,7 +79,7 @@ def described(error):
 
 
 class Request:
-    """The switch or the abort, asked for in a thread of its own so that nothing waits for the answer.
+    """The switchover or the abort, asked for in a thread of its own so that nothing waits for the answer.
 
     It is made again after it was refused, later each time.
     """
@@ -146,12 +146,12 @@ class Migration:
         self.result = {
             "requested_at": None,
             "first_pass_at": None,
-            "switch_requested_at": None,
+            "switchover_requested_at": None,
             "finished_at": None,
             "switched": False,
             "aborted": False,
-            "iteration_at_switch": None,
-            "job_before_switch": None,
+            "iteration_at_switchover": None,
+            "job_before_switchover": None,
         }
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
         self.connection = libvirt_events.open_connection(libvirt)
@@ -239,15 +239,15 @@ class Migration:
     def infer_events(self, job):
         """What wp3's libvirt has no events for, from its job statistics.
 
-        A migration under way is an unbounded job there, and a bounded one from the switch to post-copy on.
+        A migration under way is an unbounded job there, and a bounded one from the switchover on.
         """
         with self.changed:
             self.iteration = max(self.iteration, 1)
             if job["type"] == self.libvirt.VIR_DOMAIN_JOB_BOUNDED:
                 self.result["switched"] = True
             elif not self.result["switched"]:
-                self.result["job_before_switch"] = job
-                self.result["iteration_at_switch"] = self.iteration
+                self.result["job_before_switchover"] = job
+                self.result["iteration_at_switchover"] = self.iteration
             self.changed.notify_all()
 
     def job(self):
@@ -256,24 +256,24 @@ class Migration:
         except self.libvirt.libvirtError:
             return None
 
-    def switch(self):
+    def switchover(self):
         """Ask for post-copy; returns whether that was accepted."""
-        self.result["iteration_at_switch"] = self.iteration
-        job = self.result["job_before_switch"] = self.job()
-        at = self.note("switch-requested", job=job)
-        if self.call("switch", self.domain.migrateStartPostCopy, 0):
-            self.result["switch_requested_at"] = at
+        self.result["iteration_at_switchover"] = self.iteration
+        job = self.result["job_before_switchover"] = self.job()
+        at = self.note("switchover-requested", job=job)
+        if self.call("switchover", self.domain.migrateStartPostCopy, 0):
+            self.result["switchover_requested_at"] = at
             return True
         return False
 
-    def switch_was_lost(self):
-        """Whether an accepted request to switch came to nothing, and has to be made again."""
+    def switchover_was_lost(self):
+        """Whether an accepted request to switch over came to nothing, and has to be made again."""
         return False
 
     def prepare(self):
         """What is to be done before the migration."""
         if self.settings["switchover_iteration"] is not None:
-            self.domain.migrateSetMaxDowntime(SWITCH_DOWNTIME_MILLISECONDS, 0)
+            self.domain.migrateSetMaxDowntime(SWITCHOVER_DOWNTIME_MILLISECONDS, 0)
 
     def abort(self):
         """Ask for the end; returns whether that was accepted."""
@@ -301,7 +301,7 @@ class Migration:
         started = monotonic.seconds()
         self.start(self.migrate)
         self.start(self.sample)
-        switch, abort = Request(self.switch), Request(self.abort)
+        switchover, abort = Request(self.switchover), Request(self.abort)
         while not self.ended.is_set():
             with self.changed:
                 if not self.ended.is_set():
@@ -312,20 +312,20 @@ class Migration:
                     monotonic.seconds() - started,
                     settings["limit_seconds"],
                     settings["stuck_seconds"],
-                    switch.accepted() or switch.is_on_its_way() or self.result["switched"],
+                    switchover.accepted() or switchover.is_on_its_way() or self.result["switched"],
                     abort.accepted() or abort.is_on_its_way(),
                 )
             if self.ended.is_set():
                 break
-            if switch.accepted() and self.switch_was_lost():
-                switch.forget()
-            elif action == "switch":
-                switch.make(self.start)
+            if switchover.accepted() and self.switchover_was_lost():
+                switchover.forget()
+            elif action == "switchover":
+                switchover.make(self.start)
             elif action == "abort":
                 abort.make(self.start)
             elif action == "give-up":
                 return self.give_up(self.complaint())
-            for name, request in (("switch", switch), ("abort", abort)):
+            for name, request in (("switch over", switchover), ("abort", abort)):
                 if request.is_unanswered():
                     return self.give_up(
                         "no answer to the request to %s within %d s" % (name, REQUEST_SECONDS)

@@ -23,7 +23,7 @@ from .nova_api import NovaApi, NovaError
 
 POLL_SECONDS = 0.5
 # nova looks at a running migration every half second.
-SWITCH_PATIENCE_SECONDS = 1.5
+SWITCHOVER_PATIENCE_SECONDS = 1.5
 # A service that is restarted, or a proxy before it, is back in less. The migration goes on meanwhile.
 PATIENCE_SECONDS = 60
 ENDED = ("completed", "error", "failed", "cancelled")
@@ -40,7 +40,7 @@ class NovaMigration(migrate.Migration):
         self.last_job = None
         # (iteration, job statistics) when the source stopped first.
         self.at_stop = None
-        self.switch_asked_at = None
+        self.switchover_asked_at = None
         self.abort_asked = False
         # The migration's status, the newest from before the abort.
         self.status = None
@@ -53,11 +53,11 @@ class NovaMigration(migrate.Migration):
             shutil.copyfile(console, os.path.join(self.settings["run_directory"], "console.log"))
 
     def receive(self, record, at):
-        """When nova really switches is known from the source's stop; the switch begins a pass of its own."""
+        """nova's switchover is known from the source's stop; it begins a pass of its own."""
         if record.get("name") == "SUSPENDED":
             self.at_stop = self.at_stop or (self.iteration, self.last_job)
             if record.get("detail") == "POSTCOPY":
-                self.result["iteration_at_switch"], self.result["job_before_switch"] = self.at_stop
+                self.result["iteration_at_switchover"], self.result["job_before_switchover"] = self.at_stop
         super(NovaMigration, self).receive(record, at)
 
     def job(self):
@@ -110,20 +110,20 @@ class NovaMigration(migrate.Migration):
     def complaint(self):
         return self.nova.complaint
 
-    def switch(self):
+    def switchover(self):
         if self.result["switched"]:
             return True
-        at = self.note("switch-requested")
-        if self.call("switch", self.nova.force_complete):
-            self.switch_asked_at = monotonic.seconds()
-            self.result["switch_requested_at"] = self.result["switch_requested_at"] or at
+        at = self.note("switchover-requested")
+        if self.call("switchover", self.nova.force_complete):
+            self.switchover_asked_at = monotonic.seconds()
+            self.result["switchover_requested_at"] = self.result["switchover_requested_at"] or at
             return True
         return False
 
-    def switch_was_lost(self):
+    def switchover_was_lost(self):
         return (
             not self.result["switched"]
-            and monotonic.seconds() - self.switch_asked_at > SWITCH_PATIENCE_SECONDS
+            and monotonic.seconds() - self.switchover_asked_at > SWITCHOVER_PATIENCE_SECONDS
         )
 
     def ask_to_abort(self):
