@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from contract.older import NETWORKS
+
 
 class Backend(StrEnum):
     """Who is asked to migrate."""
@@ -23,10 +25,15 @@ class Network(StrEnum):
     """What becomes of the news that the guest has moved."""
 
     PLAIN = "plain"
-    # The switch holds the guest's address at the source's port, whatever it hears.
-    HELD_ENTRY = "held_entry"
+    # The switch's forwarding database (FDB) keeps the guest at the source's port, whatever it hears.
+    STALE_FDB = "stale_fdb"
     # The switch hears nothing of the guest until some time after the migration.
-    LATE_ANNOUNCEMENT = "late_announcement"
+    DELAYED_ANNOUNCEMENT = "delayed_announcement"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Network | None:
+        """The network that an older document calls so."""
+        return cls(NETWORKS[value]) if isinstance(value, str) and value in NETWORKS else None
 
 
 class Probes(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-# Of study.json, lab.json and run.json.
+# Of study files, study.json, lab.json and run.json.
 SCHEMA: Literal[2] = 2
 READ_SCHEMAS = (1, 2)
 
@@ -15,6 +15,8 @@ _KEYS = {
     "switch_check": "switchover_check",
     "switch_requested_at": "switchover_requested_at",
 }
+# Values of a case's network, in study files too.
+NETWORKS = {"held_entry": "stale_fdb", "late_announcement": "delayed_announcement"}
 
 
 def in_todays_words(document: Mapping[str, Any]) -> dict[str, Any]:

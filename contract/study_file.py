@@ -88,7 +88,7 @@ class Block:
 class StudyFile:
     """A whole study file."""
 
-    schema: Literal[1]
+    schema: Literal[1, 2]
     name: StudyName
     title: Title
     reference: DataSetName | None = None

@@ -132,7 +132,7 @@ def probes_of(spec: Spec) -> dict[str, list[str]]:
 
 def qemu_arguments_of(spec: Spec) -> list[str]:
     """What QEMU is told beside libvirt's own words. The destination's is started with the source's."""
-    if spec.network == Network.LATE_ANNOUNCEMENT:
+    if spec.network == Network.DELAYED_ANNOUNCEMENT:
         # As many announcements after a migration as this, by itself: the playbook makes one later.
         return ["-global", "migration.announce-rounds=0"]
     return []

@@ -196,7 +196,7 @@ def _listed(value: V | tuple[V, ...] | msgspec.UnsetType, default: V | tuple[V, 
 
 
 def case_name(spec: Spec) -> str:
-    """The id of a case: hybrid-s-stress-2x256mib-1gbit, or hybrid-s-unloaded-1gbit-held-entry."""
+    """The id of a case: hybrid-s-stress-2x256mib-1gbit, or hybrid-s-unloaded-1gbit-stale-fdb."""
     load = "unloaded"
     if spec.stress_threads:
         load = f"{spec.stressor}-{spec.stress_threads}x{spec.stress_thread_bytes // MIB}mib"

@@ -194,7 +194,7 @@ def causes(lab: Lab) -> dict[str, Counter[str]]:
 
 @pytest.mark.parametrize(
     ("network", "cause"),
-    [("held-entry", Cause.STALE_ANNOUNCED), ("late-announcement", Cause.STALE_UNANNOUNCED)],
+    [("stale-fdb", Cause.STALE_ANNOUNCED), ("delayed-announcement", Cause.STALE_UNANNOUNCED)],
 )
 def test_an_outage_of_known_cause_is_attributed_to_it(
     causes: dict[str, Counter[str]], network: str, cause: Cause

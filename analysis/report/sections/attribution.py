@@ -41,8 +41,8 @@ from contract.choices import Network
 _TONES = {SUPPORTED: "bad", NOT_SUPPORTED: "good", CANNOT_TELL: "muted"}
 _NETWORKS: Mapping[str, str] = {
     Network.PLAIN: "on the lab's network as it is",
-    Network.HELD_ENTRY: "with the switch's entry held on the source's port",
-    Network.LATE_ANNOUNCEMENT: "with the announcements kept back",
+    Network.STALE_FDB: "with the switch's FDB entry pinned to the source's port",
+    Network.DELAYED_ANNOUNCEMENT: "with the announcements delayed",
 }
 
 

@@ -122,17 +122,17 @@ def migrate(case):
     """What happens in one case; returns the moments in epoch seconds."""
     moments = {"requested": time.time()}
     time.sleep(0.3)
-    if case == "held_entry":
+    if case == "stale_fdb":
         hold(True)
     moments["stopped"] = time.time()
     run_in_guest("source", False)
     time.sleep(0.08)
     run_in_guest("destination", True)
     moments["resumed"] = time.time()
-    if case == "late_announcement":
+    if case == "delayed_announcement":
         time.sleep(0.6)
     announce()
-    if case == "held_entry":
+    if case == "stale_fdb":
         time.sleep(0.5)
         hold(False)
         announce()
@@ -231,7 +231,7 @@ def main():
         record_formats(Path(sys.argv[1]) / "formats")
     finally:
         destroy()
-    for case in ("held_entry", "late_announcement", "slow_guest", "answers_lost"):
+    for case in ("stale_fdb", "delayed_announcement", "slow_guest", "answers_lost"):
         destroy()
         build()
         try:

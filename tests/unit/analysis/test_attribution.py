@@ -67,7 +67,7 @@ def scene(
 
 @pytest.fixture(scope="module")
 def held(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return scene(project, tmp_path_factory.mktemp("held"), "held_entry")
+    return scene(project, tmp_path_factory.mktemp("held"), "stale_fdb")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def counts(found: Attribution) -> Mapping[Cause, int]:
     return {cause: entry.count for cause, entry in found.fine.tallies.items()}
 
 
-def test_a_held_entry_is_named(held: Scene) -> None:
+def test_a_stale_fdb_is_named(held: Scene) -> None:
     """Half a second after the announcement the switch still sent to the source."""
     found = held.judge()
     assert found.fine is not None
@@ -97,8 +97,8 @@ def test_a_held_entry_is_named(held: Scene) -> None:
     assert found.coarse.tallies[Cause.STALE_ANNOUNCED].count == 5
 
 
-def test_a_late_announcement_is_named(project: Path, tmp_path: Path) -> None:
-    found = scene(project, tmp_path, "late_announcement").judge()
+def test_a_delayed_announcement_is_named(project: Path, tmp_path: Path) -> None:
+    found = scene(project, tmp_path, "delayed_announcement").judge()
     assert found.fine is not None
     assert causes(found.fine.lost) == {Cause.SWITCHOVER, Cause.STALE_UNANNOUNCED}
     assert found.announced_at_tap_seconds == pytest.approx(0.63, abs=0.05)
@@ -256,9 +256,9 @@ def test_a_capture_that_began_later_proves_nothing(slow: Scene) -> None:
 
 def test_clocks_that_cannot_order_two_nodes_leave_it_unknown(project: Path, tmp_path: Path) -> None:
     """Clocks known to 20 ms: what came to the source within 40 ms of the resume elsewhere is undecided."""
-    sure = scene(project, tmp_path / "sure", "held_entry").judge()
+    sure = scene(project, tmp_path / "sure", "stale_fdb").judge()
     offsets = {"controller": 0.0, "compute1": 0.0, "compute2": 0.0}
-    unsure = scene(project, tmp_path / "unsure", "held_entry", offsets, uncertainty=0.02).judge()
+    unsure = scene(project, tmp_path / "unsure", "stale_fdb", offsets, uncertainty=0.02).judge()
     assert sure.fine is not None and unsure.fine is not None
     unknown = [ping for ping in unsure.fine.lost if ping.cause is Cause.UNKNOWN]
     assert 1 <= len(unknown) <= 6

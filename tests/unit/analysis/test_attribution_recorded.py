@@ -41,7 +41,7 @@ def results(directory: Path) -> Results:
     return load_results(directory)
 
 
-def test_a_held_entry_and_a_late_announcement_are_told_apart(results: Results) -> None:
+def test_a_stale_fdb_and_a_delayed_announcement_are_told_apart(results: Results) -> None:
     """Seven seconds of outage each, seen alike from the prober: only the captures say why."""
     found = {run.path: run.findings.attribution for run in results.runs if run.findings}
     for path, cause, other in (
@@ -63,7 +63,7 @@ def test_a_held_entry_and_a_late_announcement_are_told_apart(results: Results) -
 
 
 def test_the_verdict_on_a_network_made_to_fail_is_the_suspicion_supported(results: Results) -> None:
-    for network in ("held_entry", "late_announcement"):
+    for network in ("stale_fdb", "delayed_announcement"):
         verdict = suspicion(network, results.runs)
         assert verdict is not None
         assert (verdict.verdict, verdict.stale) == (SUPPORTED, verdict.lost)
@@ -78,7 +78,7 @@ def test_pings_of_a_damaged_guest_answer_no_question(results: Results) -> None:
     (held,) = (run for run in results.runs if run.path == HELD)
     record = replace(held.record, outcome="failed", cause="guest_corrupted")
     damaged = replace(held, record=record, excluded_because="guest_corrupted")
-    alone, beside, none = (suspicion("held_entry", runs) for runs in ([held], [held, damaged], [damaged]))
+    alone, beside, none = (suspicion("stale_fdb", runs) for runs in ([held], [held, damaged], [damaged]))
     assert alone is not None and beside is not None and none is not None
     assert (beside.lost, beside.stale, beside.runs) == (alone.lost, alone.stale, alone.runs)
     assert beside.reason == (
@@ -159,7 +159,9 @@ def test_an_outage_in_which_nothing_was_sent_is_no_fault_of_the_log(project: Pat
 def test_report_and_csv_name_the_cause(directory: Path, tmp_path: Path) -> None:
     paths = write_report(directory, tmp_path)
     page = paths.html.read_text(encoding="utf-8")
-    assert "lose the pings is supported with the switch&#39;s entry held on the source&#39;s port" in page
+    assert (
+        "lose the pings is supported with the switch&#39;s FDB entry pinned to the source&#39;s port" in page
+    )
     assert 'id="attribution-hybrid-s-stress-1x256mib-1gbit-held-entry"' in page
     files = {path.stem: path for path in paths.csv}
     pings = pd.read_csv(files["attribution"])

@@ -611,7 +611,7 @@ def test_the_report_writes_claims_json_of_real_runs(tmp_path: Path) -> None:
 def test_a_network_that_was_made_to_fail_is_not_held_against_the_article() -> None:
     """Its outages are the attribution's; the same case on the plain network is what counts."""
     plain = made_case(outages(0, 1, 0), stressed_mib=256)
-    held = made_case(outages(0, 90, 80), stressed_mib=256, network="held_entry")
+    held = made_case(outages(0, 90, 80), stressed_mib=256, network="stale_fdb")
     results = replace(load_results(RECORDED / "quick" / "local"), runs=(*plain.runs, *held.runs))
     found = article_conditions(results, (plain, held), PUBLISHED)
     assert found.cases == (plain,)

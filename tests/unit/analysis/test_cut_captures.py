@@ -20,8 +20,8 @@ UPLINK = CAPTURE_FILES["source uplink"]
 
 
 def measured(project: Path, root: Path, file: str, change: Callable[[bytes], bytes | None]) -> Measured:
-    """The recorded run of a held entry, one of its captures as a tcpdump might have left it."""
-    run_dir = recorded_run(project, root, "held_entry")
+    """The recorded run of a stale FDB, one of its captures as a tcpdump might have left it."""
+    run_dir = recorded_run(project, root, "stale_fdb")
     content = change((run_dir / file).read_bytes())
     if content is None:
         (run_dir / file).unlink()

@@ -82,17 +82,17 @@ def test_what_is_not_as_usual_is_in_a_cases_name() -> None:
             "mode": "hybrid",
             "flavor": "s",
             "stress_threads": 0,
-            "network": ["plain", "held_entry", "late_announcement"],
+            "network": ["plain", "stale_fdb", "delayed_announcement"],
             "probes": ["all", "basic"],
         }
     ]
     assert [case["case"] for case in resolved(study)] == [
         "hybrid-s-unloaded-1gbit",
         "hybrid-s-unloaded-1gbit-basic-probes",
-        "hybrid-s-unloaded-1gbit-held-entry",
-        "hybrid-s-unloaded-1gbit-held-entry-basic-probes",
-        "hybrid-s-unloaded-1gbit-late-announcement",
-        "hybrid-s-unloaded-1gbit-late-announcement-basic-probes",
+        "hybrid-s-unloaded-1gbit-stale-fdb",
+        "hybrid-s-unloaded-1gbit-stale-fdb-basic-probes",
+        "hybrid-s-unloaded-1gbit-delayed-announcement",
+        "hybrid-s-unloaded-1gbit-delayed-announcement-basic-probes",
     ]
 
 
@@ -129,7 +129,7 @@ def broken(change: Any) -> dict[str, Any]:
     ("change", "message"),
     [
         (lambda d: d.update(colour="red"), "small.yml: colour: unknown key (allowed: schema, name,"),
-        (lambda d: d.update(schema=2), "small.yml: schema: 2 is not allowed (allowed: 1)"),
+        (lambda d: d.update(schema=3), "small.yml: schema: 3 is not allowed (allowed: 1, 2)"),
         (
             lambda d: d.update(name="other"),
             "small.yml: name: 'other' differs from the file's name (allowed: small)",

@@ -179,7 +179,7 @@ def test_a_broken_group_vars_file_is_named(
         ("link_rate: 1gbit", "link_rate: fast", ["link_rate", "'fast'", "200mbit"]),
         ("link_rate: 1gbit", "link_rate: 0", ["link_rate"]),
         ("repetitions: 2", "repetitions: many", ["repetitions", "1 to 999"]),
-        ("schema: 1", "schema: 2", ["schema"]),
+        ("schema: 2", "schema: 3", ["schema"]),
         ("matrix:", "matrix: [", ["bad.yml", "YAML"]),
         (
             "repetitions: 2",

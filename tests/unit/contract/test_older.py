@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+import yaml
+
 from analysis.evidence.records import read_run
 from contract.older import SCHEMA, in_todays_words
+from control.study import resolve_cases, validate
 from tests.conftest import PROJECT
 
 RESULTS = PROJECT / "tests/data/results"
+CASE = "hybrid-s-stress-1x256mib-1gbit"
 
 
 def test_a_run_of_schema_1_is_read_with_todays_words() -> None:
@@ -29,3 +34,19 @@ def test_a_run_of_today_is_the_same_run(tmp_path: Path) -> None:
     assert in_todays_words(today) == today and "switch_" not in json.dumps(today)
     (tmp_path / "run.json").write_text(json.dumps(today))
     assert read_run(tmp_path / "run.json") == read_run(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "word"), [("held_entry", "stale_fdb"), ("late_announcement", "delayed_announcement")]
+)
+def test_a_network_of_a_study_and_of_a_run_is_called_as_today(old: str, word: str) -> None:
+    text = (PROJECT / "studies/outage-causes.yml").read_text()
+    older = yaml.safe_load(text.replace("schema: 2", "schema: 1").replace(word, old))
+    assert old in older["matrix"][0]["network"]
+    cases = [
+        resolve_cases(validate(document, "x.yml"), "x.yml") for document in (older, yaml.safe_load(text))
+    ]
+    assert cases[0] == cases[1] and word in {case.spec.network for case in cases[0]}
+    path = RESULTS / "outage-causes/local/runs" / f"{CASE}-{old.replace('_', '-')}" / "01/run.json"
+    assert json.loads(path.read_text())["spec"]["network"] == old
+    assert read_run(path).spec.network == word
