@@ -1,4 +1,4 @@
-"""Migration modes. A new mode is one member here: studies, drivers, judgement and report know it then."""
+"""Migration modes. A new mode is one member here: studies, drivers, outcomes and report know it then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""run.json from what the modules of a run returned. Pure; judgement.py says what became of the run."""
+"""run.json from what the modules of a run returned. Pure; run_outcome.py says what became of the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from contract.evidence import PROBE_LOG, expected_files
 from contract.nodes import HOSTS
 from contract.older import SCHEMA
 from contract.outcomes import RunCause, RunOutcome
-from control import judgement, run_files
+from control import run_files, run_outcome
 
 # What a module returned, {} or None where it was not reached.
 Result = Mapping[str, Any]
@@ -28,7 +28,7 @@ def answers_to(conversation: Result | None, request: str) -> list[dict[str, Any]
 
 
 def check_of(conversation: Result | None, kernel_log: Sequence[str]) -> dict[str, Any]:
-    """What the check after a migration found out, in the form that judgement.py wants."""
+    """What the check after a migration found out, in the form that run_outcome.py wants."""
     if not conversation:
         return {}
     status = answers_to(conversation, "status")
@@ -106,7 +106,7 @@ def run_document(
         "qemu_version": migration.get("qemu_version"),
         "libvirt_version": migration.get("libvirt_version"),
     }
-    document.update(judgement.judge(evidence))
+    document.update(run_outcome.outcome_of(evidence))
     if run["spec"]["backend"] == Backend.NOVA:
         document["nova"] = nova_of(boot, migration)
         error = nova_error(logs.get("nova") or [])

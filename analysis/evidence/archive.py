@@ -1,6 +1,6 @@
 """The logs of one run in one compressed archive: half the size of the same logs compressed one by one.
 
-Probes at several places see the same packets, and both hosts count the same bytes: only together do they
+Several observation points see the same packets, and both hosts count the same bytes: only together do they
 compress to what is new in each.
 """
 

@@ -37,7 +37,7 @@ from contract.evidence import (
 T = TypeVar("T")
 
 # Where packets to and from the guest were captured, in the order in which a request passes.
-CAPTURE_FILES: Mapping[str, str] = {place: file.path for place, file in CAPTURES.items()}
+CAPTURE_FILES: Mapping[str, str] = {point: file.path for point, file in CAPTURES.items()}
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,13 @@ def _captures(files: RunFiles) -> tuple[Mapping[str, Capture], tuple[tuple[str, 
     """The captures that can be read, and what is wrong with the others: no other figure rests on them."""
     captures: dict[str, Capture] = {}
     doubts: list[tuple[str, str]] = []
-    for place, file in CAPTURE_FILES.items():
+    for point, file in CAPTURE_FILES.items():
         if file not in files:
             continue
         try:
-            captures[place] = _parse(files, file, parse_pcap)
+            captures[point] = _parse(files, file, parse_pcap)
         except CutCaptureError as error:
-            captures[place] = error.whole
+            captures[point] = error.whole
             doubts.append((file, f"{error.message}: only those before it are read"))
         except EvidenceError as error:
             doubts.append((file, f"{error.message}: no ping is looked for there"))

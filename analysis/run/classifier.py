@@ -21,7 +21,7 @@ from analysis.run.causes import Cause
 from analysis.run.clock import ClockModel
 from analysis.run.consistency import CAPTURE_SECONDS
 from analysis.run.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
-from analysis.run.sightings import Place, places_of
+from analysis.run.sightings import ObservationPoint, observation_points_of
 from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
 from contract.records import RunRecord
 
@@ -46,7 +46,7 @@ class Classifier:
         ping: PingLog,
         ip_bytes: int,
     ) -> None:
-        self._places = places_of(evidence.captures, ping, ip_bytes, run, clocks)
+        self._points = observation_points_of(evidence.captures, ping, ip_bytes, run, clocks)
         self._questions = _address_questions(evidence.captures)
         self._requested = timeline.requested
         self._stopped = timeline.source_stopped if timeline.source_stopped is not None else math.inf
@@ -57,7 +57,7 @@ class Classifier:
         self._resumed = self._first_life(timeline.destination_resumed)
         self._announced = _announced(timeline)
         self._usual_answer = self._usual_answer_seconds()
-        prober = self._places.get("prober")
+        prober = self._points.get("prober")
         ended = float((ping.answered_sent_at + ping.round_trip_seconds).max())
         if prober is not None and len(prober.requests.time):
             ended = max(ended, float(prober.requests.time.max()))
@@ -80,16 +80,16 @@ class Classifier:
     def evidence_of(self, sequence: int) -> str:
         """Where request and answer were seen, in the order of the way, and where not."""
         seen, unseen = [], []
-        places = list(self._places.values())
-        requests = [("request", place, place.requests) for place in places]
-        replies = [("answer", place, place.replies) for place in reversed(places)]
-        for what, place, packets in (*requests, *replies):
+        points = list(self._points.values())
+        requests = [("request", point, point.requests) for point in points]
+        replies = [("answer", point, point.replies) for point in reversed(points)]
+        for what, point, packets in (*requests, *replies):
             found = packets.find(sequence)
             if found is not None:
-                seen.append(f"{what} {place.file} packet {found[1]} at {found[0] - self._requested:+.4f} s")
-        for place in places:
-            if place.requests.find(sequence) is None and place.replies.find(sequence) is None:
-                unseen.append(place.file)
+                seen.append(f"{what} {point.file} packet {found[1]} at {found[0] - self._requested:+.4f} s")
+        for point in points:
+            if point.requests.find(sequence) is None and point.replies.find(sequence) is None:
+                unseen.append(point.file)
         return "; ".join([*seen, *([f"not in {', '.join(unseen)}"] if unseen else [])])
 
     def sent_at(self, sequence: int, by_log: float) -> float:
@@ -99,8 +99,8 @@ class Classifier:
 
     def stale_seconds(self) -> list[float]:
         """How long after the guest's resume requests still came to the source alone; [] if not known."""
-        source = self._places.get("source uplink") or self._places.get("source tap")
-        destination = self._places.get("destination uplink") or self._places.get("destination tap")
+        source = self._points.get("source uplink") or self._points.get("source tap")
+        destination = self._points.get("destination uplink") or self._points.get("destination tap")
         if source is None or destination is None or self._resumed is None or self._died(source):
             return []
         # A switch that knows no port sends to all of them.
@@ -112,25 +112,25 @@ class Classifier:
         seconds = np.zeros(len(sequences))
         # Where both hosts saw it, the destination's guest is meant.
         for name in ("source tap", "destination tap"):
-            place = self._places.get(name)
-            if place is not None:
-                both, taken = _answers(place)
+            point = self._points.get(name)
+            if point is not None:
+                both, taken = _answers(point)
                 _, ours, theirs = np.intersect1d(sequences, both, assume_unique=True, return_indices=True)
                 seconds[ours] = taken[theirs]
         return seconds
 
     def _request_at(self, name: str, sequence: int) -> float | None:
-        place = self._places.get(name)
-        found = place.requests.find(sequence) if place is not None else None
+        point = self._points.get(name)
+        found = point.requests.find(sequence) if point is not None else None
         return found[0] if found is not None else None
 
     def _reply_at(self, name: str, sequence: int) -> float | None:
-        place = self._places.get(name)
-        found = place.replies.find(sequence) if place is not None else None
+        point = self._points.get(name)
+        found = point.replies.find(sequence) if point is not None else None
         return found[0] if found is not None else None
 
     def _first_answer(self, sequence: int) -> float | None:
-        times = [self._reply_at(name, sequence) for name in self._places]
+        times = [self._reply_at(name, sequence) for name in self._points]
         return min((time for time in times if time is not None), default=None)
 
     def _lost_answer(self, sequence: int, sent_at: float) -> tuple[Cause, str]:
@@ -252,7 +252,7 @@ class Classifier:
     def _stale(self, at: float, since: float) -> tuple[Cause, str]:
         """The guest ran on the destination, and the network still pointed at the source."""
         doubt = self._proves_absence("destination uplink", at)
-        if doubt is not None and "destination tap" not in self._places:
+        if doubt is not None and "destination tap" not in self._points:
             return Cause.UNKNOWN, f"came to the source {_ms(since)} after the guest's resume; {doubt}"
         where = f"came to the source {_ms(since)} after the guest resumed on the destination"
         if self._announced is None:
@@ -264,37 +264,37 @@ class Classifier:
         return Cause.STALE_UNANNOUNCED, f"{where}, {when} that was announced"
 
     def _proves_absence(self, name: str, at: float) -> str | None:
-        """None if a packet that passed this place at that time would be in its capture; else why not."""
-        place = self._places.get(name)
-        if place is None:
+        """None if a packet that passed this point at that time would be in its capture; else why not."""
+        point = self._points.get(name)
+        if point is None:
             return f"there is no capture at the {name}"
-        if place.file in self._doubtful:
-            return f"{place.file} lacks packets"
+        if point.file in self._doubtful:
+            return f"{point.file} lacks packets"
         # Where the guest is not, nothing need pass: first and last packet say nothing about the capture.
         resumed = self._resumed if self._resumed is not None else math.inf
-        if (name.startswith("source") and at >= self._stopped and not self._died(place)) or (
+        if (name.startswith("source") and at >= self._stopped and not self._died(point)) or (
             name == "destination uplink" and at < resumed
         ):
             return None
-        return None if place.begins <= at <= place.ends else f"{place.file} does not reach to that moment"
+        return None if point.begins <= at <= point.ends else f"{point.file} does not reach to that moment"
 
-    def _died(self, source: Place) -> bool:
+    def _died(self, source: ObservationPoint) -> bool:
         """Whether a capture on the source ended before the guest left: until then pings pass there."""
         return not source.ends >= self._stopped - CAPTURE_SECONDS
 
     def _first_life(self, resumed: float | None) -> float | None:
         """The guest runs at the latest when it answers: libvirt's event may be told a little later."""
-        place = self._places.get("destination tap")
-        if resumed is None or place is None or not len(place.replies.time):
+        point = self._points.get("destination tap")
+        if resumed is None or point is None or not len(point.replies.time):
             return resumed
-        return min(resumed, float(place.replies.time.min()))
+        return min(resumed, float(point.replies.time.min()))
 
     def _usual_answer_seconds(self) -> float:
         """What all but the slowest twentieth of the guest's answers took on the source."""
-        place = self._places.get("source tap")
-        if place is None:
+        point = self._points.get("source tap")
+        if point is None:
             return LEAST_ANSWER_SECONDS
-        _, taken = _answers(place)
+        _, taken = _answers(point)
         if not len(taken):
             return LEAST_ANSWER_SECONDS
         return max(LEAST_ANSWER_SECONDS, float(np.quantile(taken, USUAL_SHARE)))
@@ -309,25 +309,25 @@ class Classifier:
             "destination uplink": ping.answered_sent_at > resumed + self._across,
         }
         for name, expected in passed.items():
-            place = self._places.get(name)
-            if place is None:
+            point = self._points.get(name)
+            if point is None:
                 continue
             # tcpdump's last packets, up to a second of them, are not always written.
-            inside = (ping.answered_sent_at > place.begins) & (arrived < place.ends)
+            inside = (ping.answered_sent_at > point.begins) & (arrived < point.ends)
             sequences = ping.answered[expected & inside]
             missed = int(
-                np.count_nonzero(~(place.requests.among(sequences) | place.replies.among(sequences)))
+                np.count_nonzero(~(point.requests.among(sequences) | point.replies.among(sequences)))
             )
             if missed > max(1.0, _MISSED_SHARE * len(sequences)):
-                yield place.file, f"lacks {missed} of {len(sequences)} answered pings that passed it"
+                yield point.file, f"lacks {missed} of {len(sequences)} answered pings that passed it"
 
 
-def _answers(place: Place) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The requests that were answered at one place, and how long each answer took there, in seconds."""
+def _answers(point: ObservationPoint) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The requests that were answered at one point, and how long each answer took there, in seconds."""
     both, asked, answered = np.intersect1d(
-        place.requests.sequence, place.replies.sequence, assume_unique=True, return_indices=True
+        point.requests.sequence, point.replies.sequence, assume_unique=True, return_indices=True
     )
-    return both, place.replies.time[answered] - place.requests.time[asked]
+    return both, point.replies.time[answered] - point.requests.time[asked]
 
 
 @dataclass(frozen=True)

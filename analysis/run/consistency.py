@@ -161,8 +161,8 @@ def capture_doubts(
     stopped, resumed = timeline.source_stopped, timeline.destination_resumed
     answered_at = evidence.ping.answered_sent_at + evidence.ping.round_trip_seconds
     nics = {"source": evidence.source_nic, "destination": evidence.destination_nic}
-    for place, file in CAPTURE_FILES.items():
-        role = place.split()[0]
+    for point, file in CAPTURE_FILES.items():
+        role = point.split()[0]
         node = {"prober": run.prober, "source": run.source, "destination": run.destination}[role]
         across = clocks.uncertainty_seconds(node, run.prober) + CAPTURE_SECONDS
         passed = np.ones(len(answered_at), dtype=np.bool_)
@@ -177,7 +177,7 @@ def capture_doubts(
             times = times[(times > span[0] + across) & (times < span[-1] - across)]
         if not len(times):
             continue
-        capture = evidence.captures.get(place)
+        capture = evidence.captures.get(point)
         if capture is None:
             if file not in {name for name, _ in evidence.doubts}:
                 yield file, f"missing: {len(times)} answered pings passed there"
@@ -210,12 +210,12 @@ def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timel
         if clocks.known(node, run.source):
             _check_span(file, clocks.on_prober(node, times), timeline.requested, run_end(run, timeline))
     nodes = {"prober": run.prober, "source": run.source, "destination": run.destination}
-    for place, capture in evidence.captures.items():
-        node = nodes[place.split()[0]]
+    for point, capture in evidence.captures.items():
+        node = nodes[point.split()[0]]
         # Where the guest never came, a packet from before the migration may be all that passed.
         if clocks.known(node, run.source):
             times = clocks.on_prober(node, capture.time)
-            _check_span(CAPTURE_FILES[place], times, run_start(run, timeline), run_end(run, timeline))
+            _check_span(CAPTURE_FILES[point], times, run_start(run, timeline), run_end(run, timeline))
 
 
 def _check_span(file: str, times: NDArray[np.float64], start: float, end: float) -> None:

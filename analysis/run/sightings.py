@@ -22,7 +22,7 @@ _SEQUENCE_RANGE = 1 << 16
 
 @dataclass(frozen=True)
 class Seen:
-    """One ping's packets of one kind at one place, by the unwrapped sequence number of its log.
+    """One ping's packets of one kind at one observation point, by the unwrapped sequence number of its log.
 
     `time` is on the prober's clock, `packet` the number in the capture file; of repeats the first counts.
     """
@@ -46,8 +46,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Place:
-    """One capture and one ping in it. `begins`, `ends`: its first and last packet of any kind, else NaN."""
+class ObservationPoint:
+    """Where packets were captured, and one ping there. `begins`, `ends`: of the capture, NaN if empty."""
 
     name: str
     node: str | None
@@ -58,22 +58,22 @@ class Place:
     ends: float
 
 
-def places_of(
+def observation_points_of(
     captures: Mapping[str, Capture], ping: PingLog, ip_bytes: int, run: RunRecord, clocks: ClockModel
-) -> Mapping[str, Place]:
-    """Every capture's view of one ping, known by the length of its IP packets and its ICMP identifier."""
+) -> Mapping[str, ObservationPoint]:
+    """What each observation point saw of one ping, known by the length of its packets and its identifier."""
     identifier = _identifier(captures, ip_bytes)
-    return dict(_places(captures, ping, ip_bytes, identifier, run, clocks))
+    return dict(_points(captures, ping, ip_bytes, identifier, run, clocks))
 
 
-def _places(
+def _points(
     captures: Mapping[str, Capture],
     ping: PingLog,
     ip_bytes: int,
     identifier: int | None,
     run: RunRecord,
     clocks: ClockModel,
-) -> Iterator[tuple[str, Place]]:
+) -> Iterator[tuple[str, ObservationPoint]]:
     nodes = {"prober": run.prober, "source": run.source, "destination": run.destination}
     for name, capture in captures.items():
         node = nodes[name.split()[0]]
@@ -81,7 +81,7 @@ def _places(
         ours = (capture.ip_bytes == ip_bytes) & (capture.identifier == identifier)
         yield (
             name,
-            Place(
+            ObservationPoint(
                 name=name,
                 node=node,
                 file=CAPTURE_FILES[name],

@@ -229,16 +229,16 @@ def _announcements(
     """When the guest's move was first told to the network, at its own tap and where it leaves the host."""
     if stopped is None:
         return
-    for place, name in (
+    for point, name in (
         ("destination tap", ANNOUNCED_AT_TAP),
         ("destination uplink", ANNOUNCED_AT_UPLINK),
     ):
-        capture = evidence.captures.get(place)
+        capture = evidence.captures.get(point)
         if capture is not None:
             since = stopped - clocks.uncertainty_seconds(run.source, run.destination)
             time = clocks.on_prober(run.destination, capture.time)
             found = first_announcement(capture, time, since, guest_mac(evidence.captures))
-            yield name, found, run.destination, CAPTURE_FILES[place]
+            yield name, found, run.destination, CAPTURE_FILES[point]
 
 
 def _ended_by_nova(

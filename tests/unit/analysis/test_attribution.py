@@ -21,7 +21,7 @@ from analysis.run.causes import Cause
 from analysis.run.clock import ClockModel, clock_model
 from analysis.run.consistency import check_consistency
 from analysis.run.outage import Requests
-from analysis.run.sightings import places_of
+from analysis.run.sightings import observation_points_of
 from analysis.run.timeline import Timeline, build_timeline
 from analysis.run.traffic import Wire, wire_of
 from contract.records import RunRecord
@@ -281,11 +281,11 @@ def test_sequence_numbers_that_wrap_are_told_apart(held: Scene) -> None:
         )
         for name, capture in held.evidence.captures.items()
     }
-    places = places_of(wrapped, later, 44, held.run, held.clocks)
-    expected = places_of(held.evidence.captures, log, 44, held.run, held.clocks)
-    for name, place in places.items():
-        assert np.array_equal(place.requests.sequence, expected[name].requests.sequence + shift)
-        assert np.array_equal(place.replies.packet, expected[name].replies.packet)
+    points = observation_points_of(wrapped, later, 44, held.run, held.clocks)
+    expected = observation_points_of(held.evidence.captures, log, 44, held.run, held.clocks)
+    for name, point in points.items():
+        assert np.array_equal(point.requests.sequence, expected[name].requests.sequence + shift)
+        assert np.array_equal(point.replies.packet, expected[name].replies.packet)
 
 
 def test_an_answer_after_the_end_of_ping_is_late_and_not_lost(slow: Scene) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from contract.evidence import DESTINATION_TAP
 from contract.older import in_todays_words
-from control import judgement, run_document
+from control import run_document, run_outcome
 from tests.conftest import PROJECT
 
 DATA = PROJECT / "tests/data/run-results"
@@ -287,7 +287,7 @@ def test_every_shipped_hybrid_run_is_one_of_one_pass() -> None:
     ]
     assert len(checks) > 90
     for check in checks:
-        (share, less), (most, more) = judgement.LEAST_SENT, judgement.MOST_SENT
+        (share, less), (most, more) = run_outcome.LEAST_SENT, run_outcome.MOST_SENT
         sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
         assert check["iteration"] == 2 and share * resident + less <= sent <= most * resident + more
 

@@ -16,7 +16,7 @@ from contract.nodes import HOSTS, Role
 from contract.outcomes import RunCause, RunOutcome
 from control.kernel_log import UNREAD, damage_lines
 
-# What the modules of a run returned, see `judge`.
+# What the modules of a run returned, see `outcome_of`.
 Results = Mapping[str, Any]
 
 # Bytes sent before the switchover against the memory that the guest has in use: that times a share, and some
@@ -43,7 +43,7 @@ LEAST_GENERATION = 2
 PAGE_BYTES = 4096
 
 
-def judge(evidence: Results) -> dict[str, Any]:
+def outcome_of(evidence: Results) -> dict[str, Any]:
     """Outcome, cause, validity, integrity and switchover check of a run, as run.json holds them.
 
     `evidence`: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
