@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from contract.older import NETWORKS
-
 
 class Backend(StrEnum):
     """Who is asked to migrate."""
@@ -29,11 +27,6 @@ class Network(StrEnum):
     STALE_FDB = "stale_fdb"
     # The switch hears nothing of the guest until some time after the migration.
     DELAYED_ANNOUNCEMENT = "delayed_announcement"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Network | None:
-        """The network that an older document calls so."""
-        return cls(NETWORKS[value]) if isinstance(value, str) and value in NETWORKS else None
 
 
 class Probes(StrEnum):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
 # Of study files, study.json, lab.json and run.json.
@@ -15,18 +14,14 @@ _KEYS = {
     "switch_check": "switchover_check",
     "switch_requested_at": "switchover_requested_at",
 }
-# Values of a case's network, in study files too.
-NETWORKS = {"held_entry": "stale_fdb", "late_announcement": "delayed_announcement"}
+# Values of "network", in study files too.
+_NETWORKS = {"held_entry": "stale_fdb", "late_announcement": "delayed_announcement"}
 
 
-def in_todays_words(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A parsed document of a schema in READ_SCHEMAS, as one of SCHEMA."""
-    renamed = {
-        key: _renamed(value) if isinstance(value, dict) else value
-        for key, value in _renamed(document).items()
-    }
-    return {**renamed, "schema": SCHEMA}
-
-
-def _renamed(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {_KEYS.get(key, key): value for key, value in record.items()}
+def in_todays_words(value: Any, key: str = "") -> Any:
+    """A parsed document, or the value of a key in one, as a document of today has it."""
+    if isinstance(value, dict):
+        return {_KEYS.get(name, name): in_todays_words(item, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [in_todays_words(item, key) for item in value]
+    return _NETWORKS.get(value, value) if key == "network" and isinstance(value, str) else value

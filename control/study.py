@@ -20,7 +20,7 @@ import msgspec
 from contract.choices import Backend, Network, Probes, Stressor
 from contract.faults import Fault, fault_of
 from contract.modes import Mode
-from contract.older import READ_SCHEMAS, SCHEMA
+from contract.older import READ_SCHEMAS, SCHEMA, in_todays_words
 from contract.records import Case, Spec
 from contract.study_file import RATE_FORM, RATE_PATTERN, Block, Defaults, Flavor, StudyFile
 
@@ -115,6 +115,7 @@ def validate(document: object, source: str, name: str | None = None) -> Study:
     `source`: the file's name, for messages. `name`: what the study must be called (the file's name without
     its ending), None for anything.
     """
+    document = in_todays_words(document)
     fault = fault_of(document, StudyFile, known_keys_only=True)
     if fault is not None:
         raise StudyError(f"{source}: {_fault_words(fault)}")
@@ -361,12 +362,13 @@ def check_same_study(existing: object, study: Study, cases: Sequence[Case], sour
     if not isinstance(existing, dict) or existing.get("schema") not in READ_SCHEMAS:
         known = " or ".join(map(str, READ_SCHEMAS))
         raise StudyError(f"{source}: is not a study.json of schema {known} {elsewhere}")
-    theirs = existing.get("study") or {}
+    document = in_todays_words(existing)
+    theirs = document.get("study") or {}
     for key, wanted in (("name", study.name), ("order_seed", study.order_seed)):
         if theirs.get(key) != wanted:
             held = f"{shown(theirs.get(key))} instead of {shown(wanted)}"
             raise StudyError(f"{source}: {key}: holds another study, {held} {elsewhere}")
-    held_cases = {case["case"]: _spec_of(case["spec"]) for case in existing.get("cases") or []}
+    held_cases = {case["case"]: _spec_of(case["spec"]) for case in document.get("cases") or []}
     wanted_cases = {case.case: case.spec for case in cases}
     for name in sorted(set(held_cases) | set(wanted_cases)):
         if held_cases.get(name) != wanted_cases.get(name):

@@ -14,7 +14,7 @@ from analysis.evidence.files import open_file
 from analysis.evidence.lines import json_object
 from contract.evidence import LAB_FILE, RUN_FILE, STUDY_FILE
 from contract.faults import fault_of
-from contract.older import READ_SCHEMAS, in_todays_words
+from contract.older import READ_SCHEMAS, SCHEMA, in_todays_words
 from contract.outcomes import GOOD_OUTCOMES
 from contract.records import LabRecord, RunRecord, StudyRecord
 
@@ -85,7 +85,7 @@ def _document(path: Path, file: str) -> dict[str, Any]:
         raise EvidenceError(
             file, None, f"unknown schema {str(document.get('schema'))[:80]}, this version reads {known}"
         )
-    return in_todays_words(document)
+    return {**in_todays_words(document), "schema": SCHEMA}
 
 
 def _tidied(value: Any) -> Any:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 import yaml
 
-from contract.older import in_todays_words
+from contract.older import SCHEMA, in_todays_words
 from tests.conftest import PROJECT
 
 SCHEMAS = PROJECT / "docs" / "schemas"
@@ -54,7 +54,7 @@ def test_a_mistake_in_a_study_is_seen_by_editors(change: dict[str, Any], where: 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: "-".join(path.parts[-5:]))
 def test_recorded_documents_are_valid(path: Path) -> None:
-    document = in_todays_words(json.loads(path.read_text()))
+    document = {**in_todays_words(json.loads(path.read_text())), "schema": SCHEMA}
     name = path.stem.split("-")[0]
     # A run that ended before its migration, or whose guest did not verify its pattern, says so by nulls.
     if document.get("driver") and document["driver"]["requested_at"] is None:
