@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.evidence.units import MIB
 from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
+from analysis.reference.lines import row_key
+from analysis.reference.published import MIGRATION_TIME, TRANSFERRED
 from analysis.report.analysis import Analysis, analyse
 from analysis.report.formats import counts_text
 from analysis.report.words import words
@@ -53,17 +54,11 @@ def open_question_line(analysis: Analysis) -> str | None:
 def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, float] | None:
     """Migration time (s) and data (MB as printed) of the table that the case answers, None if it has none."""
     published, spec = analysis.published, case.spec
-    if published is None or spec.mode != ARTICLE_MODE:
+    if published is None or spec.mode != ARTICLE_MODE or spec.table not in ("table2", *STRESSED_TABLES):
         return None
-    if spec.table == "table2":
-        for flavor in published.unloaded:
-            if flavor.flavor == spec.flavor:
-                return flavor.migration_seconds, flavor.transferred_mb
-    if spec.table in STRESSED_TABLES:
-        for step in published.stressed[spec.table]:
-            if step.stressed_mb * MIB == spec.stressed_bytes:
-                return step.migration_seconds, step.transferred_mb
-    return None
+    rows = {row.key: row.numbers for row in published.rows(spec.table)}
+    numbers = rows.get(row_key(spec.table, case))
+    return (numbers[MIGRATION_TIME], numbers[TRANSFERRED]) if numbers else None
 
 
 def integrity_line(analysis: Analysis) -> str:

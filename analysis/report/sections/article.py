@@ -9,7 +9,8 @@ from functools import partial
 from analysis import plots
 from analysis.evidence.units import MB, MIB
 from analysis.reference.fits import published_fits
-from analysis.reference.published import Stressed, Unloaded
+from analysis.reference.lines import row_key
+from analysis.reference.published import MIGRATION_TIME, OUTAGE, TRANSFERRED, Row
 from analysis.report.blocks import (
     Block,
     Cell,
@@ -45,12 +46,12 @@ class _Line:
     """
 
     key: str
-    published: Unloaded | Stressed | None
+    published: Row | None
     case: CaseSummary | None
 
-    def printed(self, name: str) -> Cell:
+    def printed(self, column: str) -> Cell:
         """A number of the article, with no digit added."""
-        return missing() if self.published is None else Cell(as_printed(getattr(self.published, name)))
+        return missing() if self.published is None else Cell(as_printed(self.published.numbers[column]))
 
     def measured(self, cell_of: Callable[[CaseSummary], Cell]) -> Cell:
         """A cell of the case; leads to the list of its runs."""
@@ -140,10 +141,10 @@ def _table(context: Context, table: str) -> Table:
     key = label("flavor") if unloaded else label("stressed memory", "MiB")
     columns: list[tuple[Column, Callable[[_Line], Cell]]] = [
         (key, lambda line: Cell(line.key, _load_note(line.case))),
-        (Column("time, article", "s"), lambda line: line.printed("migration_seconds")),
+        (Column("time, article", "s"), lambda line: line.printed(MIGRATION_TIME)),
         (Column("time, measured", "s"), _time_cell),
         (Column("ratio", "measured / article"), _ratio_cell),
-        (Column("data, article", "MB"), lambda line: line.printed("transferred_mb")),
+        (Column("data, article", "MB"), lambda line: line.printed(TRANSFERRED)),
         (Column("data, measured", "MB = 10⁶ B"), lambda line: line.measured(partial(_data_cell, unit=MB))),
         (Column("the same", "MiB = 2²⁰ B"), lambda line: line.measured(partial(_data_cell, unit=MIB))),
         *([(Column("outage, article", "s"), _printed_outage)] if unloaded else []),
@@ -163,21 +164,18 @@ def _table(context: Context, table: str) -> Table:
 def _lines(context: Context, table: str) -> Iterator[_Line]:
     """Every row that is published or measured; a case for each link rate that a row was measured at."""
     published = context.analysis.published
-    unloaded = table == "table2"
-    rows: dict[str | float, Unloaded | Stressed] = {}
-    if published and unloaded:
-        rows = {row.flavor: row for row in published.unloaded}
-    elif published:
-        rows = {row.stressed_mb: row for row in published.stressed[table]}
-    cases: dict[str | float, list[CaseSummary]] = {}
+    rows = {row.key: row for row in published.rows(table)} if published else {}
+    cases: dict[str, list[CaseSummary]] = {}
     for case in context.analysis.cases:
-        spec = case.spec
-        if spec.table == table and spec.mode == ARTICLE_MODE:
-            cases.setdefault(spec.flavor if unloaded else spec.stressed_bytes / MIB, []).append(case)
+        if case.spec.table == table and case.spec.mode == ARTICLE_MODE:
+            cases.setdefault(row_key(table, case), []).append(case)
     keys = list(dict.fromkeys([*rows, *cases]))
-    for key in keys if unloaded else sorted(keys, key=float):
+    if table in STRESSED_TABLES:
+        keys.sort(key=float)
+    for key in keys:
+        name = f"{float(key):,.0f}" if table in STRESSED_TABLES else key
         for measured in cases.get(key, [None]):
-            yield _Line(key if isinstance(key, str) else f"{key:,.0f}", rows.get(key), measured)
+            yield _Line(name, rows.get(key), measured)
 
 
 def _load_note(case: CaseSummary | None) -> str | None:
@@ -203,11 +201,11 @@ def _ratio_cell(line: _Line) -> Cell:
     estimate = line.case.estimate("migration_seconds") if line.case else None
     if estimate is None or line.published is None:
         return missing()
-    return Cell(significant(estimate.median / line.published.migration_seconds, 2))
+    return Cell(significant(estimate.median / line.published.numbers[MIGRATION_TIME], 2))
 
 
 def _printed_outage(line: _Line) -> Cell:
-    return line.printed("outage_seconds")
+    return line.printed(OUTAGE)
 
 
 def _data_cell(case: CaseSummary, unit: float) -> Cell:

@@ -19,6 +19,7 @@ from analysis.report.overview import (
     open_question_line,
     other_release,
     outcome_line,
+    published_values,
     verdict_counts,
 )
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
@@ -127,16 +128,14 @@ def link_text(analysis: Analysis) -> str:
 def _unloaded_rows(context: Context) -> Iterator[list[Cell]]:
     """Migration time of the smallest and the largest unloaded guest that was measured."""
     cases = [case for case in context.analysis.cases if _of_article(case, "table2") and case.counted]
-    published = context.analysis.published
-    printed = {row.flavor: row.migration_seconds for row in published.unloaded} if published else {}
     cases.sort(key=lambda case: case.spec.ram_bytes)
     for case in [*cases[:1], *cases[1:][-1:]]:
         estimate = case.estimate("migration_seconds")
         if estimate:
-            article = printed.get(case.spec.flavor)
+            article = published_values(context.analysis, case)
             yield _row(
                 f"migration time, unloaded guest {case.spec.flavor}",
-                f"{as_printed(article)} s" if article is not None else "-",
+                f"{as_printed(article[0])} s" if article else "-",
                 f"{significant(estimate.median)} s",
                 estimate_note(estimate),
                 "Table 2",
