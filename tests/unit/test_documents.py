@@ -13,6 +13,10 @@ from tests.conftest import PROJECT
 
 README_LINES = 150
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+# Words with a second meaning (a switch is a network's). contract/older.py still reads them.
+OLDER = re.compile(
+    r"\b(held_entry|late_announcement|switch_(check|requested_at|seconds)|\w+_switch|judgement)\b|run\.figures\b"
+)
 
 
 def pages() -> list[Path]:
@@ -86,3 +90,20 @@ def called(program: str, page: Path) -> set[str]:
             re.MULTILINE,
         )
     )
+
+
+def test_older_words_do_not_come_back() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py", "*.yml", "*.j2"],
+        cwd=PROJECT,
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    ).stdout
+    known = {"contract/older.py", "tests/unit/contract/test_older.py", "tests/unit/test_documents.py"}
+    found = {
+        f"{name}: {word[0]}"
+        for name in set(listed.splitlines()) - known
+        for word in OLDER.finditer((PROJECT / name).read_text(encoding="utf-8"))
+    }
+    assert found == set()
