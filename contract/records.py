@@ -1,7 +1,7 @@
 """The documents of a results directory: study.json, lab.json, and one run.json for each run.
 
-Readers ignore keys that are not here. A field with a default may be missing: what an older results directory
-lacks is what has one.
+Readers ignore keys that are not here. A field with a default may be missing, as it is in older results
+directories.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
 class Spec:
     """What one case asks for. Sizes in bytes, rate in bits per second.
 
-    Runs of before networks and probes were asked for had the plain network and every probe of their time.
+    Older runs name no network and no probes: they had the plain network and every probe of their time.
     """
 
     mode: Mode
@@ -283,8 +283,8 @@ class Deviation:
 class LabRecord:
     """lab.json, or the description of an earlier session (lab-NUMBER.json): what really ran.
 
-    Labs of before sessions were counted are of the first, those without `log_patterns` are read by their
-    release's name.
+    Without `session` it is the first one. Without `log_patterns` nova's logs are read by the patterns that
+    have the release's name.
     """
 
     schema: Literal[2] = SCHEMA

@@ -1,5 +1,7 @@
-"""What a Linux kernel prints when its memory is not what it wrote there. The one list of the kit: what the
-guest's own program keeps of its log (kernel_log.c of the role guest_image) is held against it as well.
+"""Lines that a Linux kernel prints when its memory is damaged.
+
+The kit has no other list of them. What the guest's own program keeps of its log (kernel_log.c of the role
+guest_image) is judged by it as well.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ class Plan:
 
 
 class NotProvisioned(StudyError):
-    """Nodes are not as the project's files say."""
+    """The nodes were provisioned from other files than the project's."""
 
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(
@@ -119,7 +119,7 @@ def check_requests(spec: Spec) -> list[str]:
 
 
 def probes_of(spec: Spec) -> dict[str, list[str]]:
-    """What is measured where. Ping and byte counters are what no run goes without."""
+    """What is measured on which node. Every run has ping and byte counters."""
     probes = {Role.SOURCE: ["nic"], Role.DESTINATION: ["nic", "events"], Role.PROBER: ["ping"]}
     if spec.probes == Probes.ALL:
         for role in MEASURING:
@@ -131,7 +131,7 @@ def probes_of(spec: Spec) -> dict[str, list[str]]:
 
 
 def qemu_arguments_of(spec: Spec) -> list[str]:
-    """What QEMU is told beside libvirt's own words. The destination's is started with the source's."""
+    """Arguments for QEMU beside libvirt's own. The destination's QEMU gets those of the source's."""
     if spec.network == Network.DELAYED_ANNOUNCEMENT:
         # As many announcements after a migration as this, by itself: the playbook makes one later.
         return ["-global", "migration.announce-rounds=0"]
@@ -139,7 +139,7 @@ def qemu_arguments_of(spec: Spec) -> list[str]:
 
 
 def check_networks(cases: Sequence[Case], request: Request) -> None:
-    """Only the switch of a lab on one machine can be told what to do, and only the kit's own guests."""
+    """A fault of the network needs the switch of a lab on one machine, and the kit's own guests."""
     for case in cases:
         if case.spec.network != Network.PLAIN and not (request.switch and request.backend == Backend.LIBVIRT):
             raise StudyError(

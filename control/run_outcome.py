@@ -1,8 +1,8 @@
 """What became of a run: outcome, cause, validity. Pure functions over what the modules of a run returned.
 
 Success is shown, not assumed: libvirt may report a migration completed whose guest is dead or damaged. A
-run is completed only if the guest runs on the destination, is gone from the source, answers, its kernel has
-nothing to complain about, its stressor works on and every page of its pattern is whole and current.
+run is completed only if the guest runs on the destination, is gone from the source and answers, its kernel
+logged no damage, its stressor goes on, and every page of its pattern is whole and current.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""YAML that means what its readers take it for: no key twice, no octal numbers, no endless anchors.
+"""YAML without surprises: no key twice, no octal numbers, no endless anchors.
 
 YAML 1.1 as PyYAML reads it takes the last of two equal keys without a word, 0100 for 64 and 1:30 for 90.
 """

@@ -16,7 +16,7 @@ class ExitCode(IntEnum):
 
 
 class CommandError(Exception):
-    """A failure that is fully said in one line; `exit_code` is what the process ends with."""
+    """A failure that one line explains; `exit_code` is what the process ends with."""
 
     exit_code = ExitCode.FAILED
 

@@ -1,4 +1,4 @@
-"""Run one playbook through ansible-runner: live events, a kept log, and an end that cannot be mistaken.
+"""Run one playbook through ansible-runner: live events, a kept log, and a definite end.
 
 ansible-playbook ends successfully when no host matched, and a cancelled one leaves children behind; both are
 taken care of here.
