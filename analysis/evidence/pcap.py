@@ -167,18 +167,20 @@ def _file_header(start: bytes, file: str) -> tuple[str, float]:
 def _walk(data: bytes, order: str, place: int, packets: int, file: str) -> tuple[NDArray[np.int64], int]:
     """Where each whole record's packet starts in `data`, and where the first cut one begins."""
     length = struct.Struct(order + "I").unpack_from
-    starts: list[int] = []
+    begins: list[int] = []
     position, last = 0, len(data) - _RECORD_HEADER_BYTES
+    # The loop does no more than it must: there are thousands of packets.
     while position <= last:
-        (kept,) = length(data, position + 8)
-        if kept > _MOST_BYTES:
-            raise _garbled(file, packets + len(starts), place + position, f"a packet of {kept} bytes")
-        following = position + _RECORD_HEADER_BYTES + kept
-        if following > len(data):
-            break
-        starts.append(position + _RECORD_HEADER_BYTES)
-        position = following
-    return np.array(starts, dtype=np.int64), position
+        begins.append(position)
+        position += _RECORD_HEADER_BYTES + length(data, position + 8)[0]
+    starts = np.array(begins, dtype=np.int64) + _RECORD_HEADER_BYTES
+    kept = np.diff(starts, append=position + _RECORD_HEADER_BYTES) - _RECORD_HEADER_BYTES
+    if (kept > _MOST_BYTES).any():
+        first = int(np.argmax(kept > _MOST_BYTES))
+        raise _garbled(file, packets + first, place + begins[first], f"a packet of {kept[first]} bytes")
+    if position > len(data):
+        return starts[:-1], begins[-1]
+    return starts, position
 
 
 def _headers(
