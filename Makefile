@@ -86,6 +86,10 @@ $(BIN)/uv: requirements-uv.lock
 $(VENV)/.tools: $(BIN)/uv requirements.lock pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@# uv leaves compiling to the first start. Where Python may not write bytecode, every start would compile all it imports.
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import pandas, scipy.stats, analysis.report as r; r.write.plots.load()'
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/postcopy-lab --help >/dev/null
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/ansible-playbook --version >/dev/null
 	@touch $@
 
 $(VENV)/.test-tools: $(VENV)/.tools requirements-test.lock
