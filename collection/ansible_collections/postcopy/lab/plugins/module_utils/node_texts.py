@@ -26,10 +26,10 @@ def processors(cpuinfo):
 
 def memory(meminfo):
     """memory_bytes and memory_available_bytes from /proc/meminfo, whose "kB" are 1024 bytes."""
-    figures = dict(re.findall(r"^(\w+):\s+(\d+) kB$", meminfo, re.MULTILINE))
+    kilobytes = dict(re.findall(r"^(\w+):\s+(\d+) kB$", meminfo, re.MULTILINE))
     return {
-        "memory_bytes": int(figures.get("MemTotal", 0)) * 1024,
-        "memory_available_bytes": int(figures.get("MemAvailable", figures.get("MemFree", 0))) * 1024,
+        "memory_bytes": int(kilobytes.get("MemTotal", 0)) * 1024,
+        "memory_available_bytes": int(kilobytes.get("MemAvailable", kilobytes.get("MemFree", 0))) * 1024,
     }
 
 

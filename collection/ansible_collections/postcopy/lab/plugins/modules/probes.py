@@ -273,7 +273,7 @@ def stop(params):
     if not os.path.isdir(directory):
         os.makedirs(directory)
     if params["guest"]:
-        keep_qemus_own_figures(params["guest"], directory)
+        keep_qemus_statistics(params["guest"], directory)
     # Ending QEMU takes libvirt some tenths of a second, in which everything else is done.
     removal = Removal(params["guest"]) if params["guest"] else None
     was_running = processes.stop("probe")
@@ -290,7 +290,7 @@ def stop(params):
     return {"archive": archive, "guest_state": state, "was_running": was_running}
 
 
-def keep_qemus_own_figures(guest, directory):
+def keep_qemus_statistics(guest, directory):
     """The migration by this host's QEMU, if the guest is here and has a monitor of the kit's own."""
     path = qmp.socket_path(guest)
     if not os.path.exists(path):

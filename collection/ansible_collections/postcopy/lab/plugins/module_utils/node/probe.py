@@ -29,11 +29,11 @@ def read_counters(text, interfaces):
     """The counters of some interfaces from the text of /proc/net/dev (proc(5)), as records of nic.jsonl."""
     records = []
     for line in text.splitlines():
-        name, colon, figures = line.partition(":")
+        name, colon, counters = line.partition(":")
         name = name.strip()
         if not colon or name not in interfaces:
             continue
-        fields = [int(figure) for figure in figures.split()]
+        fields = [int(counter) for counter in counters.split()]
         records.append(
             {
                 "interface": name,
