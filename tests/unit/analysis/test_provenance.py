@@ -160,7 +160,7 @@ def test_a_description_that_cannot_be_read_is_one_line(mixed: Path) -> None:
 def test_the_report_shows_each_session(mixed: Path, tmp_path: Path) -> None:
     write_report(mixed, tmp_path / "report")
     page = (tmp_path / "report" / "report.html").read_text()
-    assert "went on in 2 sessions" in page
+    assert "The study ran in 2 sessions" in page
     assert page.count(OLD_KIT) >= 2
     frame = (tmp_path / "report" / "csv" / "runs.csv").read_text().splitlines()
     assert sum(OLD_KIT in line and ",7.2.0," in line for line in frame) == 2
