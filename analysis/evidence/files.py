@@ -49,7 +49,7 @@ class RunFiles:
         """Its uncompressed content; EvidenceError if it is missing or cannot be read to its end."""
         if name not in self:
             raise EvidenceError(name, None, "missing")
-        with _open(self.directory, name, self.archived) as content:
+        with _open(stored_at(self.directory, name), name, self.archived) as content:
             yield content
 
 
@@ -62,8 +62,9 @@ def verified_files(run_dir: Path) -> RunFiles:
     sums = parse_checksums(BytesIO(listed))
     archived = read_archive(run_dir)
     for name, (line, expected) in sums.items():
-        with _open(run_dir, name, archived, f"missing, but listed in {CHECKSUM_FILE} line {line}") as content:
-            if _sha256(content, name, _most_bytes(run_dir, name)) != expected:
+        path = stored_at(run_dir, name)
+        with _open(path, name, archived, f"missing, but listed in {CHECKSUM_FILE} line {line}") as content:
+            if _sha256(content, name, _most_bytes(path)) != expected:
                 raise EvidenceError(name, None, f"checksum differs from {CHECKSUM_FILE} line {line}")
     return RunFiles(run_dir, frozenset(sums), archived)
 
@@ -92,15 +93,14 @@ def open_file(run_dir: Path, name: str) -> AbstractContextManager[BinaryIO]:
 
     EvidenceError if it is missing, or cannot be read to its end.
     """
-    return _open(run_dir, name, {})
+    return _open(stored_at(run_dir, name), name, {})
 
 
 @contextmanager
 def _open(
-    run_dir: Path, name: str, archived: Mapping[str, bytes], missing: str = "missing"
+    path: Path | None, name: str, archived: Mapping[str, bytes], missing: str = "missing"
 ) -> Iterator[BinaryIO]:
-    """What lies there openly comes before what is in the archive: it is what one sees."""
-    path = stored_at(run_dir, name)
+    """What lies openly at `path` comes before what is in the archive: it is what one sees."""
     if path is None:
         if name not in archived:
             raise EvidenceError(name, None, missing)
@@ -121,9 +121,8 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _most_bytes(run_dir: Path, name: str) -> int:
+def _most_bytes(path: Path | None) -> int:
     """How much may be read of a file: less where it is compressed and small."""
-    path = stored_at(run_dir, name)
     compressed = path is not None and path.suffix in COMPRESSED_SUFFIXES
     return most_unpacked_bytes(path, LARGEST_FILE_BYTES) if path and compressed else LARGEST_FILE_BYTES
 
