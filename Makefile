@@ -25,8 +25,8 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 	@postcopy-lab report $(STUDY) --inventory $(INVENTORY)
 
 test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
-	@# The tests of one file stay in one process, those of tests/roles do not; what has most tests comes first.
-	pytest -n 2 --dist loadgroup -v --durations 15 tests --ignore tests/source_builds --ignore tests/machines
+	@# In the order of the folders: labs and scenarios, which take minutes each, before the unit tests.
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -v --durations 15 tests --ignore tests/source_builds --ignore tests/machines
 
 test-unit: test-tools lint ## Lint and unit tests alone: no container, no lab (4 minutes on 2 idle cores)
 	pytest -n 2 --dist loadfile --durations 15 tests/unit

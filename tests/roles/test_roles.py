@@ -49,11 +49,8 @@ def title(role: str, scenario: str) -> str:
 
 @pytest.mark.parametrize(
     ("role", "scenario", "settings"),
-    [
-        # Each may run beside any other: its nodes and networks are its own.
-        pytest.param(*one, id=title(*one[:2]), marks=pytest.mark.xdist_group(title(*one[:2])))
-        for one in SCENARIOS
-    ],
+    # Each may run beside any other: its nodes and networks are its own.
+    [pytest.param(*one, id=title(*one[:2])) for one in SCENARIOS],
 )
 def test_scenario(role: str, scenario: str, settings: Mapping[str, str]) -> None:
     run_scenario(role, settings, scenario)
