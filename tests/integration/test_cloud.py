@@ -139,10 +139,11 @@ def novas_password_is_wrong(cloud: Connection) -> Iterator[None]:
         on("compute1", f"mv /root/was {settings}; systemctl restart nova-compute")
 
 
-def libvirt_migrates() -> bool:
-    """nova says that a migration is running a moment before libvirt has anything that can be aborted."""
+def memory_flows() -> bool:
+    """nova calls a migration running before memory flows. A cancel before that is an I/O error to QEMU."""
     (name,) = on("compute1", "virsh list --name").split()
-    return "Unbounded" in on("compute1", f"virsh domjobinfo {name}")
+    processed = re.search(r"Memory processed: +([0-9.]+)", on("compute1", f"virsh domjobinfo {name}"))
+    return processed is not None and float(processed[1]) > 0
 
 
 @contextmanager
@@ -153,7 +154,7 @@ def nova_aborts(cloud: Connection) -> Iterator[None]:
         while not done.wait(0.2):
             for server in cloud.compute.servers():
                 for migration in cloud.compute.server_migrations(server):
-                    if migration.status == "running" and libvirt_migrates():
+                    if migration.status == "running" and memory_flows():
                         cloud.compute.abort_server_migration(migration, server)
                         return
 
