@@ -61,7 +61,6 @@ def pinged(sent_at: list[float], begins: float, ends: float) -> PingLog:
         lost=numbers[gone],
         lost_sent_at=sent[gone],
         period_seconds=0.1,
-        duplicates=0,
         network_errors=0,
         undecided_sent_at=np.empty(0),
     )
