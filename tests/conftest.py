@@ -16,7 +16,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """A file's tests share a lab or a .venv, so a file stays in one process; a role's scenario is by itself.
+    """What shares a lab or a .venv stays in one process: a file's tests, and the scenarios of one role.
 
     pytest-xdist 3.8 has `--dist loadgroup` for this, which does nothing under pytest 9.2.
     """
@@ -24,7 +24,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Scheduling(LoadFileScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return nodeid if nodeid.startswith("tests/roles/") else super()._split_scope(nodeid)
+            # "tests/roles/test_roles.py::test_scenario[ROLE]" or "...[ROLE-SCENARIO]".
+            role = nodeid.removesuffix("]").partition("-")[0]
+            return role if nodeid.startswith("tests/roles/") else super()._split_scope(nodeid)
 
     return Scheduling(config, log)
 

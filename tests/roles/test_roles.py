@@ -49,7 +49,7 @@ def title(role: str, scenario: str) -> str:
 
 @pytest.mark.parametrize(
     ("role", "scenario", "settings"),
-    # Each may run beside any other: its nodes and networks are its own.
+    # Each may run beside those of other roles: nodes and networks are the role's own.
     [pytest.param(*one, id=title(*one[:2])) for one in SCENARIOS],
 )
 def test_scenario(role: str, scenario: str, settings: Mapping[str, str]) -> None:
