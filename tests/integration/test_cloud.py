@@ -139,11 +139,10 @@ def novas_password_is_wrong(cloud: Connection) -> Iterator[None]:
         on("compute1", f"mv /root/was {settings}; systemctl restart nova-compute")
 
 
-def memory_flows() -> bool:
-    """nova calls a migration running before memory flows. A cancel before that is an I/O error to QEMU."""
+def libvirt_migrates() -> bool:
+    """nova says that a migration is running a moment before libvirt has anything that can be aborted."""
     (name,) = on("compute1", "virsh list --name").split()
-    processed = re.search(r"Memory processed: +([0-9.]+)", on("compute1", f"virsh domjobinfo {name}"))
-    return processed is not None and float(processed[1]) > 0
+    return "Unbounded" in on("compute1", f"virsh domjobinfo {name}")
 
 
 @contextmanager
@@ -154,7 +153,7 @@ def nova_aborts(cloud: Connection) -> Iterator[None]:
         while not done.wait(0.2):
             for server in cloud.compute.servers():
                 for migration in cloud.compute.server_migrations(server):
-                    if migration.status == "running" and memory_flows():
+                    if migration.status == "running" and libvirt_migrates():
                         cloud.compute.abort_server_migration(migration, server)
                         return
 
@@ -173,7 +172,12 @@ def nova_aborts(cloud: Connection) -> Iterator[None]:
         (image_is_missing, "boot_failed", "No Image found for postcopy-lab-guest"),
         (quota_is_used_up, "boot_failed", "Quota exceeded for instances"),
         (novas_password_is_wrong, "boot_failed", "requires authentication"),
-        (nova_aborts, "migration_failed", "canceled by client"),
+        # A cancelled QEMU 10 ends in one of two ways, and nova logs its own line before libvirt's or after.
+        (
+            nova_aborts,
+            "migration_failed",
+            "canceled by client|Channel error: Input/output error|Migration operation has aborted",
+        ),
         (destination_is_down, "migration_failed", "No valid host was found"),
     ],
     ids=["image", "quota", "password", "abort", "nova-compute"],
@@ -187,7 +191,7 @@ def test_a_fault_ends_a_run_in_the_services_own_words(
     assert done.returncode == FAILED_RUNS, done.stdout[-6000:]
     run = runs(lab, name)["s"]
     assert (run["outcome"], run["cause"]) == ("failed", cause), run
-    assert words in run["cause_detail"]
+    assert re.search(words, run["cause_detail"]), run
     assert left_behind(cloud) == []
 
 
