@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from analysis.report.blocks import Table, Text
 from analysis.report.context import Context
 from analysis.report.formats import markdown_text
 from analysis.report.overview import other_release, summarise
-from analysis.report.page import TEMPLATES, written_at
+from analysis.report.page import report_template, written_at
 from analysis.report.sections.article import article_tables
 from analysis.report.sections.claims import claims_table
 from analysis.report.sections.environment import environment_tables
@@ -36,16 +35,7 @@ def render_appendix(context: Context) -> str:
         *environment_tables(analysis),
         floor_table(context),
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=_escaped,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("appendix.md.j2").render(
+    return report_template("appendix.md.j2", _escaped, keep_trailing_newline=True).render(
         study=analysis.results.study,
         lab=analysis.results.lab,
         published=analysis.published,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,26 +15,34 @@ from analysis.report.analysis import Analysis
 from analysis.report.blocks import Section
 from contract.modes import Mode
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_page(analysis: Analysis, sections: Sequence[Section]) -> str:
     """The page as text; nothing in it is loaded from elsewhere."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        finalize=_printable,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return report_template("report.html.j2", _printable).render(
         study=analysis.results.study,
         lab=analysis.results.lab,
         sections=sections,
         modes=tuple(Mode),
         written_at=written_at(),
     )
+
+
+def report_template(
+    name: str, finalize: Callable[[Any], Any], keep_trailing_newline: bool = False
+) -> jinja2.Template:
+    """A template of the report, escaped; `finalize` makes of each value what is printed."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        finalize=finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=keep_trailing_newline,
+    )
+    return environment.get_template(name)
 
 
 def _printable(value: Any) -> Any:
