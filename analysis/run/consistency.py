@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,6 +153,21 @@ def log_doubts(run: RunRecord, evidence: Evidence, timeline: Timeline) -> Iterat
             yield GUEST_PROGRESS.path, what
 
 
+def trusted_fine_ping(
+    run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline
+) -> tuple[Evidence, tuple[tuple[str, str], ...]]:
+    """The evidence without a finer ping that ended before the migration did; (file, what is wrong with it).
+
+    It shows no outage, which is not the same as an outage of nothing.
+    """
+    ping = evidence.ping_fine
+    if ping is None or not clocks.known(run.prober, run.source) or ping.ended_at >= timeline.completed:
+        return evidence, ()
+    early = timeline.completed - ping.ended_at
+    what = f"ends {early:.1f} s before the migration: cut off, the outage that it shows is not known"
+    return replace(evidence, ping_fine=None), ((PING_FINE.path, what),)
+
+
 def capture_doubts(
     run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline
 ) -> Iterator[tuple[str, str]]:
@@ -194,28 +210,28 @@ def capture_doubts(
 
 def _check_overlap(run: RunRecord, evidence: Evidence, clocks: ClockModel, timeline: Timeline) -> None:
     """Logs that other checks do not hold against the migration's time."""
-    spans: list[tuple[str, str | None, NDArray[np.float64]]] = [
-        (SOURCE_JOB.path, run.source, evidence.source_job.time),
+    start, requested, end = run_start(run, timeline), timeline.requested, run_end(run, timeline)
+    spans: list[tuple[str, str | None, NDArray[np.float64], float]] = [
+        (SOURCE_JOB.path, run.source, evidence.source_job.time, requested),
         (
             DESTINATION_EVENTS.path,
             run.destination,
             np.array([event.time for event in evidence.destination_events]),
+            requested,
         ),
     ]
+    # These are of the run from its beginning: one that died before the migration is cut off, not mixed up.
     for exchanges in (evidence.exchanges or {}).values():
-        spans.append((CLOCK_FILE, run.prober, exchanges.time))
+        spans.append((CLOCK_FILE, run.prober, exchanges.time, start))
     if evidence.ping_fine is not None:
-        spans.append((PING_FINE.path, run.prober, evidence.ping_fine.answered_sent_at))
-    for file, node, times in spans:
-        if clocks.known(node, run.source):
-            _check_span(file, clocks.on_prober(node, times), timeline.requested, run_end(run, timeline))
+        spans.append((PING_FINE.path, run.prober, evidence.ping_fine.answered_sent_at, start))
     nodes = {"prober": run.prober, "source": run.source, "destination": run.destination}
     for point, capture in evidence.captures.items():
-        node = nodes[point.split()[0]]
         # Where the guest never came, a packet from before the migration may be all that passed.
+        spans.append((CAPTURE_FILES[point], nodes[point.split()[0]], capture.time, start))
+    for file, node, times, begin in spans:
         if clocks.known(node, run.source):
-            times = clocks.on_prober(node, capture.time)
-            _check_span(CAPTURE_FILES[point], times, run_start(run, timeline), run_end(run, timeline))
+            _check_span(file, clocks.on_prober(node, times), begin, end)
 
 
 def _check_span(file: str, times: NDArray[np.float64], start: float, end: float) -> None:

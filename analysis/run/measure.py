@@ -19,6 +19,7 @@ from analysis.run.consistency import (
     check_driver,
     event_doubts,
     log_doubts,
+    trusted_fine_ping,
 )
 from analysis.run.metrics import MetricInputs, RunMetrics
 from analysis.run.nova_logs import trusted_nova_logs
@@ -59,6 +60,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     timeline = build_timeline(run, evidence, wire, clocks)
     _check_coverage(run, evidence, clocks, wire, timeline)
     check_consistency(run, evidence, clocks, wire, timeline)
+    evidence, fine_doubts = trusted_fine_ping(run, evidence, clocks, timeline)
     attribution = slowdown = None
     if clocks.known(run.source, run.destination, run.prober):
         attribution = attribute(run, evidence, clocks, timeline)
@@ -85,6 +87,7 @@ def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
         slowdown=slowdown,
         doubts=(
             *nova_doubts,
+            *fine_doubts,
             *evidence.doubts,
             *_counter_doubts(run, wire),
             *event_doubts(run, evidence, clocks, timeline),

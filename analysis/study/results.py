@@ -222,9 +222,9 @@ def _doubts(measured: Measured) -> Iterator[tuple[str, str]]:
         if ping is not None:
             for text in log_doubts(ping):
                 yield file, text
-    if measured.timeline.clocks_known:
-        for text in pinger_doubts(measured.ping, measured.timeline):
-            yield PING.path, text
+            if measured.timeline.clocks_known:
+                for text in pinger_doubts(ping, measured.timeline):
+                    yield file, text
     sent, received = metrics.forward_bytes, metrics.forward_bytes_received
     if sent > 0 and abs(received - sent) > 0.03 * sent:
         yield DESTINATION_NIC.path, f"received {received / sent - 1:+.1%} of what the source sent"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -129,6 +130,25 @@ def test_a_probe_that_died_is_named(tmp_path: Path, file: str, keep: int) -> Non
     write_sums(run_dir)
     with pytest.raises(EvidenceError, match=f"{file}: ends .* before the migration: cut off"):
         measure_run(read_run(run_dir / "run.json"), read_evidence(run_dir), read_lab(tmp_path / "lab.json"))
+
+
+@pytest.mark.parametrize("keep", [10, 200])
+def test_a_finer_ping_that_died_leaves_its_outage_unknown(tmp_path: Path, keep: int) -> None:
+    """Before the migration was asked for (at line 100), and while it went on."""
+    write_lab(tmp_path)
+    run_dir = write_run(tmp_path, Model())
+    path = run_dir / "prober/ping_fine.log"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:keep]))
+    write_sums(run_dir)
+    record, lab = read_run(run_dir / "run.json"), read_lab(tmp_path / "lab.json")
+    measured = measure_run(record, read_evidence(run_dir), lab)
+    assert measured.metrics.fine_outage_high_seconds is None
+    assert measured.metrics.fine_period_seconds is None
+    assert measured.metrics.ping_lost == 3
+    (doubt,) = [text for file, text in measured.doubts if file == "prober/ping_fine.log"]
+    assert re.fullmatch(
+        r"ends \d+\.\d s before the migration: cut off, the outage that it shows is not known", doubt
+    )
 
 
 def test_a_probe_that_began_late_is_named(tmp_path: Path) -> None:

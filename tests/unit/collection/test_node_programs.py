@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -188,6 +189,55 @@ def test_the_finer_ping_runs_until_it_is_stopped_and_is_read_as_ping_is() -> Non
     assert len(log.answered) > 20 and len(log.lost) == 0 and log.doubts == ()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="a raw socket is root's")
+def test_a_ping_that_is_killed_is_told_and_the_other_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = json.dumps({"address": "127.0.0.1", "period": 0.01, "payload": 16})
+    program = [sys.executable, "-c", f"from node import steady_ping; steady_ping.main({settings})"]
+    monkeypatch.setenv("PYTHONPATH", str(Path(pings.__file__).parents[1]))
+    monkeypatch.setattr(pings, "command", lambda _ping, _address: program)
+    stop = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as guest:
+        arguments = ({"ping.log": {}, "ping_fine.log": {}}, *guest.getsockname(), str(tmp_path), stop)
+        thread = threading.Thread(target=pings.run, args=arguments)
+        thread.start()
+        fine = wait_for_lines(tmp_path / "ping_fine.log")
+        wait_for_lines(tmp_path / "ping.log")
+        (killed,) = pings_into(tmp_path / "ping_fine.log")
+        os.kill(killed, signal.SIGKILL)
+        time.sleep(0.2)
+        stop.set()
+        thread.join(10)
+    assert capfd.readouterr().err == (
+        "ping_fine.log: ping: killed by signal 9 (SIGKILL) before it was stopped\n"
+    )
+    assert "ping statistics" in (tmp_path / "ping.log").read_text()
+    assert "ping statistics" not in fine.read_text()
+
+
+def wait_for_lines(path: Path) -> Path:
+    deadline = time.monotonic() + 20
+    while not (path.exists() and path.read_text().count("bytes from") > 2):
+        assert time.monotonic() < deadline, path
+        time.sleep(0.02)
+    return path
+
+
+def pings_into(path: Path) -> list[int]:
+    """Processes of this test whose standard output is this file."""
+    outputs = Path("/proc").glob("[0-9]*/fd/1")
+    return [int(output.parts[2]) for output in outputs if os.path.realpath(output) == str(path)]
+
+
+def test_a_thread_that_dies_is_told_with_what_it_was_to_record(capfd: pytest.CaptureFixture[str]) -> None:
+    def write() -> None:
+        raise OSError(28, "No space left on device")
+
+    probe.start_thread("nic.jsonl", write).join()
+    assert capfd.readouterr().err == "nic.jsonl: OSError: [Errno 28] No space left on device\n"
+
+
 def test_nobody_answers_on_a_closed_port() -> None:
     assert pings.guest_answers("127.0.0.1", 1) is False
     with pytest.raises(agent_client.AgentError, match=r"^status: no answer from 127.0.0.1 port 1: "):
@@ -261,7 +311,9 @@ COUNTS = "10 packets captured\n12 packets received by filter\n0 packets dropped 
             ["pcap_loop: The interface went down"],
         ),
         (LISTENING + "tcpdump: vnet0: That device is not up", 1, False, ["vnet0: That device is not up"]),
-        ("", -9, False, ["ended by signal 9"]),
+        ("dropped privs to root\n" + LISTENING, -9, False, ["killed by signal 9 (SIGKILL)"]),
+        (LISTENING, -64, False, ["killed by signal 64 (SIGRTMAX)"]),
+        (LISTENING, -50, False, ["killed by signal 50 (unknown)"]),
     ],
 )
 def test_why_tcpdump_ended(said: str, code: int, stays: bool, faults: list[str]) -> None:

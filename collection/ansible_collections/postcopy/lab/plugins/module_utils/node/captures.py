@@ -41,17 +41,17 @@ def taps_of(domain_xml):
 
 
 def reason_of(said, returncode):
-    """The one line by which tcpdump told why it ended.
+    """Why tcpdump ended, in one line: the signal, or its own words.
 
     :param said: its standard error
     :param returncode: as subprocess has it: negative where a signal ended it
     """
+    if returncode < 0:
+        return "tcpdump: %s" % processes.ending_of(returncode)
     reasons = [line for line in said.splitlines() if line.strip() and not _TALK.search(line)]
     if reasons:
         return reasons[-1].strip()
-    if returncode < 0:
-        return "tcpdump: ended by signal %d" % -returncode
-    return "tcpdump: ended with code %d" % returncode
+    return "tcpdump: %s" % processes.ending_of(returncode)
 
 
 class Captures:

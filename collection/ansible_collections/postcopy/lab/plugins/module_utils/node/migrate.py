@@ -18,6 +18,7 @@ import threading
 import time
 
 from . import libvirt_events, monotonic, processes
+from .errors import described, one_line
 from .jsonl import JsonLines
 from .ticks import ticks
 
@@ -67,15 +68,6 @@ def next_action(
     if elapsed_seconds > limit_seconds:
         return "abort"
     return None
-
-
-def one_line(error):
-    return " ".join(("%s" % error).split())
-
-
-def described(error):
-    """Any exception in one line, with its kind where its text alone would not say much."""
-    return "%s: %s" % (type(error).__name__, one_line(error))
 
 
 class Request:

@@ -37,7 +37,9 @@ def guest_answers(address, port):
 
 
 def run(pings, address, port, run_directory, stop):
-    """Ping until the event is set. Losses while the guest boots are none: its first answer is waited for.
+    """Ping until the event is set, and tell of each ping that ended before.
+
+    Losses while the guest boots are none: its first answer is waited for.
 
     :param pings: {file name: see command()}
     """
@@ -47,20 +49,24 @@ def run(pings, address, port, run_directory, stop):
     running = []
     for name, ping in sorted(pings.items()):
         with open(os.path.join(run_directory, name), "ab", 0) as output:
-            running.append(
-                subprocess.Popen(
-                    command(ping, address),
-                    stdout=output,
-                    stderr=output,
-                    preexec_fn=processes.die_with_parent,
-                    # ping speaks the node's language, and its log is read by a parser.
-                    env=dict(os.environ, LC_ALL="C"),
-                    close_fds=True,
-                )
+            process = subprocess.Popen(
+                command(ping, address),
+                stdout=output,
+                stderr=output,
+                preexec_fn=processes.die_with_parent,
+                # ping speaks the node's language, and its log is read by a parser.
+                env=dict(os.environ, LC_ALL="C"),
+                close_fds=True,
             )
+            running.append((name, process))
     stop.wait()
-    for process in running:
+    still = [process for _name, process in running if process.poll() is None]
+    for process in still:
         # ping's own way to end: it prints its summary.
         process.send_signal(signal.SIGINT)
-    for process in running:
+    for name, process in running:
+        if process not in still:
+            how = processes.ending_of(process.returncode)
+            sys.stderr.write("%s: ping: %s before it was stopped\n" % (name, how))
+    for process in still:
         process.wait()

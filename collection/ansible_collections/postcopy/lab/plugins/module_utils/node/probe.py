@@ -19,6 +19,7 @@ import threading
 import time
 
 from . import captures, clocks, libvirt_events, monotonic, pings, processes, qmp, vcpus
+from .errors import described
 from .jsonl import JsonLines
 from .ticks import ticks
 
@@ -141,8 +142,19 @@ def ask_for_blocktime(path, stop):
             return
 
 
-def start_thread(target, *arguments):
-    thread = threading.Thread(target=target, args=arguments)
+def start_thread(what, target, *arguments):
+    """Run it in a thread of its own; what it dies of is told in one line.
+
+    :param what: what it is for; the file that it writes where it writes one
+    """
+
+    def run():
+        try:
+            target(*arguments)
+        except Exception as error:
+            sys.stderr.write("%s: %s\n" % (what, described(error)))
+
+    thread = threading.Thread(target=run)
     thread.daemon = True
     thread.start()
     return thread
@@ -162,7 +174,7 @@ def start_threads(settings, recorder, stop):
     threads = []
     if settings["interfaces"]:
         path = os.path.join(directory, "nic.jsonl")
-        threads.append(start_thread(sample_counters, path, settings["interfaces"], stop))
+        threads.append(start_thread("nic.jsonl", sample_counters, path, settings["interfaces"], stop))
     if settings["capture"]:
         recorder.start(settings["capture"]["interface"], settings["capture"]["file"], stays=True)
     name = settings["domain"]
@@ -175,22 +187,28 @@ def start_threads(settings, recorder, stop):
         if settings["events"]:
             present = record_events(libvirt, connection, name, os.path.join(directory, "events.jsonl"))
             path = os.path.join(directory, "job.jsonl")
-            threads.append(start_thread(sample_jobs, libvirt, connection, name, path, present, stop))
+            threads.append(
+                start_thread("job.jsonl", sample_jobs, libvirt, connection, name, path, present, stop)
+            )
         if settings["tap"]:
-            threads.append(start_thread(capture_tap, libvirt, connection, name, present, recorder, stop))
+            threads.append(
+                start_thread("icmp.pcap", capture_tap, libvirt, connection, name, present, recorder, stop)
+            )
     if settings["vcpu_nice"]:
-        threads.append(start_thread(have_guest_yield, name, settings["vcpu_nice"], present, stop))
+        threads.append(
+            start_thread("vcpu_nice", have_guest_yield, name, settings["vcpu_nice"], present, stop)
+        )
     if settings["blocktime"]:
-        threads.append(start_thread(ask_for_blocktime, qmp.socket_path(name), stop))
+        threads.append(start_thread("blocktime", ask_for_blocktime, qmp.socket_path(name), stop))
     if settings["pings"]:
         arguments = (settings["pings"], settings["guest_address"], settings["guest_port"], directory, stop)
-        threads.append(start_thread(pings.run, *arguments))
+        threads.append(start_thread("pings", pings.run, *arguments))
     if settings["clock_nodes"]:
         lines = JsonLines(os.path.join(directory, "clock.jsonl"))
         pace = ticks(clocks.HERTZ, stop)
-        threads.append(start_thread(clocks.exchange, settings["clock_nodes"], lines, pace))
+        threads.append(start_thread("clock.jsonl", clocks.exchange, settings["clock_nodes"], lines, pace))
     if settings["answer_clock"]:
-        threads.append(start_thread(clocks.serve, clocks.open_port(), stop))
+        threads.append(start_thread("clock", clocks.serve, clocks.open_port(), stop))
     return threads
 
 
@@ -214,6 +232,9 @@ def main(settings):
     deadline = monotonic.seconds() + settings["deadline_seconds"]
     while not stop.wait(0.1):
         if monotonic.seconds() > deadline:
+            sys.stderr.write(
+                "nobody stopped it within %g s: it ended by itself\n" % settings["deadline_seconds"]
+            )
             stop.set()
     for fault in recorder.stop():
         sys.stderr.write(fault + "\n")

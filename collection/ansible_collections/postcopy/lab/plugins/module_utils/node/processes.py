@@ -16,11 +16,27 @@ from . import monotonic
 
 PID_DIRECTORY = "/var/lib/postcopy-lab/pids"
 PR_SET_PDEATHSIG = 1  # prctl(2)
+# By number; of two names of one signal the first of the alphabet.
+SIGNAL_NAMES = {
+    getattr(signal, name): name
+    for name in sorted(dir(signal), reverse=True)
+    if name.startswith("SIG") and not name.startswith("SIG_")
+}
 
 
 def die_with_parent():
     """For a child before it becomes another program: it ends with the thread that started it."""
     ctypes.CDLL("libc.so.6").prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def ending_of(returncode):
+    """How a program ended, in words.
+
+    :param returncode: as subprocess has it: negative where a signal ended it
+    """
+    if returncode < 0:
+        return "killed by signal %d (%s)" % (-returncode, SIGNAL_NAMES.get(-returncode, "unknown"))
+    return "ended with code %d" % returncode
 
 
 def pid_path(name):

@@ -1,0 +1,16 @@
+# Copyright: postcopy-lab contributors
+# Apache License 2.0 (see LICENSE)
+"""Exceptions in one line."""
+
+from __future__ import absolute_import, division, print_function
+
+__metaclass__ = type
+
+
+def one_line(error):
+    return " ".join(("%s" % error).split())
+
+
+def described(error):
+    """Any exception in one line, with its kind where its text alone would not say much."""
+    return "%s: %s" % (type(error).__name__, one_line(error))
