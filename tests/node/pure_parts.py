@@ -59,6 +59,15 @@ GUEST = {
 }
 
 
+def free_port():
+    """A UDP port that nothing on this machine uses."""
+    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+    probe.close()
+    return port
+
+
 def read(path):
     with open(path) as stream:
         return stream.read()
@@ -227,18 +236,26 @@ class Running(unittest.TestCase):
         self.assertRaises(node_programs.ProgramError, node_programs.run, "migrate", {})
 
     def test_clocks_of_one_machine_are_one(self):
-        listener = clocks.open_port(0)
-        port = listener.getsockname()[1]
+        node_port, prober_port = free_port(), free_port()
+        answering = clocks.open_socket(node_port, "127.0.0.1", prober_port, 0.2)
+        asking = clocks.open_socket(prober_port, "127.0.0.1", node_port, 0.2)
+        stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stranger.settimeout(0.2)
+        stranger.connect(("127.0.0.1", node_port))
+        for one in (asking, stranger):
+            self.addCleanup(one.close)
         stop = threading.Event()
-        thread = threading.Thread(target=clocks.serve, args=(listener, stop))
+        thread = threading.Thread(target=clocks.serve, args=(answering, stop))
         thread.start()
-        record = clocks.ask("127.0.0.1", 1, port)
+        record = clocks.ask(asking, 1)
+        unanswered = clocks.ask(stranger, 2)
         stop.set()
         thread.join()
         times = [record[key] for key in ("sent_at", "received_at", "answered_at", "returned_at")]
         self.assertEqual(times, sorted(times))
         self.assertTrue(times[3] - times[0] < 0.2)
-        self.assertEqual(clocks.ask("127.0.0.1", 2, port), None)
+        self.assertEqual(unanswered, None)
+        self.assertEqual(clocks.ask(asking, 3), None)
 
     def test_a_monitor_is_asked(self):
         path = os.path.join(self.directory, "qmp")

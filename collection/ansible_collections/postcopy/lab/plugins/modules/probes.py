@@ -38,8 +38,8 @@ options:
         guest's tap, with tcpdump.
       - V(blocktime) has the destination's QEMU measure how long post-copy blocks the guest's processors,
         where it is the kit's own guest (M(postcopy.lab.guest)).
-      - V(clock) answers questions for this node's time on UDP port 7301, or, with O(clock_nodes), asks them
-        once a second.
+      - V(clock) answers questions of O(clock_asker), and of nobody else, for this node's time on UDP port
+        7301, or, with O(clock_nodes), asks them once a second from UDP port 7302.
     type: list
     elements: str
     choices: [nic, events, ping, ping_fine, icmp, blocktime, clock]
@@ -65,6 +65,9 @@ options:
     description: Names of nodes whose clocks are compared with this one's, each with its address.
     type: dict
     default: {}
+  clock_asker:
+    description: Address of the node that asks for this one's time, or its name on this node.
+    type: str
   console:
     description: File with the guest's console on this host, where it is not the kit's own. It is copied.
     type: path
@@ -261,7 +264,7 @@ def start(params):
         "guest_address": params["guest_address"],
         "guest_port": params["guest_port"],
         "clock_nodes": params["clock_nodes"] if "clock" in probes else {},
-        "answer_clock": "clock" in probes and not params["clock_nodes"],
+        "clock_asker": params["clock_asker"] if "clock" in probes else None,
     }
     log = os.path.join(params["run_directory"], PROBE_LOG)
     node_programs.start_detached("probe", settings, log, START_PATIENCE_SECONDS)
@@ -370,6 +373,7 @@ def main():
             "guest_interface": {"type": "str"},
             "vcpu_nice": {"type": "int", "default": 0},
             "clock_nodes": {"type": "dict", "default": {}},
+            "clock_asker": {"type": "str"},
             "console": {"type": "path"},
             "logs": {"type": "list", "elements": "path", "default": []},
             "guest_address": {"type": "str"},
@@ -382,6 +386,9 @@ def main():
         module.fail_json(msg=missing_required_lib("libvirt"))
     if "icmp" in params["probes"] and params["state"] == "started" and not params["guest_interface"]:
         module.fail_json(msg="guest_interface: is missing, probes: icmp needs it")
+    clock_peers = params["clock_nodes"] or params["clock_asker"]
+    if "clock" in params["probes"] and params["state"] == "started" and not clock_peers:
+        module.fail_json(msg="clock_asker: is missing, probes: clock needs it, or clock_nodes")
     if not params["run_directory"].startswith(RUNS_DIRECTORY + "/"):
         module.fail_json(msg="run_directory: must be below %s" % RUNS_DIRECTORY)
     try:

@@ -16,10 +16,11 @@ import socket
 import struct
 import time
 
-PORT = 7301
+# A node answers from the one, the prober asks from the other.
+NODE_PORT = 7301
+PROBER_PORT = 7302
 MARK = b"plab"
-# Mark, number, t1, t2, t3. Questions are as long as answers: nobody can make much out of little with this
-# port.
+# Mark, number, t1, t2, t3.
 DATAGRAM = struct.Struct("!4sIddd")
 HERTZ = 1
 ANSWER_PATIENCE_SECONDS = 0.2
@@ -50,57 +51,73 @@ def read_answer(datagram, number, returned_at):
     }
 
 
-def open_port(port=PORT):
-    """The socket that a node answers on."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("", port))
-    listener.settimeout(0.2)
-    return listener
+def open_socket(port, peer, peer_port, patience_seconds):
+    """A socket that hears its peer alone: the kernel drops what others send, so this node is open to nobody.
+
+    :raises socket.error: the peer's name has no address, or the port is taken
+    """
+    opened = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.settimeout(patience_seconds)
+    try:
+        opened.bind(("", port))
+        opened.connect((peer, peer_port))
+    except socket.error:
+        opened.close()
+        raise
+    return opened
 
 
-def serve(listener, stop):
+def open_answering(prober):
+    """The socket of a node whose time the prober asks for."""
+    return open_socket(NODE_PORT, prober, PROBER_PORT, ANSWER_PATIENCE_SECONDS)
+
+
+def open_asking(node):
+    """The prober's socket for one node."""
+    return open_socket(PROBER_PORT, node, NODE_PORT, ANSWER_PATIENCE_SECONDS)
+
+
+def serve(answering, stop):
     """Answer until the event is set."""
     while not stop.is_set():
         try:
-            datagram, sender = listener.recvfrom(256)
+            reply = answer(answering.recv(256), time.time(), time.time())
+            if reply is not None:
+                answering.send(reply)
         except socket.error:
+            # No question in time, or word from the prober that its end is closed.
             continue
-        reply = answer(datagram, time.time(), time.time())
-        if reply is not None:
-            listener.sendto(reply, sender)
-    listener.close()
+    answering.close()
 
 
-def ask(address, number, port=PORT):
+def ask(asking, number):
     """One exchange; None without an answer in time."""
-    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    client.settimeout(ANSWER_PATIENCE_SECONDS)
     try:
-        client.sendto(DATAGRAM.pack(MARK, number, time.time(), 0.0, 0.0), (address, port))
+        asking.send(DATAGRAM.pack(MARK, number, time.time(), 0.0, 0.0))
         while True:
-            datagram = client.recv(256)
+            datagram = asking.recv(256)
             record = read_answer(datagram, number, time.time())
             if record is not None:
                 return record
     except socket.error:
         return None
-    finally:
-        client.close()
 
 
 def exchange(nodes, lines, ticks):
     """Ask every node at every tick.
 
-    :param nodes: {name: address}
+    :param nodes: {name: socket of open_asking}
     :param lines: JsonLines that gets a record an answer
     :param ticks: what to wait for before each question
     """
     number = 0
     for _tick in ticks:
-        for name, address in sorted(nodes.items()):
+        for name, asking in sorted(nodes.items()):
             number += 1
-            record = ask(address, number)
+            record = ask(asking, number)
             if record is not None:
                 lines.write(dict(record, node=name), record["returned_at"])
+    for asking in nodes.values():
+        asking.close()
     lines.close()

@@ -206,9 +206,11 @@ def start_threads(settings, recorder, stop):
     if settings["clock_nodes"]:
         lines = JsonLines(os.path.join(directory, "clock.jsonl"))
         pace = ticks(clocks.HERTZ, stop)
-        threads.append(start_thread("clock.jsonl", clocks.exchange, settings["clock_nodes"], lines, pace))
-    if settings["answer_clock"]:
-        threads.append(start_thread("clock", clocks.serve, clocks.open_port(), stop))
+        asking = {name: clocks.open_asking(address) for name, address in settings["clock_nodes"].items()}
+        threads.append(start_thread("clock.jsonl", clocks.exchange, asking, lines, pace))
+    if settings["clock_asker"]:
+        answering = clocks.open_answering(settings["clock_asker"])
+        threads.append(start_thread("clock", clocks.serve, answering, stop))
     return threads
 
 
@@ -219,7 +221,7 @@ def main(settings):
         blocktime, whether its QEMU is asked to measure that; vcpu_nice, how much its processors yield (0: not
         at all); capture (null, or interface and file); pings
         (see pings.run, may be empty), guest_address, guest_port; clock_nodes ({name: address}, may be
-        empty), answer_clock
+        empty), clock_asker (address of the node that asks this one, may be null)
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
