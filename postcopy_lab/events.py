@@ -36,6 +36,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ERROR_MARKS = ("ERROR!", "[ERROR]:")
 TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
 HOST_EVENTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
+ROLE_INCLUDING_ACTION = "ansible.builtin.include_role"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,10 @@ class Totals:
 
 @dataclass(frozen=True)
 class TaskDone:
-    """A task that at least one host ran, after its last host."""
+    """A task that at least one host ran, after its last host.
+
+    `role` is the role that the play runs. A role that it includes is a part of it.
+    """
 
     name: str
     action: str
@@ -247,6 +251,9 @@ class TaskFold:
 
     play: str = ""
     _data: Mapping[str, Any] = field(default_factory=dict)
+    # The role that the play runs, and those that are included within it, down to the running task's.
+    _roles: list[str] = field(default_factory=list)
+    _included: bool = False
     _started_at: float = 0.0
     _finished_at: float = 0.0
     _hosts: int = 0
@@ -262,8 +269,10 @@ class TaskFold:
             done = self._close()
             if kind == "playbook_on_play_start":
                 self.play = str(data.get("name") or "")
+                self._roles = []
             if kind in TASK_STARTS:
                 self._data = data
+                self._enter(str(data.get("role") or ""))
                 self._started_at = self._finished_at = event_time(event)
             return done
         if kind in HOST_EVENTS and data.get("task_uuid") == self._data.get("task_uuid"):
@@ -285,15 +294,29 @@ class TaskFold:
 
     @property
     def role(self) -> str:
-        """Role of the task that is running."""
-        return str(self._data.get("role") or "")
+        """Role that the play is running; empty outside of roles."""
+        return self._roles[0] if self._roles else ""
+
+    def _enter(self, role: str) -> None:
+        """Find out whether the role of a task is inside of the one before it, the same, or another one."""
+        if role in self._roles:
+            del self._roles[self._roles.index(role) + 1 :]
+        elif self._included and self._roles:
+            self._roles.append(role)
+        else:
+            self._roles = [role] if role else []
+
+    @property
+    def _action(self) -> str:
+        return str(self._data.get("resolved_action") or self._data.get("task_action") or "")
 
     def _close(self) -> TaskDone | None:
         done = None
+        self._included = bool(self._hosts) and self._action == ROLE_INCLUDING_ACTION
         if self._hosts:
             done = TaskDone(
                 name=self.task,
-                action=str(self._data.get("resolved_action") or self._data.get("task_action") or ""),
+                action=self._action,
                 role=self.role,
                 play=self.play,
                 started_at=self._started_at,

@@ -20,6 +20,7 @@ PROJECT = HERE.parents[2]
 NEUTRAL = "/srv/postcopy-lab"
 STREAMS = {
     "provision": ("provision", "local", {}),
+    "nested": ("nested", "local", {}),
     "failed": ("failed", "local", {}),
     "refused": ("check", "local", {"unwanted_nodes": ["node2"]}),
     "unreachable": ("provision", "unreachable", {}),

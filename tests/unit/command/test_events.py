@@ -41,6 +41,13 @@ def test_steps_are_roles_with_their_times_and_changes() -> None:
     assert all(step.seconds > 0 for step in steps)
 
 
+def test_a_role_that_another_one_includes_is_a_part_of_that_ones_step() -> None:
+    assert [(step.name, step.what, step.changed) for step in steps_of("nested")] == [
+        ("outer", "The outer thing", True),
+        ("second", "The second thing", False),
+    ]
+
+
 def test_a_task_counts_each_host_once_and_not_the_skipped_ones() -> None:
     hosts = {task.name: task.hosts for task in tasks_of("provision")}
     assert hosts["Look around"] == 3
