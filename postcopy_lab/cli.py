@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -13,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from postcopy_lab.errors import CommandError, ExitCode, one_line
+from postcopy_lab.errors import CommandError, ExitCode, one_line, system_error
 from postcopy_lab.project import DEFAULT_INVENTORY
 
 HELP = """\
@@ -31,6 +30,7 @@ EXAMPLES = (
     ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
     ("postcopy-lab compare results/quick/old results/quick/new", "exit code 1 if the second is slower"),
     ("postcopy-lab predict --ram 16G --stressed 8G --rate 1G", "how long would that guest take?"),
+    ("postcopy-lab support-bundle", "what one needs to understand a failure, without secrets"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
     ("postcopy-lab provision -i x3550", "the same on real machines"),
 )
@@ -70,11 +70,8 @@ class LabGroup(TyperGroup):
             message = error.format_message()
             code = say_error(f"{message} See --help.", ExitCode.BAD_INPUT) if message else ExitCode.BAD_INPUT
         except OSError as error:
-            # What the system refuses, before something runs (a path too long) or meanwhile (a full disk).
-            where = f"{one_line(str(error.filename), 100)}: " if error.filename else ""
-            too_long = error.errno == errno.ENAMETOOLONG
-            said = f"{where}{error.strerror or error}"
-            code = say_error(said, ExitCode.BAD_INPUT if too_long else ExitCode.FAILED)
+            failure = system_error(error)
+            code = say_error(str(failure), failure.exit_code)
         except typer.Abort:
             code = say_error("not confirmed, nothing was changed", ExitCode.BAD_INPUT)
         sys.exit(code)
@@ -408,6 +405,29 @@ def check(
     from postcopy_lab.verbs import check as verb
 
     verb.check(inventory, release=release, plain_strategy=plain_strategy, backend=backend)
+
+
+@app.command("support-bundle")
+def support_bundle(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN|STUDY]",
+            help="A run's directory, or a study (default: the newest results): the last of its runs that "
+            "failed.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where to write (default: support-LAB-TIME.tar.gz, here)."),
+    ] = None,
+    inventory: InventoryOption = DEFAULT_INVENTORY,
+    backend: BackendOption = None,
+) -> None:
+    """Pack what one needs to understand a failed run or provisioning: under 5 MB, without secrets."""
+    from postcopy_lab.verbs import support_bundle as verb
+
+    verb.support_bundle(inventory, target, backend=backend, output=output)
 
 
 @app.command()

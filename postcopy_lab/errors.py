@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 
@@ -21,7 +22,8 @@ class CommandError(Exception):
     exit_code = ExitCode.FAILED
 
     def __init__(self, message: str) -> None:
-        super().__init__(one_line(message))
+        # The cause is cut earlier, so that what to do about it, at the end, is not.
+        super().__init__(one_line(message, 1000))
 
 
 class InputError(CommandError):
@@ -34,6 +36,13 @@ class InterruptedByUserError(CommandError):
     """Ctrl-C (or SIGTERM); the line says how to go on."""
 
     exit_code = ExitCode.INTERRUPTED
+
+
+def system_error(error: OSError) -> CommandError:
+    """What the system refuses, before something runs (a path too long) or meanwhile (a full disk)."""
+    where = f"{one_line(str(error.filename), 100)}: " if error.filename else ""
+    kind = InputError if error.errno == errno.ENAMETOOLONG else CommandError
+    return kind(f"{where}{error.strerror or error}")
 
 
 def one_line(text: str, limit: int = 500) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from contract.evidence import RUN_FILE
+from contract.evidence import RUN_FILE, STUDY_FILE
 from contract.outcomes import GOOD_OUTCOMES
 from postcopy_lab.errors import one_line
 from postcopy_lab.studies import RunKey
@@ -48,6 +48,15 @@ def run_directory(results: Path, key: RunKey) -> Path:
     """Where the evidence of a run lies."""
     case, repetition = key
     return results / "runs" / case / f"{repetition:02d}"
+
+
+def read_order(results: Path) -> list[RunKey] | None:
+    """All runs of the study in a results directory, as study.json has them; None if that is not readable."""
+    try:
+        document = json.loads((results / STUDY_FILE).read_text(encoding="utf-8"))
+        return [(str(case), int(repetition)) for case, repetition in document["order"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def read_run(path: Path) -> RunRecord | None:

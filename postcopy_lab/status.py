@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,8 +14,7 @@ from control.link_file import read_link
 from control.study import StudyError
 from postcopy_lab.events import Event
 from postcopy_lab.inventory import Inventory, Node
-from postcopy_lab.journal import RunRecord, read_journal
-from postcopy_lab.studies import RunKey
+from postcopy_lab.journal import RunRecord, read_journal, read_order
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -177,10 +175,8 @@ def study_states(inventory: Inventory) -> list[StudyState]:
 
 
 def _study_state(path: Path) -> StudyState | None:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        order: list[RunKey] = [(str(case), int(repetition)) for case, repetition in document["order"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    order = read_order(path.parent)
+    if order is None:
         return None
     records = tuple(read_journal(path.parent, order).values())
     report = path.parent / REPORT

@@ -6,7 +6,9 @@ import json
 import os
 import shutil
 import socket
+import stat
 import subprocess
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -67,6 +69,36 @@ class Lab:
         recap = [line for line in done.stdout.splitlines() if "changed=" in line]
         assert len(recap) == 4 and all("changed=0" in line for line in recap), recap
         return sum(int(line.split("ok=")[1].split()[0]) for line in recap)
+
+
+def secrets_of(state_dir: Path) -> set[str]:
+    """Every secret of a lab, as its files have them: passwords, and private keys line by line."""
+    passwords = {path.read_text().split()[0] for path in state_dir.glob("secrets/*")}
+    keys = [state_dir / "ssh" / "id_ed25519", *state_dir.glob("ca/*.key")]
+    lines = {line for key in keys for line in key.read_text().splitlines() if not line.startswith("-----")}
+    # The last line of a key may be a few letters.
+    return passwords | {line for line in lines if len(line) >= 16}
+
+
+def assert_secrets_are_kept(lab: Lab, places: set[str]) -> None:
+    """What a lab left here holds secrets only in these parts of its state folder, which are its owner's."""
+    secrets = [secret.encode() for secret in secrets_of(lab.state_dir)]
+    files = [
+        path for folder in (lab.state_dir, lab.results_dir) for path in folder.rglob("*") if path.is_file()
+    ]
+    holders = {path for path in files if any(secret in path.read_bytes() for secret in secrets)}
+    found = {path.relative_to(lab.state_dir).parts[0] for path in holders if lab.state_dir in path.parents}
+    assert (found, holders & set(lab.results_dir.rglob("*"))) == (places, set())
+    assert {path: stat.S_IMODE(path.stat().st_mode) for path in holders} == dict.fromkeys(holders, 0o600)
+    folders = {lab.state_dir, *(path.parent for path in holders)}
+    assert {path: stat.S_IMODE(path.stat().st_mode) for path in folders} == dict.fromkeys(folders, 0o700)
+
+
+def bundle_of(path: Path) -> dict[str, bytes]:
+    """The members of a support bundle, without their common folder."""
+    with tarfile.open(path) as archive:
+        opened = {member.name: archive.extractfile(member) for member in archive.getmembers()}
+        return {name.partition("/")[2]: content.read() for name, content in opened.items() if content}
 
 
 # What this process has reserved: names of sockets are the kernel's, and gone with the process.

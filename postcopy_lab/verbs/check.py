@@ -7,8 +7,10 @@ from postcopy_lab.checks import CheckProgress
 from postcopy_lab.errors import count
 from postcopy_lab.lab import clean_up, open_lab, raise_if_stopped, run
 from postcopy_lab.lock import lab_lock
+from postcopy_lab.verbs.support_bundle import names_support_bundle
 
 
+@names_support_bundle
 def check(inventory: str, *, release: str | None, plain_strategy: bool, backend: str | None) -> None:
     """Run all checks of the lab.
 

@@ -8,8 +8,10 @@ from postcopy_lab.board import clock, make_console
 from postcopy_lab.lab import Lab, open_lab, run_steps
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.steps import write_durations
+from postcopy_lab.verbs.support_bundle import names_support_bundle
 
 
+@names_support_bundle
 def provision(inventory: str, *, release: str | None, plain_strategy: bool, backend: str | None) -> None:
     """Make the lab ready.
 

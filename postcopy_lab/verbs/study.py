@@ -15,8 +15,10 @@ from postcopy_lab.status import answering
 from postcopy_lab.studies import Plan, RunKey, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
 from postcopy_lab.verbs.provision import provision_lab
+from postcopy_lab.verbs.support_bundle import names_support_bundle
 
 
+@names_support_bundle
 def study(
     inventory: str,
     name: str,
@@ -78,7 +80,8 @@ def study(
     if bad:
         console.print(
             f"{count(len(bad), 'run')} failed or invalid: kept, with the cause. A run is made again "
-            f"if its directory in {lab.project.shown(plan.results / 'runs')} is moved away.",
+            f"if its directory in {lab.project.shown(plan.results / 'runs')} is moved away. "
+            f"`{lab.command('support-bundle', plan.name)}` packs what helps to understand the last of them.",
             style="yellow",
             soft_wrap=True,
         )

@@ -70,7 +70,9 @@ def test_the_collection_names_each_of_its_modules() -> None:
 
 
 def test_verbs_and_targets_exist() -> None:
-    verbs = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    verbs = {
+        command.name or command.callback.__name__ for command in app.registered_commands if command.callback
+    }
     targets = set(
         re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     )

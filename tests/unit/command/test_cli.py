@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.command.conftest import ROOT
 
-VERBS = ("provision", "study", "report", "compare", "predict", "status", "check", "destroy")
+VERBS = ("provision", "study", "report", "compare", "predict", "status", "check", "support-bundle", "destroy")
 
 
 def program(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
