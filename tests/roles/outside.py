@@ -20,9 +20,12 @@ LAB = "m-" + Path(os.environ["MOLECULE_PROJECT_DIRECTORY"]).name.replace("_", "-
 LAB_FOLDER = PROJECT / ".lab" / LAB
 
 
+INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
+
+
 def node(name: str) -> Host:
-    inventory = os.environ["MOLECULE_INVENTORY_FILE"]
-    return Host.get_host(f"ansible://{name}?ansible_inventory={inventory}&force_ansible=true")
+    """A node, reached by ssh as the inventory says. To start Ansible for each command would take seconds."""
+    return Host.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}")
 
 
 def address(host: Host, interface: str) -> str:
