@@ -41,7 +41,11 @@ test-machines: test-tools ## Three machines of their own (QEMU guests): other cl
 	pytest -v --durations 0 tests/machines
 
 lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
-	@tests/lint
+	@# The longest kind first: the others are through before it is.
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint-yaml lint-python lint-docs lint-github
+
+lint-%:
+	@tests/lint $*
 
 format: test-tools ## Let ruff put Python files in order
 	ruff format postcopy_lab analysis contract tests tools collection
