@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-build test-machines bench bench-analysis bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines bench bench-analysis bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -24,9 +24,9 @@ study: tools ## Everything from nothing: tools, lab, study, report (again: only 
 	@postcopy-lab study $(STUDY) --inventory $(INVENTORY) --provision || [ $$? -eq 3 ]
 	@postcopy-lab report $(STUDY) --inventory $(INVENTORY)
 
-test: test-tools lint ## Everything that CI runs: lint, unit tests, a molecule scenario per role, one real migration
+test: test-tools lint ## Lint, unit tests, every role in molecule scenarios, real migrations (without what is marked long)
 	@# In the order of the folders: labs and scenarios, which take minutes each, before the unit tests.
-	pytest -n 2 --dist loadfile --no-loadscope-reorder -v --durations 15 tests --ignore tests/source_builds --ignore tests/machines
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not long" -v --durations 25 tests --ignore tests/source_builds --ignore tests/machines
 
 test-unit: test-tools lint ## Lint and unit tests alone: no container, no lab (4 minutes on 2 idle cores)
 	pytest -n 2 --dist loadfile --durations 15 tests/unit
@@ -34,8 +34,15 @@ test-unit: test-tools lint ## Lint and unit tests alone: no container, no lab (4
 test-integration: test-tools ## One lab in containers, real migrations in it, their evidence and report
 	pytest -v --durations 0 tests/integration/test_one_migration.py
 
+# The long tests, with the short ones of the same folder: minutes each, for what one of the short ones shows in small.
+test-roles: test-tools ## Each role's molecule scenario by itself, with every bad input
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -v --durations 25 tests/roles
+
+test-cloud: test-tools ## A cloud in containers and each fault in it: nova waits a minute before it takes a service for lost
+	pytest -v --durations 0 tests/integration/test_cloud.py
+
 test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migration with both, every bad input of a build
-	EVERY_REFUSAL=1 pytest -v --durations 0 "tests/roles/test_roles.py::test_scenario[software]" tests/source_builds
+	pytest -v --durations 0 "tests/roles/test_roles.py::test_scenario[software]" tests/source_builds
 
 test-machines: test-tools ## Three machines of their own (QEMU guests): other clocks, restarts, names, copies, sudo, NFS (half an hour)
 	pytest -v --durations 0 tests/machines

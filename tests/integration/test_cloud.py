@@ -169,18 +169,43 @@ def nova_aborts(cloud: Connection) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("fault", "cause", "words"),
     [
-        (image_is_missing, "boot_failed", "No Image found for postcopy-lab-guest"),
-        (quota_is_used_up, "boot_failed", "Quota exceeded for instances"),
-        (novas_password_is_wrong, "boot_failed", "requires authentication"),
+        pytest.param(
+            image_is_missing,
+            "boot_failed",
+            "No Image found for postcopy-lab-guest",
+            id="image",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            quota_is_used_up,
+            "boot_failed",
+            "Quota exceeded for instances",
+            id="quota",
+            marks=pytest.mark.long,
+        ),
+        pytest.param(
+            novas_password_is_wrong,
+            "boot_failed",
+            "requires authentication",
+            id="password",
+            marks=pytest.mark.long,
+        ),
         # A cancelled QEMU 10 ends in one of two ways, and nova logs its own line before libvirt's or after.
-        (
+        pytest.param(
             nova_aborts,
             "migration_failed",
             "canceled by client|Channel error: Input/output error|Migration operation has aborted",
+            id="abort",
         ),
-        (destination_is_down, "migration_failed", "No valid host was found"),
+        # nova waits a minute before it takes a service for lost.
+        pytest.param(
+            destination_is_down,
+            "migration_failed",
+            "No valid host was found",
+            id="nova-compute",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["image", "quota", "password", "abort", "nova-compute"],
 )
 def test_a_fault_ends_a_run_in_the_services_own_words(
     lab: Lab, cloud: Connection, tmp_path: Path, fault: Fault, cause: str, words: str

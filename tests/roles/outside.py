@@ -11,6 +11,7 @@ from pathlib import Path
 
 import openstack
 import pytest
+from testinfra.backend.ansible import AnsibleBackend
 from testinfra.host import Host
 
 from tests.conftest import PROJECT
@@ -26,6 +27,11 @@ INVENTORY = os.environ["MOLECULE_INVENTORY_FILE"]
 def node(name: str) -> Host:
     """A node, reached by ssh as the inventory says. To start Ansible for each command would take seconds."""
     return Host.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}")
+
+
+def nodes(group: str) -> list[str]:
+    """The names of the scenario's nodes in a group of its inventory."""
+    return AnsibleBackend.get_hosts(group, ansible_inventory=INVENTORY)
 
 
 def address(host: Host, interface: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+import yaml
 
 from tests.conftest import PROJECT
 from tests.roles.scenario import run_scenario
@@ -16,30 +17,33 @@ TODAY: dict[str, str] = {}
 CLOUD = {"LAB_RELEASE": "zed-backports", "LAB_BACKEND": "nova"}
 OLDEST = {"LAB_RELEASE": "bullseye"}
 
-# Role, scenario, what its nodes are. The longest first, so that two processes end at nearly the same time.
+# For make test: role, scenario, what its nodes are. The longest first, so that two processes end together.
 SCENARIOS: list[tuple[str, str, Mapping[str, str]]] = [
     ("nova", "default", CLOUD),
     ("software", "default", TODAY),
-    ("local_nodes", "default", TODAY),
-    ("neutron", "default", CLOUD),
-    ("lab_network", "default", TODAY),
-    ("nova_live_migration", "icehouse", OLDEST),
-    ("glance", "default", CLOUD),
-    ("placement", "default", CLOUD),
-    ("keystone", "default", CLOUD),
     ("libvirt", "default", TODAY),
+    ("local_nodes", "default", TODAY),
+    ("lab_network", "default", TODAY),
     ("prechecks", "default", TODAY),
     ("qemu", "default", TODAY),
     ("guest_image", "default", TODAY),
     ("node_baseline", "python27", OLDEST),
-    ("openstack_service", "default", CLOUD),
-    ("instances_store", "default", CLOUD),
-    ("nova_live_migration", "default", CLOUD),
-    ("rabbitmq", "default", CLOUD),
-    ("mariadb", "default", CLOUD),
-    ("memcached", "default", CLOUD),
-    ("node_baseline", "default", TODAY),
     ("prober", "default", TODAY),
+]
+# These two scenarios run other roles too and ask their tests. Each of those roles by itself is a long test.
+PART_OF = {
+    "nova": [
+        "neutron", "glance", "placement", "keystone", "instances_store", "nova_live_migration", "rabbitmq",
+        "mariadb", "memcached",
+    ],
+    "libvirt": ["node_baseline"],
+}  # fmt: skip
+LONG: list[tuple[str, str, Mapping[str, str]]] = [
+    *((role, "default", CLOUD) for role in PART_OF["nova"]),
+    *((role, "default", TODAY) for role in PART_OF["libvirt"]),
+    # nova's scenario runs it for each of the services.
+    ("openstack_service", "default", CLOUD),
+    ("nova_live_migration", "icehouse", OLDEST),
 ]
 
 
@@ -50,13 +54,26 @@ def title(role: str, scenario: str) -> str:
 @pytest.mark.parametrize(
     ("role", "scenario", "settings"),
     # Each may run beside those of other roles: nodes and networks are the role's own.
-    [pytest.param(*one, id=title(*one[:2])) for one in SCENARIOS],
+    [
+        *(pytest.param(*one, id=title(*one[:2])) for one in SCENARIOS),
+        *(pytest.param(*one, id=title(*one[:2]), marks=pytest.mark.long) for one in LONG),
+    ],
 )
-def test_scenario(role: str, scenario: str, settings: Mapping[str, str]) -> None:
-    run_scenario(role, settings, scenario)
+def test_scenario(
+    request: pytest.FixtureRequest, role: str, scenario: str, settings: Mapping[str, str]
+) -> None:
+    run_scenario(role, settings, scenario, marks=request.config.option.markexpr)
 
 
 def test_every_role_has_a_scenario_that_is_run() -> None:
     roles = {path.name for path in (PROJECT / "roles").iterdir() if path.is_dir()}
     assert roles == {path.parents[2].name for path in PROJECT.glob("roles/*/molecule/default/molecule.yml")}
-    assert roles == {role for role, scenario, _ in SCENARIOS if scenario == "default"}
+    assert roles == {role for role, scenario, _ in [*SCENARIOS, *LONG] if scenario == "default"}
+
+
+@pytest.mark.parametrize("whole", PART_OF)
+def test_the_tests_of_a_role_that_is_part_of_a_scenario_are_asked_there(whole: str) -> None:
+    tests = PROJECT / f"roles/{whole}/molecule/default/tests"
+    scenario = yaml.safe_load((tests.parent / "molecule.yml").read_text(encoding="utf-8"))
+    asked = {(tests / path).resolve() for path in scenario["verifier"]["additional_files_or_dirs"]}
+    assert asked == {PROJECT / f"roles/{role}/molecule/default/tests" for role in PART_OF[whole]}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.roles.outside import node
+from tests.roles.outside import node, nodes
 
 FOLDER = "/var/lib/nova/instances"
 
 
 def test_what_one_node_writes_the_other_reads() -> None:
-    one, other = node("store1"), node("store2")
+    one, other = map(node, nodes("compute"))
     one.check_output(f"echo a word > {FOLDER}/tried")
     try:
         assert other.check_output(f"cat {FOLDER}/tried") == "a word"
@@ -17,6 +17,6 @@ def test_what_one_node_writes_the_other_reads() -> None:
 
 
 def test_it_belongs_to_nova_on_both() -> None:
-    for name in ("store1", "store2"):
+    for name in nodes("compute"):
         folder = node(name).file(FOLDER)
         assert (folder.uid, folder.gid, folder.mode) == (64060, 64060, 0o755)

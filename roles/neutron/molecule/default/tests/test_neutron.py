@@ -6,14 +6,16 @@ import time
 
 import openstack
 
+from tests.roles.outside import nodes
+
 pytest_plugins = ["tests.roles.outside"]
 
 
-def test_the_agent_of_the_compute_node_is_alive(cloud: openstack.connection.Connection) -> None:
+def test_the_agent_of_each_compute_node_is_alive(cloud: openstack.connection.Connection) -> None:
     def alive() -> list[str]:
-        return [agent.host for agent in cloud.network.agents() if agent.is_alive]
+        return sorted(agent.host for agent in cloud.network.agents() if agent.is_alive)
 
-    assert any(alive() == ["neutron2"] or time.sleep(1) for _ in range(60)), alive()
+    assert any(alive() == nodes("compute") or time.sleep(1) for _ in range(60)), alive()
 
 
 def test_the_guest_network_is_flat_and_without_dhcp(cloud: openstack.connection.Connection) -> None:

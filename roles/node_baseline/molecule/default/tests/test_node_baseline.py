@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
+from tests.roles.outside import nodes
+
 testinfra_hosts = ["ansible://lab"]
 
 
 def test_nodes_know_each_other(host: Host) -> None:
-    for name in ("node1", "node2"):
+    for name in nodes("lab"):
         assert host.run(f"ping -c 1 -W 2 {name}").rc == 0
         assert host.run(f"ping -c 1 -W 2 {name}-migration").rc == 0
 

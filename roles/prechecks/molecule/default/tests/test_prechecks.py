@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -44,19 +45,34 @@ def refusals(*options: str, inventories: tuple[Path, ...] = (INVENTORY,)) -> lis
     return [json.loads(one)["msg"] for one in said]
 
 
+def long(*values: object) -> Any:
+    """A case that make test leaves out: each is a run of the playbook."""
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
 @pytest.mark.parametrize(
     ("option", "line"),
     [
-        ("lab_name=My_Lab", "lab_name is 'My_Lab'; allowed are 1 to 20 lower case letters"),
+        long("lab_name=My_Lab", "lab_name is 'My_Lab'; allowed are 1 to 20 lower case letters"),
         ("lab_release=folsom", f"lab_release is 'folsom'; allowed are {RELEASES} ("),
-        ("lab_backend=nova", "lab_backend is 'nova'; allowed with release epoxy is libvirt"),
-        ("lab_network_link_rate=0", "lab_network_link_rate is '0'; allowed is a number above 0 with kbit"),
+        long("lab_backend=nova", "lab_backend is 'nova'; allowed with release epoxy is libvirt"),
+        long(
+            "lab_network_link_rate=0", "lab_network_link_rate is '0'; allowed is a number above 0 with kbit"
+        ),
         ("lab_network_link_rate=fast", "lab_network_link_rate is 'fast'; allowed is a number above 0 with"),
-        ("lab_network_link_rate=0gbit", "lab_network_link_rate is '0gbit'; allowed is a number above 0 with"),
+        long(
+            "lab_network_link_rate=0gbit",
+            "lab_network_link_rate is '0gbit'; allowed is a number above 0 with",
+        ),
         ("lab_network_migration_address=10.0.0.1", "lab_network_migration_address must differ between"),
-        ("lab_network_migration_address=10.0.0.300", "is '10.0.0.300'; allowed is an IPv4 address"),
-        ("lab_network_guest_interface=migration0", "are both 'migration0'; allowed are different interfaces"),
-        ("prechecks_results_disk_free_mib=100000000", "prechecks_results_disk_free_mib asks for 100000000"),
+        long("lab_network_migration_address=10.0.0.300", "is '10.0.0.300'; allowed is an IPv4 address"),
+        long(
+            "lab_network_guest_interface=migration0",
+            "are both 'migration0'; allowed are different interfaces",
+        ),
+        long(
+            "prechecks_results_disk_free_mib=100000000", "prechecks_results_disk_free_mib asks for 100000000"
+        ),
     ],
 )
 def test_variables(option: str, line: str) -> None:
@@ -69,10 +85,10 @@ def test_variables(option: str, line: str) -> None:
     ("controller", "compute", "prober", "line"),
     [
         ([], ["a", "b"], ["c"], "group controller needs exactly one host, has 0 (none)"),
-        (["c", "d"], ["a", "b"], ["c"], "group controller needs exactly one host, has 2 (c, d)"),
+        long(["c", "d"], ["a", "b"], ["c"], "group controller needs exactly one host, has 2 (c, d)"),
         (["c"], ["a"], ["c"], "group compute needs two hosts or more, has 1 (a)"),
-        (["c"], ["a", "b"], [], "group prober needs exactly one host, has 0 (none)"),
-        (["c"], ["a", "b"], ["c", "d"], "group prober needs exactly one host, has 2 (c, d)"),
+        long(["c"], ["a", "b"], [], "group prober needs exactly one host, has 0 (none)"),
+        long(["c"], ["a", "b"], ["c", "d"], "group prober needs exactly one host, has 2 (c, d)"),
     ],
 )
 def test_groups(
@@ -103,8 +119,8 @@ def test_a_node_that_cannot_be_reached(tmp_path: Path) -> None:
     ("option", "line"),
     [
         ("prechecks_distribution_versions=['7']", "has Debian 1"),
-        ("prechecks_memory_available_mib=100000000", "prechecks_memory_available_mib asks for 100000000"),
-        ("prechecks_disk_free_mib=100000000", "prechecks_disk_free_mib asks for 100000000"),
+        long("prechecks_memory_available_mib=100000000", "prechecks_memory_available_mib asks for 100000000"),
+        long("prechecks_disk_free_mib=100000000", "prechecks_disk_free_mib asks for 100000000"),
     ],
 )
 def test_nodes(option: str, line: str) -> None:
@@ -118,6 +134,7 @@ BRIDGE_SETTING = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 DROPPED = "check2 drops what its bridges forward: iptables' policy of FORWARD is DROP (Docker sets it so)"
 
 
+@pytest.mark.long
 def test_a_bridge_behind_a_firewall_that_drops() -> None:
     """As Docker leaves a host: real iptables, in the node's own network namespace."""
     check2 = node("check2")

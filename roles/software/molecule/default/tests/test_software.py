@@ -62,7 +62,6 @@ def unchanged() -> Iterator[None]:
 
 
 def test_what_was_built_runs_from_the_path(host: Host) -> None:
-    assert host.check_output("hello --version").splitlines()[0] == "hello (GNU Hello) 2.10"
     # The correction has reached the program.
     assert host.check_output("dtc --version") == "Corrected version: DTC 1.7.2"
     assert f"{ROOT}/dtc/current/lib/libfdt.so.1" in host.check_output("ldconfig -p | grep libfdt.so.1")
@@ -98,7 +97,12 @@ def test_a_changed_flag_is_built_beside_and_the_way_back_builds_nothing() -> Non
     assert builds() == {*before, new}
 
 
-def test_an_older_build_can_be_named() -> None:
+@pytest.mark.long
+def test_autotools_build_too_and_an_older_build_can_be_named() -> None:
+    finish(start(hello_build=GIVEN["hello_build"]))
+    for name in ("build1", "build2"):
+        assert node(name).check_output("hello --version").splitlines()[0] == "hello (GNU Hello) 2.10"
+    assert not re.search(r"changed=[1-9]", finish(start(hello_build=GIVEN["hello_build"])))
     old = in_use("hello")
     node("build1").check_output(f"cp -a {ROOT}/hello/{old} {ROOT}/hello/2.9-older")
     message = refused(start(hello_build={"id": "2.9-older"}))
@@ -171,17 +175,20 @@ REFUSALS: dict[str, tuple[dict[str, object], str]] = {
 }
 
 
-# `make test` takes three of them, `make test-build` all.
-CASES = list(REFUSALS) if os.environ.get("EVERY_REFUSAL") else ["checksum", "flag", "link"]
+# Before anything is built, and in the middle of a build. The rest is long.
+SHORT = ("checksum", "link")
 
 
 @pytest.mark.usefixtures("unchanged")
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[] if case in SHORT else pytest.mark.long) for case in REFUSALS]
+)
 def test_bad_input_is_one_line_and_changes_nothing(case: str) -> None:
     variables, pattern = REFUSALS[case]
     assert re.search(pattern, refused(start(**variables)))
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("unchanged")
 def test_a_full_disk_is_reported() -> None:
     one = node("build1")
@@ -201,6 +208,7 @@ exec gcc "$@"
 """
 
 
+@pytest.mark.long
 def test_an_interrupted_build_from_git_goes_on(tmp_path: Path) -> None:
     """The compiler hangs at one file, the build is killed there, and what was done is not done again."""
     (archive,) = (BUILDS / "sources").glob("*device-tree*")
