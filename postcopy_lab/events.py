@@ -230,6 +230,10 @@ class Recorder:
                 return of_host[min(rescued, len(of_host) - 1)]
         return None
 
+    def failed_hosts(self) -> tuple[str, ...]:
+        """Hosts that failed or could not be reached, by Ansible's own recap."""
+        return tuple(sorted(self.totals.failed | self.totals.unreachable)) if self.totals else ()
+
 
 @dataclass(frozen=True)
 class StepDone:

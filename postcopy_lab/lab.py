@@ -90,15 +90,36 @@ def run(
         return run_playbook(lab.project, lab.inventory, invocation, on_event, stop)
 
 
-def clean_up(lab: Lab, board: Board) -> None:
-    """Leave nothing of an interrupted migration on the nodes; a second Ctrl-C gives up."""
+def run_and_clean(
+    lab: Lab,
+    board: Board,
+    playbook: str,
+    extra_vars: dict[str, Any],
+    on_event: Callable[[Event], None],
+) -> Outcome:
+    """Run a playbook that migrates guests. Whatever cuts it short, nothing of it is left on the nodes."""
+    try:
+        outcome = run(lab, board, playbook, extra_vars, on_event)
+    except Exception:
+        # An error of this command, such as a log that cannot be written.
+        _clean_up(lab, board)
+        raise
+    if outcome.cut_short:
+        _clean_up(lab, board)
+    return outcome
+
+
+def _clean_up(lab: Lab, board: Board) -> None:
+    """Remove guests and probes from the nodes; what cannot be removed is named. A second Ctrl-C gives up."""
     board.tell("Stopping: guests and probes are removed from the nodes.")
     board.now("cleaning up")
     outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None)
     if outcome.cancelled:
         board.line("failed", "cleaning up was interrupted too: the next study removes what is left")
     elif outcome.failure:
-        board.line("failed", "cleaning up failed: the next study removes what is left", None, outcome.failure)
+        where = ", ".join(outcome.failed_hosts) or "the nodes"
+        left = f"cleaning up failed; guests or probes may be left on {where}: the next study removes them"
+        board.line("failed", left, None, outcome.failure)
     else:
         board.line("ok", "nothing of it is left on the nodes")
 

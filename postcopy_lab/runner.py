@@ -1,16 +1,20 @@
-"""Run one playbook through ansible-runner: live events, a kept log, and a definite end.
+"""Run one playbook with ansible-runner's events: live progress, a kept log, and a definite end.
 
-ansible-playbook ends successfully when no host matched, and a cancelled one leaves children behind; both are
-taken care of here.
+ansible-playbook ends successfully when no host matched, and one that was cancelled or killed leaves children
+behind; both are taken care of here. The process is started here and not by ansible-runner, which writes the
+caller's whole environment to a file and does not tell by which signal a process ended.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import locale
 import os
+import select
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -19,17 +23,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postcopy_lab.errors import CommandError, ExitCode, InputError, one_line
 from postcopy_lab.events import PLAN_ACTION, Event, Failure, Recorder, short_place
 from postcopy_lab.inventory import Inventory
 from postcopy_lab.project import Project
 
+if TYPE_CHECKING:
+    from ansible_runner.runner import Runner
+
 KEPT_INVOCATIONS = 20
 INVOCATION_VARIABLE = "POSTCOPY_LAB_INVOCATION"
-# How long a Ctrl-C may wait for ansible-runner to look up from its child.
+LOG_FILE = "stdout"
+# How long a Ctrl-C may wait while ansible-playbook prints nothing.
 POLL_SECONDS = 0.3
+READ_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,13 @@ class Outcome:
     failure: str | None
     exit_code: ExitCode
     needs_provisioning: bool = False
+    # Hosts on which it failed.
+    failed_hosts: tuple[str, ...] = ()
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it may have left something on the nodes."""
+        return self.cancelled or self.exit_code == ExitCode.FAILED
 
     def raise_for_failure(self) -> None:
         """Raise the failure as an error of the command.
@@ -128,35 +144,101 @@ def run_playbook(
         # Its env/ files would outlive this invocation and win over the next one's variables.
         suppress_env_files=True,
         event_handler=handle,
+        # Without one ansible-runner catches the signals itself.
         cancel_callback=stop,
-        quiet=True,
     )
     if "ANSIBLE_HOST_KEY_CHECKING" not in os.environ:
         # ansible-runner switches the check off unless told otherwise; ansible.cfg is what counts here.
         runner.config.env.pop("ANSIBLE_HOST_KEY_CHECKING", None)
-    runner.config.pexpect_timeout = POLL_SECONDS
-    runner.run()
-    _tidy(folder, runner.config.command, runner.config.cwd)
+    try:
+        status = _execute(runner, folder, stop)
+    finally:
+        shutil.rmtree(folder / "job_events", ignore_errors=True)
     _keep_last(invocation.logs, KEPT_INVOCATIONS)
-    log = folder / "stdout"
-    if runner.canceled:
-        _end_children(name)
+    if stop():
         return Outcome(cancelled=True, failure=None, exit_code=ExitCode.INTERRUPTED)
-    failure, code = explain(recorder, int(runner.rc or 0), project.root, invocation.playbook.name)
+    failure, code = explain(recorder, status, project.root, invocation.playbook.name)
     if failure is not None:
-        failure = f"{failure}. Log: {project.shown(log)}"
+        failure = f"{failure}. Log: {project.shown(folder / LOG_FILE)}"
     cause = recorder.cause()
     needs_provisioning = (
         failure is not None and cause is not None and (cause.unprovisioned or cause.unreachable)
     )
-    return Outcome(False, failure, code, needs_provisioning)
+    return Outcome(False, failure, code, needs_provisioning, recorder.failed_hosts())
+
+
+def _execute(runner: Runner, folder: Path, stop: Stop) -> int:
+    """Start what ansible-runner prepared, and feed it the output until the end; returns the exit status.
+
+    A negative status is the number of the signal that killed it. Whatever ends it early, by Ctrl-C, a signal
+    or an error here, none of its processes is left.
+    """
+    from ansible_runner.utils import OutputEventFilter
+
+    (folder / "job_events").mkdir(mode=0o700, parents=True, exist_ok=True)
+    command = {"command": runner.config.command, "cwd": runner.config.cwd}
+    _write(folder / "command", json.dumps(command, indent=1) + "\n")
+    _write(folder / LOG_FILE, "")
+    ended = False
+    process = subprocess.Popen(
+        runner.config.command,
+        cwd=runner.config.cwd,
+        env=runner.config.env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        with codecs.open(os.fspath(folder / LOG_FILE), "w", encoding="utf-8") as log:
+            output = OutputEventFilter(log, runner.event_callback, suppress_ansible_output=True)
+            for text in _output_of(process, stop):
+                output.write(text)
+            output.close()
+        ended = not stop() and process.wait() >= 0
+    finally:
+        if not ended:
+            process.kill()
+            process.wait()
+            _end_children(runner.config.ident)
+    return process.returncode
+
+
+def _output_of(process: subprocess.Popen[bytes], stop: Stop) -> Iterator[str]:
+    """What a process prints, until it ends or is to stop.
+
+    Not until the end of the pipe: a connection of ssh that is kept open may hold it.
+    """
+    assert process.stdout is not None
+    pipe = process.stdout.fileno()
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    while not stop():
+        ended = process.poll() is not None
+        readable, _, _ = select.select([pipe], [], [], 0 if ended else POLL_SECONDS)
+        chunk = os.read(pipe, READ_BYTES) if readable else b""
+        if chunk:
+            yield decoder.decode(chunk)
+        elif ended:
+            return
+        elif readable:
+            # It has closed its output, and will end.
+            time.sleep(POLL_SECONDS)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
 
 
 def explain(recorder: Recorder, exit_status: int, root: Path, playbook: str) -> tuple[str | None, ExitCode]:
     """Say in one line why a playbook failed (None: it did not), and which exit code that deserves.
 
-    A refusal (a check said no, a host does not answer) before anything was changed is bad input.
+    A negative exit status is the number of the signal that killed ansible-playbook. A refusal (a check said
+    no, a host does not answer) before anything was changed is bad input.
     """
+    if exit_status < 0:
+        return f"{playbook}: {killed_words(-exit_status)}", ExitCode.FAILED
     totals = recorder.totals
     cause = recorder.cause()
     if cause is not None and exit_status != 0:
@@ -170,6 +252,16 @@ def explain(recorder: Recorder, exit_status: int, root: Path, playbook: str) -> 
         said = "no host of the inventory was worked on; its groups must be lab, controller, compute, prober"
         return f"{playbook}: {said}", ExitCode.BAD_INPUT
     return None, ExitCode.OK
+
+
+def killed_words(number: int) -> str:
+    """What is known of an ansible-playbook that a signal ended."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    hint = "; the kernel's log (dmesg) tells whether memory was short" if number == signal.SIGKILL else ""
+    return f"ansible-playbook was killed by {name}{hint}"
 
 
 def describe(failure: Failure, hosts: Sequence[str], root: Path) -> str:
@@ -210,17 +302,6 @@ def _environment(project: Project, inventory: Inventory, name: str, plain_strate
     return env
 
 
-def _tidy(folder: Path, command: list[str], cwd: str) -> None:
-    """Keep the command, without the caller's whole environment (it may hold secrets); drop what is empty."""
-    (folder / "command").write_text(
-        json.dumps({"command": command, "cwd": cwd}, indent=1) + "\n", encoding="utf-8"
-    )
-    shutil.rmtree(folder / "job_events", ignore_errors=True)
-    stderr = folder / "stderr"
-    if stderr.is_file() and stderr.stat().st_size == 0:
-        stderr.unlink()
-
-
 def _keep_last(folder: Path, count: int) -> None:
     """Remove all but the newest invocations (their names begin with the time)."""
     for old in sorted(entry for entry in folder.iterdir() if entry.is_dir())[:-count]:
@@ -228,9 +309,9 @@ def _keep_last(folder: Path, count: int) -> None:
 
 
 def _end_children(invocation: str) -> None:
-    """End what a cancelled invocation left running on this machine: its processes carry its name.
+    """End what an invocation that was cut short left on this machine: its processes carry its name.
 
-    ansible-runner kills one process group; workers of newer Ansible and ssh have their own.
+    Workers and ssh have process groups of their own.
     """
     mark = f"{INVOCATION_VARIABLE}={invocation}".encode()
     for entry in Path("/proc").iterdir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from postcopy_lab.board import make_console, open_board
 from postcopy_lab.checks import CheckProgress
 from postcopy_lab.errors import count
-from postcopy_lab.lab import clean_up, open_lab, raise_if_stopped, run
+from postcopy_lab.lab import open_lab, raise_if_stopped, run_and_clean
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.verbs.support_bundle import names_support_bundle
 
@@ -22,9 +22,7 @@ def check(inventory: str, *, release: str | None, plain_strategy: bool, backend:
     console.print(f"Checking {lab.title}", style="bold", soft_wrap=True)
     with lab_lock(lab.inventory.state_dir), open_board(console) as board:
         progress = CheckProgress(board)
-        outcome = run(lab, board, "check", lab.extra_vars, progress)
-        if outcome.cancelled:
-            clean_up(lab, board)
+        outcome = run_and_clean(lab, board, "check", lab.extra_vars, progress)
     raise_if_stopped(outcome, lab.command("check"))
     outcome.raise_for_failure()
     console.print(f"All is well: {count(progress.passed, 'check')} passed.", style="green", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Any
 from postcopy_lab.board import make_console, open_board
 from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError, count
 from postcopy_lab.journal import RunRecord, read_journal
-from postcopy_lab.lab import Lab, clean_up, open_lab, run
+from postcopy_lab.lab import Lab, open_lab, run_and_clean
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.runner import Outcome
 from postcopy_lab.status import answering
@@ -99,9 +99,7 @@ def _make_runs(
     """
     with lab_lock(lab.inventory.state_dir), open_board(make_console()) as board:
         progress = StudyProgress(board, plan.specs, plan.wanted, finished)
-        outcome = run(lab, board, "study", extra_vars, progress)
-        if outcome.cancelled:
-            clean_up(lab, board)
+        outcome = run_and_clean(lab, board, "study", extra_vars, progress)
     if outcome.cancelled:
         done = len(read_journal(plan.results, plan.wanted))
         raise InterruptedByUserError(

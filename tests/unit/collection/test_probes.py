@@ -82,3 +82,16 @@ def test_qemus_log_of_the_run_is_kept_under_one_name(tmp_path: Path, monkeypatch
     assert (kept / "qemu.log").read_text() == (
         "qemu-system-x86_64: load of migration failed: Input/output error\n"
     )
+
+
+def test_nothing_is_left_of_any_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[str] = []
+    monkeypatch.setattr(probes.processes, "stop", stopped.append)
+    monkeypatch.setattr(probes, "RUNS_DIRECTORY", str(tmp_path / "runs"))
+    monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    (tmp_path / "runs" / "case").mkdir(parents=True)
+    probes.mark_logs([])
+    for _again in range(2):
+        assert probes.remove() == {}
+        assert list(tmp_path.iterdir()) == []
+    assert stopped == ["probe", "migrate"] * 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,12 @@ def test_a_playbook_that_dies_without_a_word_is_a_failure() -> None:
         "x.yml: ansible-playbook ended with 137",
         ExitCode.FAILED,
     )
+
+
+def test_a_signal_is_the_cause_whatever_failed_before() -> None:
+    said, code = explain(recorded("failed"), -signal.SIGSEGV, NEUTRAL, "x.yml")
+    assert (said, code) == ("x.yml: ansible-playbook was killed by SIGSEGV", ExitCode.FAILED)
+    assert explain(Recorder(), -40, NEUTRAL, "x.yml")[0] == "x.yml: ansible-playbook was killed by signal 40"
 
 
 @pytest.mark.parametrize(

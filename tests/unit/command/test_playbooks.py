@@ -50,9 +50,7 @@ def test_the_plain_strategy_is_one_option_away(call: Call, checkout: Project) ->
 
 
 def test_a_failure_is_one_line_with_cause_place_and_log(call: Call, checkout: Project) -> None:
-    exit_codes = "second_exit_codes: {node2: 3}\n"
-    (checkout.inventories / "local" / "group_vars").mkdir()
-    (checkout.inventories / "local" / "group_vars" / "lab.yml").write_text(exit_codes, encoding="utf-8")
+    _set(checkout, "second_exit_codes: {node2: 3}")
     code, out, err = call("provision")
     assert code == 1
     assert "✗ second: The second thing" in out
@@ -108,16 +106,8 @@ def test_two_commands_do_not_work_on_one_lab(call: Call, checkout: Project) -> N
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_everything_and_says_how_to_go_on(checkout: Project, number: int) -> None:
-    (checkout.inventories / "local" / "group_vars").mkdir()
-    nap = checkout.inventories / "local" / "group_vars" / "lab.yml"
-    nap.write_text("nap_seconds: 600\n", encoding="utf-8")
-    command = subprocess.Popen(
-        [sys.executable, "-m", "postcopy_lab", "provision"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    _set(checkout, "nap_seconds: 600")
+    command = _started("provision")
     log = _wait_for_log(checkout, "Change something")
     assert _children(log.parent.name)
     command.send_signal(number)
@@ -125,6 +115,94 @@ def test_ctrl_c_ends_everything_and_says_how_to_go_on(checkout: Project, number:
     assert command.returncode == 130, out + err
     assert "interrupted: go on with `postcopy-lab provision`" in err
     assert _children(log.parent.name) == []
+
+
+@pytest.fixture
+def napping_check(checkout: Project) -> subprocess.Popen[str]:
+    """A check that sleeps on its nodes."""
+    _set(checkout, "nap_seconds: 600")
+    play = (checkout.playbooks / "provision.yml").read_text(encoding="utf-8")
+    (checkout.playbooks / "check.yml").write_text(play, encoding="utf-8")
+    return _started("check")
+
+
+def _set(checkout: Project, variables: str) -> None:
+    """Set variables of the miniature's hosts."""
+    folder = checkout.inventories / "local" / "group_vars"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lab.yml").open("a", encoding="utf-8") as stream:
+        stream.write(variables + "\n")
+
+
+def _started(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "postcopy_lab", *words],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _main_process(invocation: str) -> int:
+    """The ansible-playbook of an invocation: the one whose parent is not of it."""
+    children = _children(invocation)
+
+    def parent(pid: int) -> int:
+        return int(Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[1])
+
+    (main,) = [pid for pid in children if parent(pid) not in children]
+    return main
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGKILL, "killed by SIGKILL; the kernel's log (dmesg) tells whether memory was short"),
+        (signal.SIGTERM, "killed by SIGTERM"),
+    ],
+)
+def test_a_killed_ansible_playbook_is_named_and_cleaned_up(
+    checkout: Project, napping_check: subprocess.Popen[str], number: int, words: str
+) -> None:
+    log = _wait_for_log(checkout, "Change something")
+    os.kill(_main_process(log.parent.name), number)
+    out, err = napping_check.communicate(timeout=60)
+    assert (napping_check.returncode, err.count("\n")) == (1, 1), out + err
+    assert f"error: check.yml: ansible-playbook was {words}. Log: .lab/tiny/runner/" in err
+    assert "✓ nothing of it is left on the nodes" in out
+    assert len((checkout.playbooks / "cleaned").read_text(encoding="utf-8").split()) == 3
+    assert _children(log.parent.name) == []
+
+
+def test_what_cannot_be_cleaned_up_is_named(checkout: Project, napping_check: subprocess.Popen[str]) -> None:
+    hosts = checkout.inventories / "local" / "hosts.yml"
+    text = hosts.read_text(encoding="utf-8")
+    hosts.write_text(text.replace("node2:", "node2: {cleanup_exit_code: 5}"), encoding="utf-8")
+    log = _wait_for_log(checkout, "Change something")
+    os.kill(_main_process(log.parent.name), signal.SIGKILL)
+    out, _err = napping_check.communicate(timeout=60)
+    assert "✗ cleaning up failed; guests or probes may be left on node2: the next study removes them" in out
+
+
+def test_a_refused_check_cleans_up_nothing(call: Call, checkout: Project) -> None:
+    _set(checkout, "unwanted_nodes: [node2]")
+    assert call("check")[0] == 2
+    assert not (checkout.playbooks / "cleaned").exists()
+
+
+def test_no_file_holds_the_callers_environment(
+    checkout: Project, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("A_SECRET", "not-for-files")
+    command = request.getfixturevalue("napping_check")
+    log = _wait_for_log(checkout, "Change something")
+    command.kill()
+    command.communicate()
+    os.kill(_main_process(log.parent.name), signal.SIGKILL)
+    kept = [path for path in (checkout.root / ".lab").rglob("*") if path.is_file()]
+    assert [path.name for path in kept if b"not-for-files" in path.read_bytes()] == []
+    assert {path.stat().st_mode & 0o777 for path in kept if path.parent == log.parent} == {0o600}
 
 
 def _wait_for_log(checkout: Project, text: str) -> Path:
@@ -191,6 +269,15 @@ CHECK_STUBS = {
   when: inventory_hostname in [study_source, study_destination]
   changed_when: true
 """,
+    "cleanup.yml": """
+- name: Clean up
+  hosts: compute
+  gather_facts: false
+  tasks:
+    - name: Clean
+      ansible.builtin.shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/cleaned
+      changed_when: true
+""",
     "../roles/prechecks/tasks/inventory.yml": "[]\n",
     "../roles/lab_network/tasks/shape.yml": "[]\n",
 }
@@ -219,9 +306,9 @@ def check_fails(checkout: Project) -> Path:
 
 def test_a_check_that_fails_leaves_nothing_behind(call: Call, checkout: Project, check_fails: Path) -> None:
     code, out, err = call("check", "--plain-strategy")
-    # Once before, for what an interrupted check left, and once after.
+    # Once before, for what an interrupted check left, once at the run's end, and once after the failure.
     cleaned = (check_fails / "cleaned").read_text(encoding="utf-8").split()
-    assert sorted(cleaned) == ["node1", "node1", "node2", "node2"], out
+    assert sorted(cleaned) == ["node1"] * 3 + ["node2"] * 3, out
     assert code == 1
     assert err.count("\n") == 1
     assert "Wait for it: non-zero return code (lab_fault)" in err and "no message" not in err

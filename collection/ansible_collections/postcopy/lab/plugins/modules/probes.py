@@ -15,17 +15,19 @@ description:
     that measures until it is stopped. The task ends when everything is being watched.
   - V(stopped) ends it, tells the state of the guest on this host and removes the guest, and packs the run's
     directory into one archive.
+  - V(absent) ends it, and a migration that runs, and removes the records of all runs from this node.
   - Needs the programs that C(playbooks/tasks/node_programs.yml) installs.
 options:
   state:
     description: Whether the probes measure.
     type: str
-    choices: [started, stopped]
+    choices: [started, stopped, absent]
     default: started
   run_directory:
-    description: Where the records go, on this node. The archive is beside it, with the ending C(.tar.gz).
+    description:
+      - Where the records go, on this node. The archive is beside it, with the ending C(.tar.gz).
+      - Needed but for V(absent).
     type: path
-    required: true
   probes:
     description:
       - What to measure. V(nic) is the byte and packet counters of O(interfaces), 20 times a second.
@@ -104,6 +106,10 @@ EXAMPLES = r"""
     state: stopped
     run_directory: /var/lib/postcopy-lab/runs/example/01
     guest: postcopy-lab-example
+
+- name: Leave nothing of an interrupted run
+  postcopy.lab.probes:
+    state: absent
 """
 
 RETURN = r"""
@@ -238,9 +244,23 @@ def keep_logs(directory):
     return faults
 
 
-def start(params):
+def end_programs():
+    """End what measures and what migrates."""
     for name in ("probe", "migrate"):
         processes.stop(name)
+
+
+def remove():
+    """Leave nothing of any run; a node whose disk is full gets its space back."""
+    end_programs()
+    shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
+    if os.path.exists(LOG_MARKS_FILE):
+        os.unlink(LOG_MARKS_FILE)
+    return {}
+
+
+def start(params):
+    end_programs()
     qemu_log = ["%s/%s.log" % (QEMU_LOGS_DIRECTORY, params["guest"])] if params["guest"] else []
     mark_logs(params["logs"] + qemu_log)
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
@@ -360,8 +380,8 @@ def pack(directory):
 def main():
     module = AnsibleModule(
         argument_spec={
-            "state": {"choices": ["started", "stopped"], "default": "started"},
-            "run_directory": {"type": "path", "required": True},
+            "state": {"choices": ["started", "stopped", "absent"], "default": "started"},
+            "run_directory": {"type": "path"},
             "probes": {
                 "type": "list",
                 "elements": "str",
@@ -380,6 +400,7 @@ def main():
             "guest_port": {"type": "int", "default": 7300},
             "deadline_seconds": {"type": "float", "default": 3600},
         },
+        required_if=[("state", state, ("run_directory",)) for state in ("started", "stopped")],
     )
     params = module.params
     if params["guest"] and libvirt is None:
@@ -389,10 +410,13 @@ def main():
     clock_peers = params["clock_nodes"] or params["clock_asker"]
     if "clock" in params["probes"] and params["state"] == "started" and not clock_peers:
         module.fail_json(msg="clock_asker: is missing, probes: clock needs it, or clock_nodes")
-    if not params["run_directory"].startswith(RUNS_DIRECTORY + "/"):
+    if params["state"] != "absent" and not params["run_directory"].startswith(RUNS_DIRECTORY + "/"):
         module.fail_json(msg="run_directory: must be below %s" % RUNS_DIRECTORY)
     try:
-        result = start(params) if params["state"] == "started" else stop(params)
+        if params["state"] == "absent":
+            result = remove()
+        else:
+            result = start(params) if params["state"] == "started" else stop(params)
     except node_programs.ProgramError as error:
         module.fail_json(msg=str(error))
     except LIBVIRT_ERROR as error:
