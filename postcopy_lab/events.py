@@ -57,6 +57,13 @@ class Failure:
         """Whether a check said no, before the thing itself was tried."""
         return self.unreachable or self.action in REFUSING_ACTIONS
 
+    @property
+    def said(self) -> str:
+        """The message, without Mitogen's own words before those of ssh."""
+        return (
+            self.message.rpartition("lines received: ")[2].rstrip(".") if self.unreachable else self.message
+        )
+
 
 class ReportKind(StrEnum):
     """What a playbook may report."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from control.link_file import read_link
 from control.study import StudyError
-from postcopy_lab.events import Event
+from postcopy_lab.events import Event, Failure, failure_of
 from postcopy_lab.inventory import Inventory, Node
 from postcopy_lab.journal import RunRecord, read_journal, read_order
 
@@ -60,18 +60,38 @@ def answering(nodes: Iterable[Node]) -> set[str]:
 
 
 class FactsCollector:
-    """Picks what the nodes said of themselves out of the events of playbooks/status.yml."""
+    """Picks what the nodes said of themselves, or why not, out of the events of playbooks/status.yml."""
 
     def __init__(self) -> None:
         self.nodes: dict[str, Mapping[str, Any]] = {}
+        self.failures: dict[str, Failure] = {}
 
     def __call__(self, event: Event) -> None:
+        failure = failure_of(event)
+        if failure is not None:
+            self.failures[failure.host] = failure
         data = event.get("event_data") or {}
         if event.get("event") == "runner_on_ok" and data.get("task_action") == FACTS_ACTION:
             self.nodes[str(data["host"])] = (data.get("res") or {}).get("node") or {}
 
 
-def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[str, Any]]) -> Table:
+def state_of(name: str, up: set[str], asked: FactsCollector) -> str:
+    """What is known of a node: "up" only where it said something of itself."""
+    if name not in up:
+        return "down"
+    failure = asked.failures.get(name)
+    if failure is not None:
+        return "no login" if failure.unreachable else "no answer"
+    # Without the lab's keys nobody tries to log in.
+    return "up" if name in asked.nodes else "not asked"
+
+
+def failed_node_lines(asked: FactsCollector) -> list[str]:
+    """Why nodes said nothing of themselves, one line each."""
+    return [f"{name}: {failure.said}" for name, failure in sorted(asked.failures.items())]
+
+
+def node_table(inventory: Inventory, up: set[str], asked: FactsCollector) -> Table:
     """One row per node."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -92,8 +112,8 @@ def node_table(inventory: Inventory, up: set[str], facts: Mapping[str, Mapping[s
     ):
         table.add_column(title)
     for node in inventory.nodes:
-        known = facts.get(node.name, {})
-        state = "up" if node.name in up else "down"
+        known = asked.nodes.get(node.name, {})
+        state = state_of(node.name, up, asked)
         table.add_row(
             node.name,
             ", ".join(group for group in node.groups if group != "lab"),

@@ -7,6 +7,7 @@ from postcopy_lab.lab import open_lab, run
 from postcopy_lab.status import (
     FactsCollector,
     answering,
+    failed_node_lines,
     failure_words,
     lab_memory_lines,
     link_lines,
@@ -32,7 +33,9 @@ def status(inventory: str, *, backend: str | None) -> None:
         with open_board(console) as board:
             board.now("asking the nodes")
             run(lab, board, "status", lab.extra_vars, collector)
-    console.print(node_table(lab.inventory, up, collector.nodes))
+    console.print(node_table(lab.inventory, up, collector))
+    for line in failed_node_lines(collector):
+        console.print(line, style="red", soft_wrap=True)
     if not up:
         console.print(
             f"No node answers: there is no lab. Make it with `{lab.command('provision')}`.", style="yellow"

@@ -15,7 +15,14 @@ from postcopy_lab.estimate import run_seconds
 from postcopy_lab.inventory import load_inventory
 from postcopy_lab.journal import RunRecord, read_journal, read_run, record_of
 from postcopy_lab.project import Project
-from postcopy_lab.status import failure_words, lab_memory_lines, study_states
+from postcopy_lab.status import (
+    FactsCollector,
+    failed_node_lines,
+    failure_words,
+    lab_memory_lines,
+    state_of,
+    study_states,
+)
 from postcopy_lab.studies import Plan, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
 from tests.unit.command.conftest import STREAMS, events_of, files_below
@@ -179,6 +186,22 @@ def test_status_adds_the_memory_of_all_nodes() -> None:
     assert lab_memory_lines(nodes) == ["The lab's services take 1.50 GiB of memory, its guests 2.00 GiB."]
     # A node with an old kernel does not know it, and a sum without it would be wrong.
     assert lab_memory_lines({**nodes, "c": {"services_bytes": 0, "guests_bytes": 0}}) == []
+
+
+def test_status_calls_up_only_what_it_could_log_in_to() -> None:
+    asked = FactsCollector()
+    for event in events_of("unreachable"):
+        asked(event)
+    asked.nodes["node1"] = {"os": "Debian 13"}
+    greeting = {"node0", "node1", "node2"}
+    assert [state_of(f"node{number}", greeting, asked) for number in range(3)] == [
+        "not asked",
+        "up",
+        "no login",
+    ]
+    assert state_of("node2", {"node0", "node1"}, asked) == "down"
+    (line,) = failed_node_lines(asked)
+    assert line.startswith("node2: ") and "ssh" in line
 
 
 def test_status_says_that_there_is_no_lab(call: Call, checkout: Project, results: Path) -> None:
