@@ -11,6 +11,7 @@ from pathlib import Path
 from contract.choices import Backend, Probes
 from contract.evidence import CHECKSUM_FILE, expected_files
 from contract.nodes import Role
+from control import study_files
 
 # A console is read for its kernel's complaints; a guest that prints for ever must not fill the memory.
 MOST_CONSOLE_BYTES = 4 * 1024 * 1024
@@ -73,3 +74,9 @@ def write_checksums(directory: Path) -> None:
         f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n" for name, path in sorted(paths.items())
     ]
     (directory / CHECKSUM_FILE).write_text("".join(lines))
+
+
+def flush(directory: Path) -> None:
+    """Have everything below a directory on the disk, before run.json says that it is there."""
+    for path in (directory, *directory.rglob("*")):
+        study_files.flush(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from contract.evidence import (
     SOURCE_NOVA_LOG,
 )
 from contract.nodes import MEASURING
-from control import run_files
+from control import run_files, study_files
 from control.run_document import run_document
-from control.study_files import write_json
 
 
 class RunFinished(ValueError):
@@ -45,21 +43,26 @@ def record_run(
     results: Mapping[str, Any],
     session: int | None = None,
 ) -> Recorded:
-    """Record a run; the parameters are those of the module run_record. Raises RunFinished."""
+    """Record a run; the parameters are those of the module run_record.
+
+    Raises RunFinished, and StudyError if the directory cannot be written. What there is then is kept aside
+    when the run is made anew: without a whole run.json it is no run.
+    """
     directory = Path(run["directory"])
     path = directory / RUN_FILE
-    if path.exists():
+    if study_files.is_complete(directory):
         raise RunFinished(f"{path}: this run is finished, it is never overwritten")
-    # What an interrupted run left: without run.json it is no run.
-    shutil.rmtree(directory, ignore_errors=True)
-    directory.mkdir(parents=True)
-    run_files.unpack({role: Path(archive) for role, archive in archives.items()}, directory)
+    with study_files.writing(directory):
+        study_files.keep_aside(directory)
+        directory.mkdir(parents=True)
+        run_files.unpack({role: Path(archive) for role, archive in archives.items()}, directory)
+        run_files.write_checksums(directory)
+        run_files.flush(directory)
     logs = _logs(directory)
-    run_files.write_checksums(directory)
     missing = run_files.missing_files(directory, run["spec"]["backend"])
     names = {"source": run["source"], "destination": run["destination"], "prober": prober}
     document = run_document(run, results, logs, missing, names, time.time(), session)
-    write_json(path, document)
+    study_files.write_json(path, document)
     return Recorded(path, document["outcome"], summary_of(document))
 
 

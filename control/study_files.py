@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from contract.evidence import LAB_FILE, RUN_FILE, STUDY_FILE
 from contract.records import Case
 from control.study import Run, Study, StudyError, check_same_lab, check_same_study, validate
 from control.yaml_text import LARGEST_BYTES, YamlFault, check_yaml
+
+# Beside runs/: what is left of runs that were cut short.
+PARTIAL_RUNS = "partial"
 
 
 def read_study(path: Path) -> Study:
@@ -44,8 +49,46 @@ def run_directory(results_directory: Path, case: str, repetition: int) -> Path:
 
 
 def finished_runs(results_directory: Path, order: Iterable[Run]) -> set[Run]:
-    """The runs of an order that have their run.json."""
-    return {run for run in order if (run_directory(results_directory, *run) / RUN_FILE).exists()}
+    """The runs of an order that are complete."""
+    return {run for run in order if is_complete(run_directory(results_directory, *run))}
+
+
+def is_complete(directory: Path) -> bool:
+    """Whether a run has its run.json, whole: it is written last. One that was cut is none."""
+    try:
+        document = json.loads((directory / RUN_FILE).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict)
+
+
+def keep_aside(directory: Path) -> Path | None:
+    """Move what there is of an incomplete run to partial/CASE/NN-NUMBER, beside runs/; None if nothing is."""
+    if not directory.exists():
+        return None
+    case, repetition = directory.parts[-2:]
+    kept = directory.parents[2] / PARTIAL_RUNS / case
+    kept.mkdir(parents=True, exist_ok=True)
+    free = (kept / f"{repetition}-{number}" for number in itertools.count(1))
+    return directory.rename(next(path for path in free if not path.exists()))
+
+
+@contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Name the directory where the system refuses to write (a full disk). Raises StudyError."""
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"{directory}: cannot be written: {error.strerror}") from error
+
+
+def flush(path: Path) -> None:
+    """Have a file's content, or a directory's names, on the disk before anything else is done."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def check_results_directory(
@@ -77,7 +120,8 @@ def keep_description(directory: Path, document: Mapping[str, Any]) -> tuple[int,
     Runs of several pairs are made by several processes: one after the other comes here. Returns the number of
     the session that this description is of, counted from 1, and whether anything changed.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    with writing(directory):
+        directory.mkdir(parents=True, exist_ok=True)
     path = directory / LAB_FILE
     lock = os.open(directory, os.O_RDONLY)
     try:
@@ -88,7 +132,8 @@ def keep_description(directory: Path, document: Mapping[str, Any]) -> tuple[int,
             session = held.get("session", 1)
             if _content(held) == _content(json.loads(json.dumps(document))):
                 return session, False
-            shutil.copyfile(path, directory / earlier_lab_file(session))
+            with writing(directory):
+                shutil.copyfile(path, directory / earlier_lab_file(session))
             session += 1
         return session, write_json(path, {**document, "session": session})
     finally:
@@ -113,15 +158,18 @@ def _read_json(path: Path) -> Any:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> bool:
-    """Write a JSON file in one step; returns whether its content changed. Creates missing directories."""
+    """Write a JSON file in one step; returns whether its content changed. Creates missing directories.
+
+    Raises StudyError if the directory cannot be written.
+    """
     text = json.dumps(document, indent=1, sort_keys=True) + "\n"
     if path.is_file() and path.read_text() == text:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.rename(path)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(text)
+        flush(partial)
+        partial.rename(path)
+        flush(path.parent)
     return True

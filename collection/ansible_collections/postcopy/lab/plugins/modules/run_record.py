@@ -69,6 +69,7 @@ path:
 from ansible.module_utils.basic import AnsibleModule
 
 from control.run_record import RunFinished, record_run
+from control.study import StudyError
 
 
 def main() -> None:
@@ -83,7 +84,7 @@ def main() -> None:
     )
     try:
         recorded = record_run(**module.params)
-    except RunFinished as error:
+    except (RunFinished, StudyError) as error:
         module.fail_json(msg=str(error))
     module.exit_json(
         changed=True, outcome=recorded.outcome, summary=recorded.summary, path=str(recorded.path)
