@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from postcopy_lab.board import Board, make_console, open_board
 from postcopy_lab.errors import InputError, InterruptedByUserError
 from postcopy_lab.events import Event
 from postcopy_lab.inventory import Inventory, check_yaml, load_inventory
+from postcopy_lab.lock import lab_lock
 from postcopy_lab.project import DEFAULT_INVENTORY, Project, find_project
 from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
 from postcopy_lab.steps import StepProgress, read_durations
@@ -28,6 +30,18 @@ class Lab:
     release: str | None = None
     plain_strategy: bool = False
     backend: str | None = None
+    lock: int | None = None
+
+    @contextmanager
+    def locked(self) -> Iterator[Lab]:
+        """This lab, which no other command works on until the end; its state folder is there.
+
+        Raises:
+            InputError: another command works on it.
+        """
+        with lab_lock(self.inventory.lab) as lock:
+            self.inventory.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            yield replace(self, lock=lock)
 
     @property
     def extra_vars(self) -> dict[str, Any]:
@@ -84,6 +98,7 @@ def run(
         extra_vars=extra_vars,
         logs=logs or lab.inventory.runner_dir,
         plain_strategy=lab.plain_strategy,
+        lock=lab.lock,
     )
     stop = Stop()
     with stop.listening(lambda: board.now("stopping ...")):

@@ -49,6 +49,8 @@ class Invocation:
     extra_vars: Mapping[str, Any]
     logs: Path
     plain_strategy: bool = False
+    # File descriptor that holds the lab. ansible-playbook inherits it.
+    lock: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,7 @@ def run_playbook(
         # ansible-runner switches the check off unless told otherwise; ansible.cfg is what counts here.
         runner.config.env.pop("ANSIBLE_HOST_KEY_CHECKING", None)
     try:
-        status = _execute(runner, folder, stop)
+        status = _execute(runner, folder, stop, invocation.lock)
     finally:
         shutil.rmtree(folder / "job_events", ignore_errors=True)
     _keep_last(invocation.logs, KEPT_INVOCATIONS)
@@ -167,7 +169,7 @@ def run_playbook(
     return Outcome(False, failure, code, needs_provisioning, recorder.failed_hosts())
 
 
-def _execute(runner: Runner, folder: Path, stop: Stop) -> int:
+def _execute(runner: Runner, folder: Path, stop: Stop, lock: int | None) -> int:
     """Start what ansible-runner prepared, and feed it the output until the end; returns the exit status.
 
     A negative status is the number of the signal that killed it. Whatever ends it early, by Ctrl-C, a signal
@@ -188,6 +190,7 @@ def _execute(runner: Runner, folder: Path, stop: Stop) -> int:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        pass_fds=() if lock is None else (lock,),
     )
     try:
         with codecs.open(os.fspath(folder / LOG_FILE), "w", encoding="utf-8") as log:
@@ -201,6 +204,8 @@ def _execute(runner: Runner, folder: Path, stop: Stop) -> int:
             process.kill()
             process.wait()
             _end_children(runner.config.ident)
+        if process.stdout is not None:
+            process.stdout.close()
     return process.returncode
 
 
@@ -267,10 +272,8 @@ def killed_words(number: int) -> str:
 def describe(failure: Failure, hosts: Sequence[str], root: Path) -> str:
     """One line: where, what, why and what to do."""
     if failure.unreachable:
-        # Mitogen puts its own words before those of ssh.
-        said = failure.message.rpartition("lines received: ")[2].rstrip(".")
         return one_line(
-            f"{', '.join(hosts)} cannot be reached: {said}; "
+            f"{', '.join(hosts)} cannot be reached: {failure.said}; "
             f"see `postcopy-lab status`, then `postcopy-lab provision`"
         )
     if failure.action == PLAN_ACTION:

@@ -6,7 +6,6 @@ from postcopy_lab.board import make_console, open_board
 from postcopy_lab.checks import CheckProgress
 from postcopy_lab.errors import count
 from postcopy_lab.lab import open_lab, raise_if_stopped, run_and_clean
-from postcopy_lab.lock import lab_lock
 from postcopy_lab.verbs.support_bundle import names_support_bundle
 
 
@@ -17,10 +16,10 @@ def check(inventory: str, *, release: str | None, plain_strategy: bool, backend:
     Raises:
         CommandError: a check failed, or bad input.
     """
-    lab = open_lab(inventory, release, plain_strategy, backend)
+    opened = open_lab(inventory, release, plain_strategy, backend)
     console = make_console()
-    console.print(f"Checking {lab.title}", style="bold", soft_wrap=True)
-    with lab_lock(lab.inventory.state_dir), open_board(console) as board:
+    console.print(f"Checking {opened.title}", style="bold", soft_wrap=True)
+    with opened.locked() as lab, open_board(console) as board:
         progress = CheckProgress(board)
         outcome = run_and_clean(lab, board, "check", lab.extra_vars, progress)
     raise_if_stopped(outcome, lab.command("check"))

@@ -10,7 +10,6 @@ from pathlib import Path
 from postcopy_lab.board import make_console
 from postcopy_lab.errors import InputError
 from postcopy_lab.lab import open_lab, run_steps
-from postcopy_lab.lock import lab_lock
 
 
 def destroy(inventory: str, *, images: bool, yes: bool, plain_strategy: bool, backend: str | None) -> None:
@@ -29,9 +28,9 @@ def destroy(inventory: str, *, images: bool, yes: bool, plain_strategy: bool, ba
     console.print(f"Removing {what}", style="bold", soft_wrap=True)
     # The lab's own folder goes away: the log is elsewhere, and is kept only if something fails.
     logs = Path(tempfile.mkdtemp(prefix="postcopy-lab-destroy-"))
-    with lab_lock(lab.inventory.state_dir):
+    with lab.locked() as locked:
         run_steps(
-            lab,
+            locked,
             "destroy",
             {**lab.extra_vars, "local_nodes_absent_images": images},
             logs=logs,

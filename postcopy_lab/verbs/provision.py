@@ -6,7 +6,6 @@ import time
 
 from postcopy_lab.board import clock, make_console
 from postcopy_lab.lab import Lab, open_lab, run_steps
-from postcopy_lab.lock import lab_lock
 from postcopy_lab.steps import write_durations
 from postcopy_lab.verbs.support_bundle import names_support_bundle
 
@@ -29,9 +28,9 @@ def provision_lab(lab: Lab) -> None:
     """
     console = make_console()
     console.print(f"Provisioning {lab.title}", style="bold", soft_wrap=True)
-    with lab_lock(lab.inventory.state_dir):
+    with lab.locked() as locked:
         started_at = time.monotonic()
-        seconds = run_steps(lab, "provision", lab.extra_vars)
+        seconds = run_steps(locked, "provision", lab.extra_vars)
         write_durations(lab.inventory.state_dir, "provision", seconds)
     console.print(
         f"Lab {lab.inventory.lab} is ready, in {clock(time.monotonic() - started_at)}.", soft_wrap=True

@@ -9,7 +9,6 @@ from postcopy_lab.board import make_console, open_board
 from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError, count
 from postcopy_lab.journal import RunRecord, read_journal
 from postcopy_lab.lab import Lab, open_lab, run_and_clean
-from postcopy_lab.lock import lab_lock
 from postcopy_lab.runner import Outcome
 from postcopy_lab.status import answering
 from postcopy_lab.studies import Plan, RunKey, load_plan, study_variable
@@ -97,9 +96,9 @@ def _make_runs(
     Raises:
         InterruptedByUserError: Ctrl-C.
     """
-    with lab_lock(lab.inventory.state_dir), open_board(make_console()) as board:
+    with lab.locked() as locked, open_board(make_console()) as board:
         progress = StudyProgress(board, plan.specs, plan.wanted, finished)
-        outcome = run_and_clean(lab, board, "study", extra_vars, progress)
+        outcome = run_and_clean(locked, board, "study", extra_vars, progress)
     if outcome.cancelled:
         done = len(read_journal(plan.results, plan.wanted))
         raise InterruptedByUserError(

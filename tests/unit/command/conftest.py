@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from postcopy_lab.cli import app
+from postcopy_lab.lock import LOCKS_VARIABLE
 from postcopy_lab.project import PROJECT_VARIABLE, Project
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -29,6 +30,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     for shared in ("plugins", "collection"):
         (root / shared).symlink_to(ROOT / shared)
     monkeypatch.setenv(PROJECT_VARIABLE, str(root))
+    # The lock is the machine's, on which other tests may run.
+    monkeypatch.setenv(LOCKS_VARIABLE, str(tmp_path))
     monkeypatch.chdir(root)
     for name in ("POSTCOPY_LAB_INVENTORY", "POSTCOPY_LAB_PLAIN_STRATEGY", "ANSIBLE_CONFIG"):
         monkeypatch.delenv(name, raising=False)
