@@ -26,6 +26,7 @@ USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
 class Spec:
     """What one case asks for. Sizes in bytes, rate in bits per second.
 
+    postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for; 0 is never.
     Older runs name no network and no probes: they had the plain network and every probe of their time.
     """
 
@@ -41,6 +42,7 @@ class Spec:
     link_rate: str
     link_rate_bits_per_second: PositiveNumber
     limit_seconds: PositiveNumber
+    postcopy_recovery_seconds: Number = 0
     backend: str
     table: str | None = None
     network: Network = Network.PLAIN
@@ -57,6 +59,17 @@ class Nodes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """When libvirt gave up a post-copy that lost its connection, and when the guest had arrived for all that.
+
+    Epoch seconds of the source's clock.
+    """
+
+    failed_at: EpochSeconds
+    recovered_at: EpochSeconds | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
     """What the migration's driver saw; epoch seconds of the source's clock."""
 
@@ -64,6 +77,7 @@ class Driver:
     first_pass_at: EpochSeconds | None = None
     switchover_requested_at: EpochSeconds | None = None
     finished_at: EpochSeconds | None = None
+    recovery: Recovery | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,10 @@ Seconds = (
     Annotated[int, Meta(ge=1, le=86400, description="seconds from 1 to 86400")]
     | Annotated[float, Meta(ge=1, le=86400, description="seconds from 1 to 86400")]
 )
+RecoverySeconds = (
+    Annotated[int, Meta(ge=0, le=86400, description="seconds from 0 to 86400")]
+    | Annotated[float, Meta(ge=0, le=86400, description="seconds from 0 to 86400")]
+)
 Repetitions = Annotated[int, Meta(ge=1, le=999, description="a whole number from 1 to 999")]
 Seed = Annotated[int, Meta(ge=0, le=2**31 - 1, description=f"a whole number from 0 to {2**31 - 1}")]
 Processors = Annotated[int, Meta(ge=1, le=255, description="a whole number from 1 to 255")]
@@ -57,12 +61,16 @@ class Flavor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Defaults:
-    """What a block of the matrix has where it says nothing else."""
+    """What a block of the matrix has where it says nothing else.
+
+    postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for.
+    """
 
     limit_seconds: Seconds = 120
     link_rate: Rate = "1gbit"
     network: Network = Network.PLAIN
     pattern_mib: PatternMib = 32
+    postcopy_recovery_seconds: RecoverySeconds = 0
     probes: Probes = Probes.ALL
     stressor: Stressor = Stressor.STRESS
 
@@ -82,6 +90,7 @@ class Block:
     table: TableName | None = None
     limit_seconds: Seconds | UnsetType = UNSET
     pattern_mib: PatternMib | UnsetType = UNSET
+    postcopy_recovery_seconds: RecoverySeconds | UnsetType = UNSET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

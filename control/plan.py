@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from contract.choices import Backend, Network, Probes
+from contract.libvirt_versions import KEEPS_BROKEN_POSTCOPY_SINCE, tells
 from contract.nodes import MEASURING, Role
 from contract.records import Case, Spec
 from control import study as rules
@@ -91,10 +92,11 @@ def ready_patience_seconds(spec: Spec) -> int:
 
 
 def stuck_seconds(spec: Spec) -> float:
-    """How long a migration may take: its pre-copy to the limit, then post-copy at a tenth of the link."""
+    """How long a migration may take: pre-copy's limit, post-copy at a tenth of the link, its recovery."""
     sent_before = not spec.mode.has_postcopy or spec.mode.whole_passes
     memory_bits = 8 * (2 * spec.stressed_bytes if sent_before else spec.ram_bytes)
-    return spec.limit_seconds + 60 + 10 * memory_bits // spec.link_rate_bits_per_second
+    postcopy = 60 + 10 * memory_bits // spec.link_rate_bits_per_second
+    return spec.limit_seconds + postcopy + spec.postcopy_recovery_seconds
 
 
 def deadline_seconds(spec: Spec) -> float:
@@ -148,6 +150,23 @@ def check_networks(cases: Sequence[Case], request: Request) -> None:
             )
 
 
+def check_recovery(cases: Sequence[Case], request: Request) -> None:
+    """A post-copy recovers if libvirt keeps both its ends; nova gives it up."""
+    if not any(case.spec.postcopy_recovery_seconds for case in cases):
+        return
+    key = f"{request.study_file}: postcopy_recovery_seconds"
+    if request.backend == Backend.NOVA:
+        raise StudyError(f"{key}: nova gives up a post-copy that lost its connection (allowed: 0)")
+    needed = ".".join(str(part) for part in KEEPS_BROKEN_POSTCOPY_SINCE)
+    for name in pair_of(request):
+        version = (request.nodes or {}).get(name, {}).get("libvirt_version")
+        if tells(version, KEEPS_BROKEN_POSTCOPY_SINCE) is False:
+            raise StudyError(
+                f"{key}: libvirt {version} on {name} gives up a post-copy that lost its connection "
+                f"(allowed: 0, or libvirt {needed} or newer)"
+            )
+
+
 def check_provisioned(request: Request) -> None:
     """Raise NotProvisioned if nodes were provisioned from other files."""
     if request.fingerprint:
@@ -176,6 +195,7 @@ def make_plan(request: Request) -> Plan:
     pending = rules.pending_runs(order, study_files.finished_runs(directory, order))
     wanted = [case for case in cases if case.case in {name for name, _ in pending}]
     check_networks(wanted, request)
+    check_recovery(wanted, request)
     _check_memory(wanted, request)
     return Plan(study, cases, directory, whole_order, order, pending)
 

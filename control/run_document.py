@@ -92,7 +92,7 @@ def run_document(
         "finished_at": recorded_at,
         "driver": {
             key: migration.get(key)
-            for key in ("requested_at", "first_pass_at", "switchover_requested_at", "finished_at")
+            for key in ("requested_at", "first_pass_at", "switchover_requested_at", "finished_at", "recovery")
         },
         "guest": {
             "name": run["guest"]["name"],

@@ -238,6 +238,12 @@ def invalid_reason(evidence: Results, check: Results | None) -> str | None:
         return None
     if not migration.get("switched"):
         return "it ended in pre-copy: there was no switchover to post-copy"
+    recovery = migration.get("recovery")
+    if recovery:
+        waited_seconds = recovery["recovered_at"] - recovery["failed_at"]
+        return (
+            f"post-copy lost its connection: the guest arrived {waited_seconds:.1f} s after libvirt gave up"
+        )
     if not mode.whole_passes:
         return None
     if check is None:

@@ -60,6 +60,7 @@ class Choices:
     table: str | None
     limit_seconds: float
     pattern_mib: int
+    postcopy_recovery_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ def _choices(
         table=block.table,
         limit_seconds=_or(block.limit_seconds, defaults.limit_seconds),
         pattern_mib=_or(block.pattern_mib, defaults.pattern_mib),
+        postcopy_recovery_seconds=_or(block.postcopy_recovery_seconds, defaults.postcopy_recovery_seconds),
     )
     for flavor in choices.flavor:
         if flavor not in flavors:
@@ -262,6 +264,7 @@ def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
                 link_rate=rate,
                 link_rate_bits_per_second=rate_bits_per_second(rate),
                 limit_seconds=block.limit_seconds,
+                postcopy_recovery_seconds=block.postcopy_recovery_seconds,
                 backend=backend,
                 table=block.table,
                 network=network,

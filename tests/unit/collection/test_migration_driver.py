@@ -98,6 +98,7 @@ def settings(directory: Path, mode: str = "precopy", **changes: Any) -> dict[str
         "migrate_uri": "tcp://10.91.1.12",
         "limit_seconds": 60,
         "stuck_seconds": 3,
+        "recovery_seconds": 0,
         **changes,
     }
 
@@ -209,6 +210,53 @@ def test_the_switchover_is_asked_for_once_and_watched(stage: Stage, tmp_path: Pa
     assert migration.run() == "migrated"
     assert migration.result["switched"] and len(noted(tmp_path, "switchover-requested")) == 1
     assert migration.result["job_before_switchover"] == {"type": 2, "memory_processed": 7}
+
+
+def breaks_in_postcopy(stage: Stage, moves: bool) -> None:
+    """A migration whose connection breaks after the switchover; the guest may have moved soon after."""
+
+    def migrate_to(*_arguments: Any) -> None:
+        stage.suspended(detail=7)
+        if moves:
+            threading.Timer(0.05, stage.callbacks[0], (None, stage.domain, 5, 3, None)).start()
+        raise LibvirtError("internal error: client socket is closed")
+
+    stage.domain.migrateToURI3 = migrate_to
+
+
+def test_a_postcopy_that_goes_on_by_itself_has_migrated(stage: Stage, tmp_path: Path) -> None:
+    breaks_in_postcopy(stage, moves=True)
+    migration = migrate.Migration(stage.libvirt, settings(tmp_path, "postcopy", recovery_seconds=2))
+    assert migration.run() == "migrated"
+    assert migration.error is None
+    recovery = migration.result["recovery"]
+    assert recovery["failed_at"] < recovery["recovered_at"]
+    assert len(noted(tmp_path, "recovered")) == 1
+
+
+@pytest.mark.parametrize(("seconds", "moves"), [(0, True), (0.2, False)])
+def test_a_postcopy_that_is_not_waited_for_or_does_not_go_on_has_failed(
+    stage: Stage, tmp_path: Path, seconds: float, moves: bool
+) -> None:
+    breaks_in_postcopy(stage, moves)
+    migration = migrate.Migration(stage.libvirt, settings(tmp_path, "postcopy", recovery_seconds=seconds))
+    assert migration.run() == "failed"
+    assert migration.error == "internal error: client socket is closed"
+    recovery = migration.result["recovery"]
+    assert (recovery is None) == (seconds == 0)
+    assert recovery is None or recovery["recovered_at"] is None
+
+
+def test_a_precopy_that_failed_is_not_waited_for(stage: Stage, tmp_path: Path) -> None:
+    def breaks(*arguments: Any) -> None:
+        stage.asked.append(arguments)
+        refuse()
+
+    stage.domain.migrateToURI3 = breaks
+    migration = migrate.Migration(stage.libvirt, settings(tmp_path, recovery_seconds=2))
+    assert migration.run() == "failed"
+    assert len(stage.asked) == 1
+    assert migration.result["recovery"] is None
 
 
 def test_a_binding_without_the_keys_name_is_told_the_key(stage: Stage, tmp_path: Path) -> None:

@@ -258,6 +258,46 @@ def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
     assert unloaded["check_requests"] == ["status", "pattern verify", "kernel-log", "progress", "status"]
 
 
+def recoverable(tmp_path: Path) -> Path:
+    """The quick study, whose post-copies are waited for."""
+    text = (PROJECT / "studies" / "quick.yml").read_text(encoding="utf-8")
+    path = tmp_path / "quick.yml"
+    path.write_text(
+        text.replace("defaults:\n", "defaults:\n  postcopy_recovery_seconds: 90\n"), encoding="utf-8"
+    )
+    return path
+
+
+def test_a_postcopy_that_recovers_has_its_time_beside_the_migrations(tmp_path: Path) -> None:
+    plain = planned(tmp_path)[1][0]
+    longer = planned(tmp_path, study_file=recoverable(tmp_path))[1][0]
+    assert longer["case"] == plain["case"]
+    assert longer["spec"]["postcopy_recovery_seconds"] == 90
+    assert longer["stuck_seconds"] == plain["stuck_seconds"] + 90
+    assert longer["deadline_seconds"] == plain["deadline_seconds"] + 90
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"backend": "nova"},
+            r"postcopy_recovery_seconds: nova gives up a post-copy that lost its connection \(allowed: 0",
+        ),
+        (
+            {"nodes": {"compute2": node(libvirt_version="8.4.0", memory_available_bytes=1 << 40)}},
+            r"libvirt 8.4.0 on compute2 gives up .* \(allowed: 0, or libvirt 8.5.0 or newer\)",
+        ),
+    ],
+)
+def test_who_gives_up_a_broken_postcopy_is_refused(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(StudyError, match=reason):
+        planned(tmp_path, study_file=recoverable(tmp_path), **changes)
+    planned(tmp_path, **changes)
+
+
 def test_an_instances_hardware_address_says_its_address(tmp_path: Path) -> None:
     guests = [item["guest"] for item in planned(tmp_path, backend="nova", guest_network="10.95.2")[1]]
     assert {(guest["address"], guest["mac"]) for guest in guests} == {

@@ -191,6 +191,16 @@ def test_a_hybrid_that_was_never_switched_is_invalid(hybrid: dict[str, Any]) -> 
     )
 
 
+def test_a_postcopy_that_recovered_is_no_measure_of_a_migration(hybrid: dict[str, Any]) -> None:
+    hybrid["results"]["migration"]["recovery"] = {"failed_at": 1000.0, "recovered_at": 1061.25}
+    result = document(hybrid)
+    assert result["outcome"] == "completed"
+    assert result["driver"]["recovery"] == {"failed_at": 1000.0, "recovered_at": 1061.25}
+    assert result["invalid_reason"] == (
+        "post-copy lost its connection: the guest arrived 61.2 s after libvirt gave up"
+    )
+
+
 def test_steps_divide_the_wall_time_without_gaps(hybrid: dict[str, Any]) -> None:
     result = document(hybrid)
     assert sum(result["steps_seconds"].values()) == pytest.approx(

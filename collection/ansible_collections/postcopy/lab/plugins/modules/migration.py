@@ -45,6 +45,13 @@ options:
       waiting.
     type: float
     default: 600
+  recovery_seconds:
+    description:
+      - For how long a post-copy that lost its connection is waited for. QEMU goes on with it when the link is
+        back before TCP gives up. V(0) is not at all, then the migration has failed.
+      - Needs libvirt 8.5 and QEMU 5.2 on both hosts, and no O(nova).
+    type: float
+    default: 0
   run_directory:
     description: Where the records go, on the source.
     type: path
@@ -126,6 +133,13 @@ job_before_switchover:
   description: libvirt's job statistics immediately before post-copy was asked for; null without a switchover.
   returned: always
   type: dict
+recovery:
+  description:
+    - Of a post-copy that lost its connection and was waited for. When libvirt gave it up
+      (RV(recovery.failed_at)), and when the guest had arrived for all that (RV(recovery.recovered_at)), null
+      if it has not. Null where nothing was waited for.
+  returned: always
+  type: dict
 nova_migration:
   description: nova's record of the migration, when it had ended; null if there is none.
   returned: with O(nova)
@@ -158,6 +172,7 @@ def main():
             "migrate_uri": {"type": "str"},
             "limit_seconds": {"type": "float", "default": 120},
             "stuck_seconds": {"type": "float", "default": 600},
+            "recovery_seconds": {"type": "float", "default": 0},
             "run_directory": {"type": "path", "required": True},
             "nova": {
                 "type": "dict",

@@ -144,6 +144,7 @@ class Migration:
             "aborted": False,
             "iteration_at_switchover": None,
             "job_before_switchover": None,
+            "recovery": None,
         }
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
         self.connection = libvirt_events.open_connection(libvirt)
@@ -194,9 +195,31 @@ class Migration:
             self.carry_out()
         except self.refusal as error:
             self.error = one_line(error)
+            self.wait_for_recovery()
         except Exception as error:
             self.error = described(error)
         self.end()
+
+    def wait_for_recovery(self):
+        """Wait for a post-copy whose connection broke, if the study allows it time.
+
+        libvirt gives up half a minute after a cut, and QEMU does not: it goes on when the link is back before
+        TCP gives up, and libvirt tells when the guest has moved. Nothing is asked of libvirt: its
+        VIR_MIGRATE_POSTCOPY_RESUME kills the destination's libvirtd 11.3.0 (docs/post-copy-recovery.md).
+        """
+        patience_seconds = self.settings["recovery_seconds"]
+        if not patience_seconds or not self.result["switched"]:
+            return
+        recovery = {"failed_at": self.note("postcopy-failed", self.error), "recovered_at": None}
+        self.result["recovery"] = recovery
+        deadline = monotonic.seconds() + patience_seconds
+        with self.changed:
+            while self.last_lifecycle != ("STOPPED", "MIGRATED"):
+                if monotonic.seconds() > deadline:
+                    return
+                self.changed.wait(0.1)
+        self.error = None
+        recovery["recovered_at"] = self.note("recovered")
 
     def end(self):
         self.result["finished_at"] = time.time()
