@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines bench bench-analysis bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines bench bench-analysis bench-load bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -68,6 +68,9 @@ bench: tools ## Measure the speed figures of the README, with their spread
 
 bench-analysis: tools ## Measure the analysis alone, on 1,000 and 10,000 runs made of recorded ones
 	$(BIN)/python tests/bench/analysis_speed.py
+
+bench-load: tools ## Measure how long studies of 1,000 and 10,000 runs take to plan and to resume
+	$(BIN)/python -m tests.bench.load_speed
 
 bench-integrity: tools ## Count corrupted guests per QEMU version, mode and load (hours; resumable)
 	$(BIN)/python tests/bench/integrity.py

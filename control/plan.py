@@ -193,7 +193,8 @@ def make_plan(request: Request) -> Plan:
     whole_order = rules.run_order(names, study.repetitions, study.order_seed)
     order = rules.pending_runs(whole_order, set(), selected)
     pending = rules.pending_runs(order, study_files.finished_runs(directory, order))
-    wanted = [case for case in cases if case.case in {name for name, _ in pending}]
+    awaited = {name for name, _ in pending}
+    wanted = [case for case in cases if case.case in awaited]
     check_networks(wanted, request)
     check_recovery(wanted, request)
     _check_memory(wanted, request)
@@ -221,10 +222,11 @@ def run_items(plan: Plan, request: Request) -> list[dict[str, Any]]:
     """The pending runs as the playbook needs them, plain data."""
     source, destination = pair_of(request)
     items: list[dict[str, Any]] = []
+    numbers = {run: number for number, run in enumerate(plan.order, start=1)}
+    specs, total = plan.specs, len(plan.order)
     for place, run in enumerate(plan.pending):
         case, repetition = run
-        spec = plan.specs[case]
-        number, total = plan.order.index(run) + 1, len(plan.order)
+        spec, number = specs[case], numbers[run]
         items.append(
             {
                 "study": plan.study.name,

@@ -50,7 +50,9 @@ class Forecast:
 
     def seconds_left(self, pending: Iterable[object], current_elapsed_seconds: float = 0.0) -> float:
         """Time for all pending pieces; the first of them has been running for `current_elapsed_seconds`."""
-        pieces = [self.expected.get(key, 0.0) * self.correction for key in pending]
+        # Once for all: it goes over all pieces itself.
+        correction = self.correction
+        pieces = [self.expected.get(key, 0.0) * correction for key in pending]
         if not pieces:
             return 0.0
         return max(0.0, pieces[0] - current_elapsed_seconds) + sum(pieces[1:])

@@ -36,9 +36,9 @@ class StudyProgress:
         self._clock = clock
         self._tasks = TaskFold()
         self._wanted = wanted
+        expected = {key: run_seconds(specs[key[0]]) for key in wanted}
         self._forecast = Forecast(
-            {key: run_seconds(specs[key[0]]) for key in wanted},
-            {key: record.seconds for key, record in finished.items() if key in wanted},
+            expected, {key: record.seconds for key, record in finished.items() if key in expected}
         )
         self._run: RunKey | None = None
         self._run_words = ""
