@@ -192,11 +192,20 @@ def provision(
     backend: BackendOption = None,
     release: ReleaseOption = None,
     plain_strategy: StrategyOption = False,
+    renew_tls: Annotated[
+        bool,
+        typer.Option(
+            "--renew-tls",
+            help="Make the certificates of libvirt and of the migration stream anew, for all nodes.",
+        ),
+    ] = False,
 ) -> None:
     """Make the lab ready: nodes, networks, QEMU, libvirt, guest image, cloud. Does only what is missing."""
     from postcopy_lab.verbs import provision as verb
 
-    verb.provision(inventory, release=release, plain_strategy=plain_strategy, backend=backend)
+    verb.provision(
+        inventory, release=release, plain_strategy=plain_strategy, backend=backend, renew_tls=renew_tls
+    )
 
 
 @app.command()

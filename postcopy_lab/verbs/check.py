@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from postcopy_lab.board import make_console, open_board
+from postcopy_lab.certificates import ending_soon
 from postcopy_lab.checks import CheckProgress
 from postcopy_lab.errors import count
 from postcopy_lab.lab import open_lab, raise_if_stopped, run_and_clean
+from postcopy_lab.verbs.provision import RENEWAL
 from postcopy_lab.verbs.support_bundle import names_support_bundle
 
 
@@ -22,6 +24,8 @@ def check(inventory: str, *, release: str | None, plain_strategy: bool, backend:
     with opened.locked() as lab, open_board(console) as board:
         progress = CheckProgress(board)
         outcome = run_and_clean(lab, board, "check", lab.extra_vars, progress)
+    for line in ending_soon(opened.inventory.state_dir, opened.command(*RENEWAL)):
+        console.print(line, style="yellow", soft_wrap=True)
     raise_if_stopped(outcome, lab.command("check"))
     outcome.raise_for_failure()
     console.print(f"All is well: {count(progress.passed, 'check')} passed.", style="green", soft_wrap=True)

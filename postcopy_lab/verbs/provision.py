@@ -9,19 +9,29 @@ from postcopy_lab.lab import Lab, open_lab, run_steps
 from postcopy_lab.steps import write_durations
 from postcopy_lab.verbs.support_bundle import names_support_bundle
 
+# What to call for new certificates.
+RENEWAL = ("provision", "--renew-tls")
+
 
 @names_support_bundle
-def provision(inventory: str, *, release: str | None, plain_strategy: bool, backend: str | None) -> None:
+def provision(
+    inventory: str,
+    *,
+    release: str | None,
+    plain_strategy: bool,
+    backend: str | None,
+    renew_tls: bool,
+) -> None:
     """Make the lab ready.
 
     Raises:
         CommandError: a step failed, or bad input.
     """
-    provision_lab(open_lab(inventory, release, plain_strategy, backend))
+    provision_lab(open_lab(inventory, release, plain_strategy, backend), renew_tls)
 
 
-def provision_lab(lab: Lab) -> None:
-    """Make an opened lab ready.
+def provision_lab(lab: Lab, renew_tls: bool = False) -> None:
+    """Make an opened lab ready, on demand with new certificates.
 
     Raises:
         CommandError: a step failed.
@@ -30,7 +40,8 @@ def provision_lab(lab: Lab) -> None:
     console.print(f"Provisioning {lab.title}", style="bold", soft_wrap=True)
     with lab.locked() as locked:
         started_at = time.monotonic()
-        seconds = run_steps(locked, "provision", lab.extra_vars)
+        wish = {"libvirt_renew_certificates": True} if renew_tls else {}
+        seconds = run_steps(locked, "provision", {**lab.extra_vars, **wish})
         write_durations(lab.inventory.state_dir, "provision", seconds)
     console.print(
         f"Lab {lab.inventory.lab} is ready, in {clock(time.monotonic() - started_at)}.", soft_wrap=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from postcopy_lab.board import make_console, open_board
+from postcopy_lab.certificates import ending_soon
 from postcopy_lab.lab import open_lab, run
 from postcopy_lab.status import (
     FactsCollector,
@@ -17,6 +18,7 @@ from postcopy_lab.status import (
     study_table,
 )
 from postcopy_lab.studies import known_studies
+from postcopy_lab.verbs.provision import RENEWAL
 
 
 def status(inventory: str, *, backend: str | None) -> None:
@@ -46,6 +48,8 @@ def status(inventory: str, *, backend: str | None) -> None:
         console.print(line, soft_wrap=True)
     states = study_states(lab.inventory)
     unstarted = [name for name in known_studies(lab.project) if name not in {state.name for state in states}]
+    for line in ending_soon(lab.inventory.state_dir, lab.command(*RENEWAL)):
+        console.print(line, style="yellow", soft_wrap=True)
     console.print(study_table(states, unstarted, lab.project.shown))
     for line in failure_words(states):
         console.print(line, style="yellow", soft_wrap=True)

@@ -12,6 +12,7 @@ import yaml
 from testinfra.host import Host
 
 from tests.conftest import PROJECT
+from tests.roles.builds import finish, start
 from tests.roles.outside import LAB_FOLDER, address, node
 
 testinfra_hosts = ["ansible://compute"]
@@ -132,3 +133,23 @@ def test_a_guest_migrates_with_postcopy_over_tls() -> None:
     finally:
         for one in (source, destination):
             one.run("virsh destroy tiny")
+
+
+def test_certificates_are_renewed_and_the_old_ones_are_refused() -> None:
+    """One playbook's call: another authority on all nodes, whose daemons know only what it signed."""
+    nodes = [node("virt1"), node("virt2")]
+    source = nodes[0]
+    before = [one.file("/etc/pki/libvirt/clientcert.pem").content_string for one in nodes]
+    source.check_output(
+        "rm -rf /root/old && mkdir /root/old"
+        " && cp /etc/pki/libvirt/clientcert.pem /etc/pki/libvirt/private/clientkey.pem /root/old"
+    )
+    finish(start({"libvirt_renew_certificates": True}))
+    after = [one.file("/etc/pki/libvirt/clientcert.pem").content_string for one in nodes]
+    assert not set(before) & set(after)
+    assert source.check_output("virsh -c qemu+tls://virt2-migration/system hostname") == "virt2"
+    source.check_output("cp /etc/pki/CA/cacert.pem /root/old")
+    assert source.run("virsh -c 'qemu+tls://virt2-migration/system?pkipath=/root/old' hostname").rc != 0
+    assert stat.S_IMODE((AUTHORITY / "ca.key").stat().st_mode) == 0o600
+    recap = [line for line in finish(start({})).splitlines() if "changed=" in line]
+    assert recap and all("changed=0" in line for line in recap), recap
