@@ -312,6 +312,8 @@ class LabRecord:
     link: Link = field(default_factory=Link)
     clock_offsets_seconds: Mapping[str, ClockOffset] = field(default_factory=dict)
     deviations: tuple[Deviation, ...] = ()
+    # Earlier labs could not migrate with an encrypted stream.
+    migration_stream_tls: bool = False
     written_at: EpochSeconds | None = None
     # Where it was read.
     file: str = LAB_FILE

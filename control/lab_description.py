@@ -45,12 +45,14 @@ def lab_document(
     words: Words,
     log_patterns: str,
     vcpu_nice: int,
+    migration_stream_tls: bool,
 ) -> dict[str, Any]:
     """The whole of lab.json.
 
     `link`: parsed link.json. `reference_node`: the node whose clock the others are compared with.
     `written_at`: UTC epoch seconds. `log_patterns`: name of the patterns by which nova's logs are read.
     `vcpu_nice`: nice value of the guests' virtual processors.
+    `migration_stream_tls`: whether QEMU's migration stream is encrypted.
     """
     return {
         "schema": SCHEMA,
@@ -64,7 +66,8 @@ def lab_document(
         "link": link,
         "clock_offsets_seconds": clock_offsets(nodes, reference_node),
         "vcpu_nice": vcpu_nice,
-        "deviations": deviations(words, backend, nodes, groups, vcpu_nice),
+        "migration_stream_tls": migration_stream_tls,
+        "deviations": deviations(words, backend, nodes, groups, vcpu_nice, migration_stream_tls),
     }
 
 
@@ -118,10 +121,15 @@ def _damage_counted(facts: Facts) -> str:
 
 
 def deviations(
-    words: Words, backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int
+    words: Words,
+    backend: str,
+    nodes: Nodes,
+    groups: Groups,
+    vcpu_nice: int,
+    migration_stream_tls: bool,
 ) -> list[dict[str, Any]]:
     """Where this lab differs: what, the article's, what is pinned, this lab's, the effect."""
-    here = found_here(backend, nodes, groups, vcpu_nice)
+    here = found_here(backend, nodes, groups, vcpu_nice, migration_stream_tls)
     keys = ("what", "article", "pinned", "effect")
     found: list[dict[str, Any]] = [
         {**{key: one[key] for key in keys}, "here": here[one["id"]]} for one in words if here[one["id"]]
@@ -134,7 +142,9 @@ def deviations(
     return found
 
 
-def found_here(backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int) -> dict[str, str | None]:
+def found_here(
+    backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int, migration_stream_tls: bool
+) -> dict[str, str | None]:
     """What this lab has in place of the article's, by the deviations' ids; None where it does not differ."""
     computes = [nodes[name] for name in sorted(nodes) if "compute" in groups[name]]
     one_machine = len({facts.get("boot_id") for facts in nodes.values()}) < len(nodes)
@@ -157,6 +167,7 @@ def found_here(backend: str, nodes: Nodes, groups: Groups, vcpu_nice: int) -> di
             "until then; where libvirt has no such event, by its own flag",
             Backend.NOVA: "nova's force_complete, asked for on libvirt's event of iteration 2",
         }[Backend(backend)],
+        "migration_stream": "encrypted (TLS)" if migration_stream_tls else None,
         "nodes": ", ".join(shared) or None,
         "virtualization": " and ".join(accelerators) if emulated else None,
         "dirty_tracking": "by QEMU's emulation, which damaged stressed guests in pre-copy and hybrid mode: "

@@ -45,6 +45,7 @@ def record_lab(
     project_directory: Path,
     article: Words,
     vcpu_nice: int,
+    migration_stream_tls: bool,
     log_patterns: str | None,
 ) -> tuple[Path, int, bool]:
     """Write lab.json; the parameters are those of the module lab_record.
@@ -64,6 +65,7 @@ def record_lab(
         article,
         log_patterns or release,
         vcpu_nice,
+        migration_stream_tls,
     )
     session, changed = keep_description(directory, document)
     return directory / LAB_FILE, session, changed

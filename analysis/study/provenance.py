@@ -31,6 +31,7 @@ def made_with(run: RunRecord, lab: LabRecord) -> Mapping[str, str]:
         "accelerator": run.accelerator,
         "kit commit": lab.kit_commit,
         "release": lab.release,
+        "migration stream": "TLS" if lab.migration_stream_tls else "plain",
         "kernel": _both(node.get("kernel") for node in nodes),
         "nova": _both((node.get("packages") or {}).get("nova-compute") for node in nodes),
         "builds": _both(_builds(node) for node in nodes),

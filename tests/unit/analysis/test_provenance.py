@@ -117,6 +117,15 @@ def test_kernels_and_builds_are_told_apart_too(tmp_path: Path) -> None:
     # Of the builds only the first session has any: nothing to be held against.
 
 
+def test_runs_with_an_encrypted_stream_are_told_from_those_without(tmp_path: Path) -> None:
+    (warning,) = sessions(tmp_path / "x", [1, 2, 2], {}, {1: {"migration_stream_tls": True}})
+    assert warning[1].startswith("1 of 3 runs were made with migration stream TLS, most with plain: ")
+    lab = {1: {"migration_stream_tls": True}}
+    assert sessions(tmp_path / "tls", [1], {}, lab) == sessions(tmp_path / "plain", [1], {}, {}) == []
+    compared = comparison_document(compare_results(tmp_path / "plain", tmp_path / "tls"))
+    assert not compared["first"]["migration_stream_tls"] and compared["second"]["migration_stream_tls"]
+
+
 def test_a_run_is_measured_by_its_own_sessions_link(tmp_path: Path) -> None:
     write_study(tmp_path, [(MODEL, 1)])
     usual = json.loads((tmp_path / "lab.json").read_text())["link"]["measured"][0]["measured_bits_per_second"]

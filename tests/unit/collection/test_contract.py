@@ -27,7 +27,7 @@ def lab_document(boot_ids: dict[str, str], link: dict[str, Any] | None = None) -
     nodes = {name: {"boot_id": boot_id, "mtu_bytes": {"eth1": 9000}} for name, boot_id in boot_ids.items()}
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     document: dict[str, Any] = lab_description.lab_document(
-        "racks", "epoxy", "libvirt", None, nodes, groups, link, "controller", 1.0, WORDS, "epoxy", 0
+        "racks", "epoxy", "libvirt", None, nodes, groups, link, "controller", 1.0, WORDS, "epoxy", 0, False
     )
     return document
 

@@ -66,6 +66,7 @@ class Stage:
             VIR_MIGRATE_LIVE=1,
             VIR_MIGRATE_PEER2PEER=2,
             VIR_MIGRATE_POSTCOPY=1 << 15,
+            VIR_MIGRATE_TLS=1 << 16,
             VIR_DOMAIN_EVENT_ID_LIFECYCLE=0,
             VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION=1,
         )
@@ -96,6 +97,7 @@ def settings(directory: Path, mode: str = "precopy", **changes: Any) -> dict[str
         "run_directory": str(directory),
         "destination_uri": "qemu+tls://c2/system",
         "migrate_uri": "tcp://10.91.1.12",
+        "tls": False,
         "limit_seconds": 60,
         "stuck_seconds": 3,
         "recovery_seconds": 0,
@@ -106,6 +108,16 @@ def settings(directory: Path, mode: str = "precopy", **changes: Any) -> dict[str
 def noted(directory: Path, name: str) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in (directory / "events.jsonl").read_text().splitlines()]
     return [line for line in lines if line.get("name") == name]
+
+
+@pytest.mark.parametrize(("tls", "flag"), [(False, 0), (True, 1 << 16)])
+def test_an_encrypted_stream_is_asked_for_by_its_flag(
+    stage: Stage, tmp_path: Path, tls: bool, flag: int
+) -> None:
+    stage.over.set()
+    assert migrate.Migration(stage.libvirt, settings(tmp_path, tls=tls)).run() == "migrated"
+    ((_uri, _parameters, flags),) = stage.asked
+    assert flags & (1 << 16) == flag
 
 
 def test_any_exception_of_the_call_ends_the_run_at_once(stage: Stage, tmp_path: Path) -> None:

@@ -161,13 +161,13 @@ WORDS = yaml.safe_load((PROJECT / "playbooks/vars/deviations.yml").read_text())[
 def test_every_deviation_in_words_is_looked_up_and_the_other_way_round() -> None:
     nodes, groups = {"compute1": node()}, {"compute1": ["compute"]}
     for backend in ("libvirt", "nova"):
-        here = lab_description.found_here(backend, nodes, groups, 0)
+        here = lab_description.found_here(backend, nodes, groups, 0, True)
         assert [one["id"] for one in WORDS] == list(here)
 
 
 def test_novas_version_is_the_packages() -> None:
     facts = node(packages={"nova-compute": "2:26.2.2-1~deb12u3"})
-    here = lab_description.found_here("nova", {"compute1": facts}, {"compute1": ["compute"]}, 0)
+    here = lab_description.found_here("nova", {"compute1": facts}, {"compute1": ["compute"]}, 0, False)
     assert here["cloud"] == "nova 26.2.2"
 
 
@@ -193,10 +193,10 @@ def test_what_was_built_is_told_with_its_source() -> None:
     assert "source of qemu" in deviations
 
 
-def lab(nodes: dict[str, Any], vcpu_nice: int = 0) -> dict[str, Any]:
+def lab(nodes: dict[str, Any], vcpu_nice: int = 0, tls: bool = False) -> dict[str, Any]:
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     result: dict[str, Any] = lab_description.lab_document(
-        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy", vcpu_nice
+        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy", vcpu_nice, tls
     )
     return result
 
@@ -218,6 +218,15 @@ def test_containers_of_one_machine_share_a_clock_and_deviate_from_the_article() 
         set(deviation) == {"what", "article", "pinned", "here", "effect"}
         for deviation in document["deviations"]
     )
+
+
+def test_an_encrypted_stream_is_recorded_and_deviates_from_the_article() -> None:
+    nodes = {"prober": node(), "compute1": node()}
+    for tls, told in ((False, []), (True, ["encrypted (TLS)"])):
+        document = lab(nodes, tls=tls)
+        assert document["migration_stream_tls"] is tls
+        stream = [one["here"] for one in document["deviations"] if one["what"] == "QEMU's migration stream"]
+        assert stream == told
 
 
 def test_machines_with_kvm_have_unmeasured_clocks_and_fewer_deviations() -> None:

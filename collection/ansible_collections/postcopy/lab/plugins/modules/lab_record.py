@@ -58,6 +58,10 @@ options:
     description: Nice value of the guests' virtual processors.
     type: int
     default: 0
+  migration_stream_tls:
+    description: Whether QEMU's migration stream is encrypted.
+    type: bool
+    default: false
   log_patterns:
     description: Patterns by which nova's logs are read. The release's name where it is not given.
     type: str
@@ -113,6 +117,7 @@ def main() -> None:
             "project_directory": {"type": "path", "required": True},
             "article": {"type": "list", "elements": "dict", "required": True},
             "vcpu_nice": {"type": "int", "default": 0},
+            "migration_stream_tls": {"type": "bool", "default": False},
             "log_patterns": {"type": "str"},
         },
     )

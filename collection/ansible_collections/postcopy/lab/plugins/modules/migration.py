@@ -36,6 +36,11 @@ options:
   migrate_uri:
     description: Where QEMU sends the guest's memory, for example V(tcp://10.91.1.12).
     type: str
+  tls:
+    description: Whether QEMU's migration stream is encrypted (C(VIR_MIGRATE_TLS), libvirt 3.2 and later).
+      nova is told by its own setting.
+    type: bool
+    default: false
   limit_seconds:
     description: How long a migration may stay in pre-copy.
     type: float
@@ -170,6 +175,7 @@ def main():
             "switchover_iteration": {"type": "int"},
             "destination_uri": {"type": "str"},
             "migrate_uri": {"type": "str"},
+            "tls": {"type": "bool", "default": False},
             "limit_seconds": {"type": "float", "default": 120},
             "stuck_seconds": {"type": "float", "default": 600},
             "recovery_seconds": {"type": "float", "default": 0},

@@ -187,6 +187,8 @@ class Migration:
         if self.settings["switchover_iteration"] == SECOND_ITERATION:
             # wp3's libvirt has no event of iterations and goes over by itself after the first pass.
             flags |= getattr(libvirt, "VIR_MIGRATE_POSTCOPY_AFTER_PRECOPY", 0)
+        if self.settings["tls"]:
+            flags |= libvirt.VIR_MIGRATE_TLS
         return flags
 
     def migrate(self):
