@@ -61,7 +61,8 @@ def run_document(
     `run`: the item of a plan's pending list. `results`: {"boot", "fill", "migration", "check": module results
     or {}, "stopped": {role: result}, "fault": {} or {"step", "detail"}}. `logs`: {"source", "destination",
     "guest": lines of console or kernel log; "nova": of nova's logs; "qemu": of the log of the destination's
-    QEMU; "probes": {role: what its measuring process said}; "cut_short": names of logs read in part only}.
+    QEMU; "probes": {role: what its measuring process said}; "cut_short": names of logs read in part only;
+    "not_unpacked": a line for each archive of which a part could not be unpacked}.
     `missing`: names of evidence files that are not there. `node_names`: {"source", "destination", "prober"}.
     `recorded_at`: UTC epoch seconds. `session`: number of the lab's description that it was made with.
     """
@@ -117,7 +118,7 @@ def run_document(
         document["cause_detail"] = f"{document['cause_detail']}; QEMU on the destination: {error}"
     document["warnings"] = warnings(
         run["spec"], results, missing, logs.get("probes"), logs.get("cut_short") or ()
-    )
+    ) + list(logs.get("not_unpacked") or ())
     plain: dict[str, Any] = msgspec.to_builtins(document)
     return plain
 

@@ -55,10 +55,10 @@ def record_run(
     with study_files.writing(directory):
         study_files.keep_aside(directory)
         directory.mkdir(parents=True)
-        run_files.unpack({role: Path(archive) for role, archive in archives.items()}, directory)
+        faults = run_files.unpack({role: Path(archive) for role, archive in archives.items()}, directory)
         run_files.write_checksums(directory)
         run_files.flush(directory)
-    logs = _logs(directory)
+    logs = {**_logs(directory), "not_unpacked": faults}
     missing = run_files.missing_files(directory, run["spec"]["backend"])
     names = {"source": run["source"], "destination": run["destination"], "prober": prober}
     document = run_document(run, results, logs, missing, names, time.time(), session)

@@ -14,17 +14,14 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from analysis.evidence.errors import EvidenceError
+from contract.evidence import LARGEST_ARCHIVE_BYTES, MOST_FILES
 
 ARCHIVE_FILE = "evidence.tar.xz"
-# All logs of a run are some MiB: stops what was made to fill the memory (a few KiB can unpack to this).
-LARGEST_ARCHIVE_BYTES = 512 << 20
 # Recorded logs compress to 1/18 at best; small files may do so better. What unpacks to more was made for it.
 _PLAUSIBLE_RATIO = 100
 _PLAUSIBLE_BYTES = 64 << 20
 # Between two members of a tar there are headers, and what tarfile reads ahead of them (10 KiB).
 _HEADER_BYTES = 64 << 10
-# A run has some 15 logs.
-_MOST_FILES = 1000
 
 
 def most_unpacked_bytes(path: Path, largest_bytes: int) -> int:
@@ -64,8 +61,8 @@ def read_archive(run_dir: Path) -> Mapping[str, bytes]:
                 for number, member in enumerate(archive):
                     if not 0 <= member.size <= left:
                         raise EvidenceError(ARCHIVE_FILE, None, f"more than {most >> 20} MiB of content")
-                    if number == _MOST_FILES:
-                        raise EvidenceError(ARCHIVE_FILE, None, f"more than {_MOST_FILES} files")
+                    if number == MOST_FILES:
+                        raise EvidenceError(ARCHIVE_FILE, None, f"more than {MOST_FILES} files")
                     left -= member.size
                     bounded.left = member.size + _HEADER_BYTES
                     if member.isdir():

@@ -8,6 +8,9 @@ from pathlib import Path
 from analysis.evidence.console import printable
 from analysis.run.formatter import EMPTY
 
+# What a spreadsheet may begin a formula with, in full width too, and behind white space.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
 
 def write_csv(path: Path, rows: Sequence[Mapping[str, object]], columns: Sequence[str] = ()) -> None:
     """Write the rows below a head of these columns, by default of all that any row has.
@@ -29,7 +32,7 @@ def csv_text(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = printable(value)
-    if text == EMPTY or not text.startswith(("=", "+", "-", "@", "\t")):
+    if text == EMPTY or not (text.lstrip().startswith(_FORMULA_STARTS) or text.startswith(("\t", "\n"))):
         return text
     try:
         float(text)

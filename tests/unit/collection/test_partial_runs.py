@@ -98,3 +98,9 @@ def test_a_full_disk_is_named_with_the_directory(
     with pytest.raises(StudyError) as raised:
         run_record.record_run(**recording)
     assert str(raised.value) == said
+
+
+def test_what_could_not_be_unpacked_is_a_warning_of_the_run(recording: dict[str, Any]) -> None:
+    Path(recording["archives"]["source"]).write_bytes(b"no archive")
+    document = json.loads(run_record.record_run(**recording).path.read_text())
+    assert [line for line in document["warnings"] if line.startswith("source: not all that the node sent")]

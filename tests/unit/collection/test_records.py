@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import tarfile
@@ -71,6 +72,47 @@ def test_nothing_is_unpacked_outside_its_directory(tmp_path: Path) -> None:
     run_files.unpack({"source": archive(tmp_path / "s.tar.gz", {"../escaped": "x", "nic.jsonl": "{}"})}, run)
     assert not (run / "escaped").exists()
     assert (run / "source" / "nic.jsonl").exists()
+
+
+def test_an_archive_is_unpacked_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_files, "LARGEST_ARCHIVE_BYTES", 1 << 20)
+    monkeypatch.setattr(run_files, "MOST_FILES", 20)
+    whole = archive(tmp_path / "whole.tar.gz", {"nic.jsonl": "{}", "ping.log": "x" * 100_000})
+    archives = {
+        "bomb": archive(tmp_path / "b.tar.gz", {"nic.jsonl": "{}", "console.log": "0" * (2 << 20)}),
+        "cut": tmp_path / "c.tar.gz",
+        "garbled": tmp_path / "g.tar.gz",
+        "header": archive(tmp_path / "h.tar.gz", {"nic.jsonl": "{}", "long" * (1 << 20): ""}),
+        "many": archive(tmp_path / "m.tar.gz", {f"{number}.log": "" for number in range(21)}),
+        "whole": whole,
+    }
+    archives["cut"].write_bytes(whole.read_bytes()[:-40])
+    archives["garbled"].write_bytes(b"no archive at all")
+    faults = run_files.unpack(archives, tmp_path)
+    assert [fault.partition(": ")[0] for fault in faults] == ["bomb", "cut", "garbled", "header", "many"]
+    assert "more than 1 MiB" in faults[0] and "more than 1 MiB" in faults[3]
+    assert "more than 20 files" in faults[4]
+    left = {name: sorted(path.name for path in (tmp_path / name).iterdir()) for name in archives}
+    assert left["bomb"] == left["header"] == ["nic.jsonl"]
+    assert "ping.log" not in left["cut"] and left["garbled"] == []
+    assert len(left["many"]) == 20
+    assert left["whole"] == ["nic.jsonl", "ping.log"]
+
+
+def test_a_link_and_an_owner_are_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "s.tar.gz"
+    with tarfile.open(path, "w:gz") as packed:
+        for name, kind in (("to", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("pipe", tarfile.FIFOTYPE)):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, "/etc"
+            packed.addfile(member)
+        member = tarfile.TarInfo("nic.jsonl")
+        member.mode, member.uid = 0o4777, 4711
+        packed.addfile(member)
+    assert run_files.unpack({"source": path}, tmp_path) == []
+    (unpacked,) = (tmp_path / "source").iterdir()
+    assert unpacked.name == "nic.jsonl"
+    assert (unpacked.stat().st_mode & 0o7022, unpacked.stat().st_uid) == (0, os.getuid())
 
 
 def test_a_missing_archive_leaves_an_empty_directory(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from rich.text import Text
 
 from analysis.evidence.console import SafeConsole, printable
+from analysis.report.csv_files import csv_text
 from postcopy_lab.project import Project
 from tests.unit.analysis.builder import write_sums
 from tests.unit.command.conftest import ROOT
@@ -27,6 +28,8 @@ HOSTILE = (
     "`code` **bold** [link](http://x.example) ![p](y) <script>alert(1)</script> \"' onload=1 $\\foo$ &lt; "
     ":smile: end"
 )
+# What spreadsheets begin a formula with. Text of evidence may begin with any of it.
+STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 STEERING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
@@ -56,7 +59,7 @@ def hostile(tmp_path: Path) -> Path:
         _change(
             run / "run.json",
             accelerator=HOSTILE,
-            warnings=[HOSTILE],
+            warnings=[f"{start}{HOSTILE[1:]}" for start in STARTS],
             integrity=record["integrity"] | {"kernel_log_errors": [HOSTILE], "alive_on": HOSTILE},
             nodes=dict.fromkeys(record["nodes"], HOSTILE),
         )
@@ -138,11 +141,23 @@ def _tables(folder: Path) -> Iterator[tuple[str, str]]:
 def test_no_cell_is_a_formula(call: Call, hostile: Path, tmp_path: Path) -> None:
     call("report", str(hostile), "--output", str(tmp_path / "page"))
     cells = list(_tables(tmp_path / "page" / "csv"))
-    assert any(cell.startswith("'=1+1") for _, cell in cells)
+    for start in STARTS:
+        assert any(cell.startswith(f"'{start}1+1 ") for _, cell in cells), start
     for file, cell in cells:
         number = re.fullmatch(r"-?[0-9.]+(e[+-]?[0-9]+)?|-?inf|-", cell)
-        assert number or not cell.startswith(("=", "+", "-", "@", "\t")), (file, cell)
+        assert number or not cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")), (file, cell)
+        assert not cell.startswith(("\t", "\n")), (file, cell)
         assert not STEERING.search(cell), (file, cell)
+
+
+@pytest.mark.parametrize("start", [*STARTS, "\t=", "\n=", "  =", "\t", "\n"])
+def test_a_text_of_a_formula_is_quoted(start: str) -> None:
+    assert csv_text(f"{start}1+1") == f"'{start}1+1"
+
+
+def test_what_is_no_formula_is_left_alone() -> None:
+    for value in ("-", "-1.5", "+1", "  text", "a=b", 3, None):
+        assert csv_text(value) == value
 
 
 def test_the_appendix_shows_it_as_text(call: Call, hostile: Path, tmp_path: Path) -> None:
