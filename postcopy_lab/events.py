@@ -33,6 +33,7 @@ ARGUMENT_CHECK_ACTION = "ansible.builtin.validate_argument_spec"
 # What a playbook reports of a run or of a check, as data (docs/modules/event.md).
 REPORT_ACTION = "postcopy.lab.event"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+DELEGATED = re.compile(r"^(?:fatal|failed): \[\S+ -> ([^\](]+)", re.MULTILINE)
 ERROR_MARKS = ("ERROR!", "[ERROR]:")
 TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
 HOST_EVENTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
@@ -51,6 +52,8 @@ class Failure:
     message: str
     unreachable: bool
     unprovisioned: bool = False
+    # The host that carried the task out for `host`; empty if that did it itself.
+    delegate: str = ""
 
     @property
     def refused(self) -> bool:
@@ -141,7 +144,14 @@ def failure_of(event: Event) -> Failure | None:
         message=failure_message(data.get("res") or {}),
         unreachable=kind == "runner_on_unreachable",
         unprovisioned=bool((data.get("res") or {}).get("unprovisioned")),
+        delegate=_delegate_of(str(event.get("stdout") or "")),
     )
+
+
+def _delegate_of(printed: str) -> str:
+    """The host that a task was delegated to, as Ansible prints it: "fatal: [compute1 -> localhost]"."""
+    found = DELEGATED.search(COLOUR.sub("", printed))
+    return found.group(1) if found else ""
 
 
 def report_of(event: Event) -> Report | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from postcopy_lab.board import Board, make_console, open_board
-from postcopy_lab.errors import InputError, InterruptedByUserError
+from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError, system_error
 from postcopy_lab.events import Event
 from postcopy_lab.inventory import Inventory, check_yaml, load_inventory
 from postcopy_lab.lock import lab_lock
 from postcopy_lab.project import DEFAULT_INVENTORY, Project, find_project
 from postcopy_lab.runner import Invocation, Outcome, Stop, run_playbook
 from postcopy_lab.steps import StepProgress, read_durations
+from postcopy_lab.storage import scratch_folder, storage_fault
 from postcopy_lab.studies import check_backend
 
 
@@ -101,8 +103,24 @@ def run(
         lock=lab.lock,
     )
     stop = Stop()
-    with stop.listening(lambda: board.now("stopping ...")):
-        return run_playbook(lab.project, lab.inventory, invocation, on_event, stop)
+    try:
+        with stop.listening(lambda: board.now("stopping ...")):
+            return run_playbook(lab.project, lab.inventory, invocation, on_event, stop)
+    except OSError as error:
+        full = _full_words(lab)
+        raise (CommandError(full) if full else system_error(error)) from error
+
+
+def _with_full_folder(lab: Lab, outcome: Outcome) -> Outcome:
+    """The outcome; a folder that cannot be written is its cause, whatever the playbook says."""
+    full = _full_words(lab) if outcome.exit_code == ExitCode.FAILED else None
+    return replace(outcome, failure=full) if full else outcome
+
+
+def _full_words(lab: Lab) -> str | None:
+    """What to say where results, keys or logs cannot be written; None if they can."""
+    fault = storage_fault((lab.inventory.results_dir, lab.inventory.state_dir))
+    return f"{fault}; make room there, then the same command goes on" if fault else None
 
 
 def run_and_clean(
@@ -114,7 +132,7 @@ def run_and_clean(
 ) -> Outcome:
     """Run a playbook that migrates guests. Whatever cuts it short, nothing of it is left on the nodes."""
     try:
-        outcome = run(lab, board, playbook, extra_vars, on_event)
+        outcome = _with_full_folder(lab, run(lab, board, playbook, extra_vars, on_event))
     except Exception:
         # An error of this command, such as a log that cannot be written.
         _clean_up(lab, board)
@@ -128,7 +146,12 @@ def _clean_up(lab: Lab, board: Board) -> None:
     """Remove guests and probes from the nodes; what cannot be removed is named. A second Ctrl-C gives up."""
     board.tell("Stopping: guests and probes are removed from the nodes.")
     board.now("cleaning up")
-    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None)
+    # Where the lab's own folder cannot be written, the log is elsewhere, and is kept only if something fails.
+    full = storage_fault((lab.inventory.state_dir,)) is not None
+    logs = scratch_folder() if full else lab.inventory.runner_dir
+    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None, logs)
+    if full and not outcome.failure:
+        shutil.rmtree(logs, ignore_errors=True)
     if outcome.cancelled:
         board.line("failed", "cleaning up was interrupted too: the next study removes what is left")
     elif outcome.failure:
@@ -154,7 +177,7 @@ def run_steps(
         )
         outcome = run(lab, board, playbook, extra_vars, progress, logs)
     raise_if_stopped(outcome, lab.command(playbook))
-    outcome.raise_for_failure()
+    _with_full_folder(lab, outcome).raise_for_failure()
     return progress.seconds
 
 

@@ -140,7 +140,7 @@ def run_playbook(
         playbook=str(invocation.playbook),
         inventory=str(inventory.source),
         extravars=dict(invocation.extra_vars),
-        envvars=_environment(project, inventory, name, invocation.plain_strategy),
+        envvars=_environment(project, inventory, name, invocation.logs, invocation.plain_strategy),
         # Facts are cached where ansible.cfg says, as without this command.
         fact_cache_type="as-configured",
         # Its env/ files would outlive this invocation and win over the next one's variables.
@@ -279,13 +279,16 @@ def describe(failure: Failure, hosts: Sequence[str], root: Path) -> str:
     if failure.action == PLAN_ACTION:
         return failure.message
     place = short_place(failure.place, PurePosixPath(root))
+    host = failure.delegate or failure.host
     if failure.refused:
-        return one_line(f"{failure.host}: {failure.message} ({place})")
+        return one_line(f"{host}: {failure.message} ({place})")
     where = f"{failure.role}: " if failure.role else ""
-    return one_line(f"{failure.host}: {where}{failure.task}: {failure.message} ({place})")
+    return one_line(f"{host}: {where}{failure.task}: {failure.message} ({place})")
 
 
-def _environment(project: Project, inventory: Inventory, name: str, plain_strategy: bool) -> dict[str, str]:
+def _environment(
+    project: Project, inventory: Inventory, name: str, logs: Path, plain_strategy: bool
+) -> dict[str, str]:
     """What the invocation adds to the caller's environment."""
     tools = str(Path(sys.executable).parent)
     env = {
@@ -297,6 +300,9 @@ def _environment(project: Project, inventory: Inventory, name: str, plain_strate
         INVOCATION_VARIABLE: name,
     }
     env["ANSIBLE_FORCE_COLOR"] = "0"
+    if logs != inventory.runner_dir:
+        # The lab's own folder goes away or is full.
+        env["ANSIBLE_LOCAL_TEMP"] = str(logs / "tmp")
     if plain_strategy:
         env["ANSIBLE_STRATEGY"] = "linear"
     if locale.getpreferredencoding(False).lower().replace("-", "") != "utf8":

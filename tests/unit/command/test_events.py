@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from postcopy_lab.errors import ExitCode
-from postcopy_lab.events import Recorder, StepDone, StepFold, TaskDone, TaskFold, failure_message
-from postcopy_lab.runner import explain
+from postcopy_lab.events import Recorder, StepDone, StepFold, TaskDone, TaskFold, failure_message, failure_of
+from postcopy_lab.runner import describe, explain
 from tests.unit.command.conftest import events_of
 
 NEUTRAL = Path("/srv/postcopy-lab")
@@ -142,3 +142,11 @@ def test_a_signal_is_the_cause_whatever_failed_before() -> None:
 )
 def test_failure_message_is_one_line(result: dict[str, object], message: str) -> None:
     assert failure_message(result) == message
+
+
+def test_a_failure_names_the_host_that_carried_the_task_out() -> None:
+    event = [event for event in events_of("failed") if event["event"] == "runner_on_failed"][-1]
+    said = str(event["stdout"]).replace("[node2]", "[node2 -> localhost]")
+    failure = failure_of({**event, "stdout": said})
+    assert failure is not None and (failure.host, failure.delegate) == ("node2", "localhost")
+    assert describe(failure, ["node2"], NEUTRAL).startswith("localhost: second: Write it down: ")
