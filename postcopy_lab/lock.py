@@ -66,10 +66,11 @@ def _holder(path: Path) -> str:
         if any(Path(word).name in ("postcopy-lab", "postcopy_lab") for word in words[:3]):
             return f"process {pid}{_place_of(pid)} works on it; wait for it, or stop it with Ctrl-C there"
     if commands:
-        pid = min(commands)
+        # Its workers are of the same session, and may have lower numbers.
+        pid = _session_of(min(commands))
         return (
             f"an ansible-playbook (process {pid}{_place_of(pid)}) still works on it, whose postcopy-lab was "
-            f"killed; wait for it, or end it with `kill -- -{os.getpgid(pid)}`"
+            f"killed; wait for it, or end it with `kill -- -{pid}`"
         )
     return "another user's command works on it; wait for it"
 
@@ -95,6 +96,14 @@ def _command_of(pid: int) -> list[str]:
         return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes()).split("\0")
     except OSError:
         return []
+
+
+def _session_of(pid: int) -> int:
+    """The process that leads another one's session; that one itself if it is gone."""
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return pid
 
 
 def _place_of(pid: int) -> str:
