@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines bench bench-analysis bench-load bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines test-faults bench bench-analysis bench-load bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -46,6 +46,9 @@ test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migrat
 
 test-machines: test-tools ## Three machines of their own (QEMU guests): other clocks, restarts, names, copies, sudo, NFS (half an hour)
 	pytest -v --durations 0 tests/machines
+
+test-faults: test-tools ## Each task of a run fails in turn, and the study goes on
+	pytest -v --durations 0 tests/faults
 
 lint: test-tools ## Style, types, Ansible's rules, generated docs up to date
 	@# The longest kind first: the others are through before it is.

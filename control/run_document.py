@@ -13,7 +13,7 @@ from contract.evidence import PROBE_LOG, expected_files
 from contract.nodes import HOSTS
 from contract.older import SCHEMA
 from contract.outcomes import RunCause, RunOutcome
-from control import run_files, run_outcome
+from control import pauses, run_files, run_outcome
 
 # What a module returned, {} or None where it was not reached.
 Result = Mapping[str, Any]
@@ -59,24 +59,30 @@ def run_document(
     """The whole of run.json.
 
     `run`: the item of a plan's pending list. `results`: {"boot", "fill", "migration", "check": module results
-    or {}, "stopped": {role: result}, "fault": {} or {"step", "detail"}}. `logs`: {"source", "destination",
-    "guest": lines of console or kernel log; "nova": of nova's logs; "qemu": of the log of the destination's
-    QEMU; "probes": {role: what its measuring process said}; "cut_short": names of logs read in part only;
-    "not_unpacked": a line for each archive of which a part could not be unpacked}.
+    or {}, "announced": likewise, "guest_gone": whether the source had lost it while it was waited for,
+    "stopped": {role: result}, "fault": {} or {"step", "detail"}}. A result of a task that failed, or
+    whose node could not be reached, has "failed" or "unreachable", and "msg". `logs`: {"source",
+    "destination", "guest": lines of console or kernel log; "nova": of nova's logs; "qemu": of the log of the
+    destination's QEMU; "source_qemu": of the source's;
+    "probes": {role: what its measuring process said}; "cut_short": names of logs read in part only;
+    "not_unpacked": a line for each archive of which a part could not be unpacked; "signs": pauses.Signs}.
     `missing`: names of evidence files that are not there. `node_names`: {"source", "destination", "prober"}.
     `recorded_at`: UTC epoch seconds. `session`: number of the lab's description that it was made with.
     """
     boot, fill, migration = (results.get(key) or {} for key in ("boot", "fill", "migration"))
     stopped = results.get("stopped") or {}
+    fault = run_outcome.fault_of(results, node_names)
     evidence = {
         "spec": run["spec"],
-        "fault": results.get("fault"),
+        "fault": fault,
         "boot": boot,
         "fill": fill,
+        "guest_gone": results.get("guest_gone"),
         "migration": migration,
         "check": check_of(results.get("check"), logs["guest"]),
         "domains": {role: (stopped.get(role) or {}).get("guest_state") for role in HOSTS},
         "consoles": {role: logs[role] for role in HOSTS},
+        "stood_still": node_that_stood_still(logs.get("signs"), node_names, migration),
         "source": node_names["source"],
         "destination": node_names["destination"],
     }
@@ -113,12 +119,16 @@ def run_document(
         error = nova_error(logs.get("nova") or [])
         if document["outcome"] == RunOutcome.FAILED and error:
             document["cause_detail"] = f"{document['cause_detail']}; nova-compute.log: {error}"[:600]
+    if document["cause_detail"] == run_outcome.GONE:
+        document["cause_detail"] = f"{run_outcome.GONE}: {last_words(logs.get('source_qemu') or [])}"
     error = qemu_error(logs.get("qemu") or [])
     if document["cause"] in (RunCause.MIGRATION_FAILED, RunCause.MIGRATION_STUCK) and error:
         document["cause_detail"] = f"{document['cause_detail']}; QEMU on the destination: {error}"
     document["warnings"] = warnings(
         run["spec"], results, missing, logs.get("probes"), logs.get("cut_short") or ()
     ) + list(logs.get("not_unpacked") or ())
+    if fault and document["cause"] != RunCause.LAB_FAULT:
+        document["warnings"].append(f"failed afterwards: {run_outcome.fault_text(fault)}")
     plain: dict[str, Any] = msgspec.to_builtins(document)
     return plain
 
@@ -155,6 +165,22 @@ def qemu_error(lines: Iterable[str]) -> str | None:
         return None
     wanted = 2 if errors[-1].startswith("load of migration failed") else 1
     return "; ".join(errors[-wanted:])[:300]
+
+
+def node_that_stood_still(
+    signs: pauses.Signs | None, node_names: Mapping[str, str], migration: Result
+) -> str | None:
+    """Which node stood still in the migration, one line; None if none did, or nothing was migrated."""
+    requested, finished = migration.get("requested_at"), migration.get("finished_at")
+    if signs is None or requested is None or finished is None:
+        return None
+    return pauses.stood_still(signs, node_names, requested, finished)
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """What a QEMU that ended said last: its error, else the last line that it or libvirt wrote."""
+    said = [line.strip() for line in lines if line.strip()]
+    return qemu_error(lines) or (said[-1][:300] if said else "it left no word")
 
 
 def difference(later: float | None, earlier: float | None) -> float | None:

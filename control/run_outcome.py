@@ -12,7 +12,7 @@ from typing import Any
 
 from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, tells
 from contract.modes import Mode
-from contract.nodes import HOSTS, Role
+from contract.nodes import HOSTS, MEASURING, Role
 from contract.outcomes import RunCause, RunOutcome
 from control.kernel_log import UNREAD, damage_lines
 
@@ -48,7 +48,8 @@ def outcome_of(evidence: Results) -> dict[str, Any]:
 
     `evidence`: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
     returned, {} where a step was not reached); domains {"source", "destination": state or null};
-    consoles {"source", "destination": lines}; source and destination (node names).
+    consoles {"source", "destination": lines}; guest_gone; stood_still (which node did, one line, or null);
+    source and destination (node names).
     """
     integrity = integrity_of(evidence)
     outcome, cause, detail = _outcome(evidence, integrity)
@@ -104,19 +105,22 @@ def _stressor(before: Results | None, after: Results | None) -> tuple[bool | Non
 
 
 def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCause | None, str | None]:
+    migration = evidence.get("migration") or {}
+    if migration.get("outcome") == "stuck":
+        waited = f"no end after {migration.get('waited_seconds')} s"
+        return RunOutcome.FAILED, RunCause.MIGRATION_STUCK, migration.get("error") or waited
+    # A migration that failed tells why; what failed after it does not change that.
+    if migration.get("outcome") == "failed":
+        return RunOutcome.FAILED, RunCause.MIGRATION_FAILED, migration.get("error") or "no reason given"
     fault = evidence.get("fault")
     if fault:
-        return RunOutcome.ABORTED, RunCause.LAB_FAULT, f"{fault['step']}: {fault['detail']}"
+        return RunOutcome.ABORTED, RunCause.LAB_FAULT, fault_text(fault)
     boot, fill = evidence.get("boot") or {}, evidence.get("fill") or {}
     if boot.get("error"):
         return RunOutcome.FAILED, RunCause.BOOT_FAILED, boot["error"]
     if fill.get("error"):
         cause = RunCause.BOOT_FAILED if fill.get("ready_at") is None else RunCause.FILL_FAILED
-        return RunOutcome.FAILED, cause, fill["error"]
-    migration = evidence.get("migration") or {}
-    if migration.get("outcome") == "stuck":
-        waited = f"no end after {migration.get('waited_seconds')} s"
-        return RunOutcome.FAILED, RunCause.MIGRATION_STUCK, migration.get("error") or waited
+        return RunOutcome.FAILED, cause, GONE if evidence.get("guest_gone") else fill["error"]
     if migration.get("outcome") not in ("migrated", "aborted"):
         return RunOutcome.FAILED, RunCause.MIGRATION_FAILED, migration.get("error") or "no reason given"
     home = Role.DESTINATION if migration["outcome"] == "migrated" else Role.SOURCE
@@ -124,6 +128,34 @@ def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCaus
     if fault is not None:
         return RunOutcome.FAILED, *fault
     return RunOutcome.COMPLETED if home == Role.DESTINATION else RunOutcome.NOT_CONVERGED, None, None
+
+
+# What a guest that ended before its migration is said to have done.
+GONE = "the guest's QEMU ended on the source"
+# The steps of a run that wait for one node, by their results' names.
+_STEPS = {"fill": "Fill", "migration": "Migrate", "announced": "Announce the guest", "check": "Check"}
+
+
+def fault_of(results: Results, node_names: Mapping[str, str]) -> dict[str, Any] | None:
+    """{"step", "detail"} of what failed in the lab first: a task, or a node that did not answer one.
+
+    `results`, `node_names`: as run_document.run_document takes them.
+    """
+    for key, step in _STEPS.items():
+        result = results.get(key) or {}
+        if result.get("failed") or result.get("unreachable"):
+            return {"step": step, "detail": result.get("msg") or "no reason given"}
+    if results.get("fault"):
+        return dict(results["fault"])
+    for role in MEASURING:
+        if not (results.get("stopped") or {}).get(role):
+            return {"step": "Stop the probes", "detail": f"lost the connection to {node_names[role]}"}
+    return None
+
+
+def fault_text(fault: Results) -> str:
+    """A fault of the lab in one line."""
+    return f"{fault['step']}: {fault['detail']}"
 
 
 def guest_fault(evidence: Results, integrity: Results, home: Role) -> tuple[RunCause, str] | None:
@@ -232,6 +264,8 @@ def resident_bytes(evidence: Results) -> int | None:
 
 def invalid_reason(evidence: Results, check: Results | None) -> str | None:
     """Why a run's figures must not be used although it ended well; None if they may."""
+    if evidence.get("stood_still"):
+        return str(evidence["stood_still"])
     migration = evidence.get("migration") or {}
     mode = Mode.named(evidence["spec"]["mode"])
     if not mode.has_postcopy or migration.get("outcome") != "migrated":

@@ -17,9 +17,11 @@ from contract.evidence import (
     RUN_FILE,
     SOURCE_CONSOLE,
     SOURCE_NOVA_LOG,
+    SOURCE_QEMU_LOG,
 )
 from contract.nodes import MEASURING
 from control import run_files, study_files
+from control.pauses import read_signs
 from control.run_document import run_document
 
 
@@ -52,17 +54,20 @@ def record_run(
     path = directory / RUN_FILE
     if study_files.is_complete(directory):
         raise RunFinished(f"{path}: this run is finished, it is never overwritten")
+    names = {"source": run["source"], "destination": run["destination"], "prober": prober}
     with study_files.writing(directory):
         study_files.keep_aside(directory)
         directory.mkdir(parents=True)
         faults = run_files.unpack({role: Path(archive) for role, archive in archives.items()}, directory)
         run_files.write_checksums(directory)
         run_files.flush(directory)
-    logs = {**_logs(directory), "not_unpacked": faults}
+    logs = {**_logs(directory), "not_unpacked": faults, "signs": read_signs(directory, names)}
     missing = run_files.missing_files(directory, run["spec"]["backend"])
-    names = {"source": run["source"], "destination": run["destination"], "prober": prober}
     document = run_document(run, results, logs, missing, names, time.time(), session)
     study_files.write_json(path, document)
+    for archive in archives.values():
+        # The next run must not take it for its own, should a node not give one then.
+        Path(archive).unlink(missing_ok=True)
     return Recorded(path, document["outcome"], summary_of(document))
 
 
@@ -76,6 +81,7 @@ def _logs(directory: Path) -> dict[str, Any]:
         "guest": lines(GUEST_KERNEL_LOG.path),
         "nova": lines(SOURCE_NOVA_LOG.path) + lines(DESTINATION_NOVA_LOG.path),
         "qemu": lines(DESTINATION_QEMU_LOG.path),
+        "source_qemu": lines(SOURCE_QEMU_LOG.path),
         "cut_short": run_files.logs_cut_short(directory),
         "probes": {role.value: lines(f"{role}/{PROBE_LOG}") for role in MEASURING},
     }

@@ -23,6 +23,7 @@ from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     pings,
     probe,
     processes,
+    qmp,
     ticks,
 )
 
@@ -242,6 +243,34 @@ def test_nobody_answers_on_a_closed_port() -> None:
     assert pings.guest_answers("127.0.0.1", 1) is False
     with pytest.raises(agent_client.AgentError, match=r"^status: no answer from 127.0.0.1 port 1: "):
         agent_client.ask("127.0.0.1", 1, "status", 1)
+
+
+def test_a_dead_guests_silence_ends() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as guest,
+        socket.create_connection(guest.getsockname()) as ours,
+    ):
+        agent_client.keep_alive(ours)
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        first, then, count = (
+            ours.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+    assert first + then * count == 20
+
+
+def test_sockets_of_dead_guests_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qmp, "DIRECTORY", str(tmp_path / "q"))
+    connection = types.SimpleNamespace(
+        listAllDomains=lambda _flags: [types.SimpleNamespace(name=lambda: "postcopy-lab-next")]
+    )
+    assert guest_domain.destroy(None, connection, "postcopy-lab-x") == []
+    (tmp_path / "q").mkdir()
+    for name in ("postcopy-lab-x", "postcopy-lab-next"):
+        with socket.socket(socket.AF_UNIX) as left:
+            left.bind(qmp.socket_path(name))
+    assert guest_domain.destroy(None, connection, "postcopy-lab-x") == []
+    assert [path.name for path in (tmp_path / "q").iterdir()] == ["postcopy-lab-next"]
 
 
 def settings(**changes: object) -> dict[str, object]:

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from ansible_collections.postcopy.lab.plugins.module_utils import agent_client
 
-from control import lab_description, plan, run_document, run_files, study_files
+from control import lab_description, plan, run_document, run_files, run_record, study_files
 from control.study import StudyError
 
 PROJECT = Path(__file__).parents[3]
@@ -113,6 +113,14 @@ def test_a_link_and_an_owner_are_not_unpacked(tmp_path: Path) -> None:
     (unpacked,) = (tmp_path / "source").iterdir()
     assert unpacked.name == "nic.jsonl"
     assert (unpacked.stat().st_mode & 0o7022, unpacked.stat().st_uid) == (0, os.getuid())
+
+
+def test_an_archive_is_taken_by_one_run_only(tmp_path: Path) -> None:
+    recorded = json.loads((PROJECT / "tests/data/run-results/hybrid-completed.json").read_text())
+    given = archive(tmp_path / "source.tar.gz", {"nic.jsonl": "{}"})
+    run = {**recorded["run"], "directory": str(tmp_path / "run")}
+    run_record.record_run(run, "controller", {"source": str(given)}, recorded["results"])
+    assert (tmp_path / "run/source/nic.jsonl").exists() and not given.exists()
 
 
 def test_a_missing_archive_leaves_an_empty_directory(tmp_path: Path) -> None:

@@ -150,6 +150,49 @@ def test_what_happened_before_the_migration_has_its_own_cause(hybrid: dict[str, 
     assert judged(hybrid) == ("aborted", "lab_fault", "boot: two lines")
 
 
+def test_a_migration_that_failed_stays_the_cause_whatever_failed_after_it(hybrid: dict[str, Any]) -> None:
+    results = hybrid["results"]
+    results["fault"] = {"step": "Stop the probes on compute1", "detail": "libvirt: connection refused"}
+    assert judged(hybrid)[:2] == ("aborted", "lab_fault")
+    results["migration"].update(outcome="failed", error="client socket is closed")
+    result = document(hybrid)
+    assert (result["cause"], result["cause_detail"]) == ("migration_failed", "client socket is closed")
+    assert "failed afterwards: Stop the probes on compute1: libvirt: connection refused" in result["warnings"]
+    assert result["driver"]["finished_at"] is not None
+
+
+@pytest.mark.parametrize(
+    ("key", "step"), [("fill", "Fill"), ("migration", "Migrate"), ("announced", "Announce the guest")]
+)
+def test_a_node_that_did_not_answer_is_a_fault_of_the_lab(
+    hybrid: dict[str, Any], key: str, step: str
+) -> None:
+    for kind in ("unreachable", "failed"):
+        hybrid["results"][key] = {kind: True, "msg": "no route to host"}
+        assert judged(hybrid) == ("aborted", "lab_fault", f"{step}: no route to host")
+
+
+def test_a_node_that_was_lost_is_a_fault_of_the_lab(hybrid: dict[str, Any]) -> None:
+    hybrid["results"]["stopped"]["destination"] = {}
+    assert judged(hybrid) == ("aborted", "lab_fault", "Stop the probes: lost the connection to compute2")
+
+
+def test_a_guest_that_ended_before_its_migration_is_said_to_with_its_last_words(
+    hybrid: dict[str, Any],
+) -> None:
+    results = hybrid["results"]
+    fill = {"error": "status: no answer", "ready_at": None}
+    results.update(migration={}, check={}, fill=fill, guest_gone=True)
+    said = "the guest's QEMU ended on the source: "
+    assert judged(hybrid) == ("failed", "boot_failed", said + "it left no word")
+    shut = "2026-11-29 10:12:07.123+0000: shutting down, reason=crashed"
+    assert judged(hybrid, source_qemu=["-device virtio-net", shut, ""])[2] == said + shut
+    error = "qemu-system-x86_64: cannot set up guest memory 'pc.ram': Cannot allocate memory"
+    assert judged(hybrid, source_qemu=[error, shut])[2] == said + error.partition(": ")[2]
+    results.update(guest_gone=False)
+    assert judged(hybrid, source_qemu=[error])[2] == "status: no answer"
+
+
 def test_a_run_of_which_nothing_is_known_is_still_a_document(hybrid: dict[str, Any]) -> None:
     hybrid["results"] = {"fault": {"step": "boot", "detail": "unreachable"}}
     result = document(hybrid)

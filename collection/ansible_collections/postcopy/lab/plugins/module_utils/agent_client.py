@@ -12,6 +12,11 @@ import time
 
 from ansible_collections.postcopy.lab.plugins.module_utils.node import monotonic
 
+# A guest that died while it was asked sends nothing any more: these probes end its silence after 20 s. The
+# kernel of one that is only busy answers them.
+KEEP_ALIVE_IDLE_SECONDS = 5
+KEEP_ALIVE_PROBES = 3
+
 
 class AgentError(Exception):
     """The agent did not answer, or answered that it could not; one line."""
@@ -27,6 +32,7 @@ def ask(address, port, request, timeout_seconds):
     try:
         connection = socket.create_connection((address, port), timeout=timeout_seconds)
         try:
+            keep_alive(connection)
             connection.sendall((request + "\n").encode("ascii"))
             while True:
                 connection.settimeout(max(0.001, deadline - monotonic.seconds()))
@@ -46,6 +52,14 @@ def ask(address, port, request, timeout_seconds):
         reason = answer.get("error") if isinstance(answer, dict) else None
         raise AgentError("%s: %s" % (request, reason or "refused"))
     return answer
+
+
+def keep_alive(connection):
+    """Have the kernel end a connection whose other end is gone."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEP_ALIVE_IDLE_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEP_ALIVE_IDLE_SECONDS)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEP_ALIVE_PROBES)
 
 
 def ask_until_answered(address, port, request, timeout_seconds, pause_seconds=0.05):

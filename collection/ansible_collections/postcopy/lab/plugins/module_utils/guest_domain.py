@@ -9,6 +9,8 @@ __metaclass__ = type
 import os
 from xml.sax.saxutils import escape, quoteattr
 
+from ansible_collections.postcopy.lab.plugins.module_utils.node import qmp
+
 # Every guest of this kit is named so; nothing else on a host is ever touched.
 NAME_PREFIX = "postcopy-lab-"
 CONSOLE_DIRECTORY = "/var/log/postcopy-lab/console"
@@ -117,4 +119,5 @@ def destroy(libvirt, connection, name=None):
             # It ended by itself meanwhile.
             if error.get_error_code() not in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_OPERATION_INVALID):
                 raise
+    qmp.remove_sockets([domain.name() for domain in find(connection)])
     return ended

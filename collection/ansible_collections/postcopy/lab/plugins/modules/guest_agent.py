@@ -32,6 +32,9 @@ options:
       resident.
     type: float
     default: 60
+  ready_timeout_seconds:
+    description: How long to wait for the first answer, if not for O(timeout_seconds).
+    type: float
   wait_resident_bytes:
     description: After the requests, wait until the stressor holds so much memory.
     type: int
@@ -109,6 +112,7 @@ class Asker:
         self.address = params["address"]
         self.port = params["port"]
         self.timeout_seconds = params["timeout_seconds"]
+        self.ready_timeout_seconds = params["ready_timeout_seconds"] or self.timeout_seconds
         self.directory = params["directory"]
         self.answers = []
         self.ready_at = None
@@ -117,7 +121,9 @@ class Asker:
         self.status = None
 
     def wait_for_first_answer(self):
-        status = agent_client.ask_until_answered(self.address, self.port, "status", self.timeout_seconds)
+        status = agent_client.ask_until_answered(
+            self.address, self.port, "status", self.ready_timeout_seconds
+        )
         self.ready_at = time.time()
         self.note_status(status)
 
@@ -191,6 +197,7 @@ def main():
             "port": {"type": "int", "default": 7300},
             "requests": {"type": "list", "elements": "str", "default": []},
             "timeout_seconds": {"type": "float", "default": 60},
+            "ready_timeout_seconds": {"type": "float"},
             "wait_resident_bytes": {"type": "int", "default": 0},
             "hold_seconds": {"type": "float", "default": 0},
             "directory": {"type": "path"},

@@ -33,6 +33,16 @@ def arguments(guest_name):
     return ["-qmp", "unix:%s,server=on,wait=off" % socket_path(guest_name)]
 
 
+def remove_sockets(alive):
+    """Remove the sockets of guests that have ended: a QEMU that is killed leaves its own.
+
+    :param alive: names of the guests that are on this host
+    """
+    if os.path.isdir(DIRECTORY):
+        for name in set(os.listdir(DIRECTORY)) - set(alive):
+            os.unlink(socket_path(name))
+
+
 def execute(path, command, command_arguments=None):
     """One command's answer ("return").
 
