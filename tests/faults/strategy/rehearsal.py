@@ -1,6 +1,6 @@
 """An Ansible strategy that rehearses a study without a lab: nodes' tasks do nothing, and chosen ones fail.
 
-What runs on the control machine (plan, judgement, facts, fetched files) is real; what a node would have
+What runs on the control machine (plan, record, facts, fetched files) is real; what a node would have
 answered is what the nodes of a real run did (tests/data/run-results). Settings are a JSON file whose path is
 in REHEARSAL: "results": those of the real run; "archive": a packed run directory; "log": a file that gets the
 run's number, the host and the name of each task of a run; "faults": by a run's number a list of {"task",
