@@ -92,10 +92,11 @@ def test_bad_input_is_one_line_and_changes_nothing(host: Host, case: str) -> Non
     variables, pattern = REFUSALS[case]
     message = refused(start(variables))
     assert re.match(pattern, message), message
-    # A build that failed keeps its log, a tree that was refused is gone.
-    kept = host.check_output(f"ls -d {SCRATCH}/qemu-*/log/configure 2>/dev/null || true")
-    assert bool(kept) == (case == "flag"), kept
-    host.check_output(f"rm -rf {SCRATCH}/qemu-*")
+    # A build that failed leaves its logs, and no refusal leaves a tree.
+    logs = host.check_output(f"ls -d {SCRATCH}/failed/qemu-*/configure 2>/dev/null || true")
+    assert bool(logs) == (case == "flag"), logs
+    assert not host.check_output(f"ls -d {SCRATCH}/qemu-* 2>/dev/null || true")
+    host.check_output(f"rm -rf {SCRATCH}/failed")
 
 
 def compiled(host: Host) -> dict[str, int]:
