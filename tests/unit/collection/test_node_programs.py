@@ -75,7 +75,7 @@ def bare_migration(constants: dict[str, int], mode: str) -> migrate.Migration:
     """A migration that is connected to nothing."""
     migration = object.__new__(migrate.Migration)
     migration.libvirt = types.SimpleNamespace(**constants)
-    migration.settings = {"switchover_iteration": Mode.named(mode).switchover_iteration}
+    migration.settings = {"switchover_iteration": Mode.named(mode).switchover_iteration, "tls": False}
     migration.changed = threading.Condition()
     migration.iteration = 0
     migration.result = {"switched": False, "job_before_switchover": None, "iteration_at_switchover": None}
