@@ -38,6 +38,8 @@ INVOCATION_VARIABLE = "POSTCOPY_LAB_INVOCATION"
 LOG_FILE = "stdout"
 # How long a Ctrl-C may wait while ansible-playbook prints nothing.
 POLL_SECONDS = 0.3
+# How long what was killed is waited for.
+ENDING_SECONDS = 10.0
 READ_BYTES = 65536
 
 
@@ -320,14 +322,25 @@ def _keep_last(folder: Path, count: int) -> None:
 def _end_children(invocation: str) -> None:
     """End what an invocation that was cut short left on this machine: its processes carry its name.
 
-    Workers and ssh have process groups of their own.
+    Workers and ssh have process groups of their own, and may start others meanwhile: they are looked for
+    until none is left, for a while.
     """
     mark = f"{INVOCATION_VARIABLE}={invocation}".encode()
+    deadline = time.monotonic() + ENDING_SECONDS
+    while _kill_marked(mark) and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+
+
+def _kill_marked(mark: bytes) -> bool:
+    """Kill every other process with this variable in its environment; returns whether there was any."""
+    found = False
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             if mark in (entry / "environ").read_bytes().split(b"\0"):
+                found = True
                 os.kill(int(entry.name), signal.SIGKILL)
         except OSError:
             continue
+    return found
