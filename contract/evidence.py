@@ -16,8 +16,6 @@ CHECKSUM_FILE = "SHA256SUMS"
 
 # All logs of a run are some MiB. What has more was made to fill a memory or a disk.
 LARGEST_ARCHIVE_BYTES = 512 << 20
-# A run has some 20 files.
-MOST_FILES = 1000
 
 # What the measuring process of a node had to say, if anything, and what a guest's QEMU had to say.
 PROBE_LOG = "probe.log"

@@ -11,28 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from contract.archive import TooMuchError, bounded_members
 from contract.choices import Backend, Probes
-from contract.evidence import CHECKSUM_FILE, LARGEST_ARCHIVE_BYTES, MOST_FILES, expected_files
+from contract.evidence import CHECKSUM_FILE, LARGEST_ARCHIVE_BYTES, expected_files
 from contract.nodes import Role
 from control import study_files
 
 # A console is read for its kernel's complaints; a guest that prints for ever must not fill the memory.
 MOST_CONSOLE_BYTES = 4 * 1024 * 1024
-
-
-class _Bounded:
-    """An unpacked archive, of which no more than `left` bytes are given."""
-
-    def __init__(self, content: BinaryIO, left: int) -> None:
-        self._content = content
-        self._left = left
-
-    def read(self, size: int) -> bytes:
-        data = self._content.read(size)
-        self._left -= len(data)
-        if self._left < 0:
-            raise tarfile.ReadError(f"more than {LARGEST_ARCHIVE_BYTES >> 20} MiB of content")
-        return data
 
 
 def unpack(archives: Mapping[str, Path], directory: Path) -> list[str]:
@@ -50,7 +36,7 @@ def unpack(archives: Mapping[str, Path], directory: Path) -> list[str]:
         try:
             with gzip.open(path) as content:
                 _unpack(cast(BinaryIO, content), target)
-        except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
+        except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, TooMuchError) as error:
             faults.append(f"{role}: not all that the node sent could be unpacked: {error}")
     guest = directory / Role.PROBER / Role.GUEST
     if guest.is_dir():
@@ -59,24 +45,20 @@ def unpack(archives: Mapping[str, Path], directory: Path) -> list[str]:
 
 
 def _unpack(content: BinaryIO, target: Path) -> None:
-    bounded = cast(BinaryIO, _Bounded(content, LARGEST_ARCHIVE_BYTES))
-    with tarfile.open(fileobj=bounded, mode="r|") as archive:
-        for number, member in enumerate(archive):
-            if number == MOST_FILES:
-                raise tarfile.ReadError(f"more than {MOST_FILES} files")
-            # Only what our own packing makes: plain files below the directory.
-            packed = archive.extractfile(member) if member.isreg() and not member.issparse() else None
-            if packed is None or member.name.startswith("/") or ".." in member.name.split("/"):
-                continue
-            file = target / member.name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_name(f"{file.name}.partial")
-            try:
-                with partial.open("wb") as stream:
-                    shutil.copyfileobj(packed, stream)
-                partial.rename(file)
-            finally:
-                partial.unlink(missing_ok=True)
+    for archive, member in bounded_members(content, LARGEST_ARCHIVE_BYTES):
+        # Only what our own packing makes: plain files below the directory.
+        packed = archive.extractfile(member) if member.isreg() and not member.issparse() else None
+        if packed is None or member.name.startswith("/") or ".." in member.name.split("/"):
+            continue
+        file = target / member.name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f"{file.name}.partial")
+        try:
+            with partial.open("wb") as stream:
+                shutil.copyfileobj(packed, stream)
+            partial.rename(file)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def missing_files(directory: Path, backend: str = Backend.LIBVIRT) -> list[str]:

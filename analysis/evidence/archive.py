@@ -14,33 +14,18 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from analysis.evidence.errors import EvidenceError
-from contract.evidence import LARGEST_ARCHIVE_BYTES, MOST_FILES
+from contract.archive import TooMuchError, bounded_members
+from contract.evidence import LARGEST_ARCHIVE_BYTES
 
 ARCHIVE_FILE = "evidence.tar.xz"
 # Recorded logs compress to 1/18 at best; small files may do so better. What unpacks to more was made for it.
 _PLAUSIBLE_RATIO = 100
 _PLAUSIBLE_BYTES = 64 << 20
-# Between two members of a tar there are headers, and what tarfile reads ahead of them (10 KiB).
-_HEADER_BYTES = 64 << 10
 
 
 def most_unpacked_bytes(path: Path, largest_bytes: int) -> int:
     """What a compressed file may unpack to: plausible for its size, and never more than `largest_bytes`."""
     return min(largest_bytes, max(_PLAUSIBLE_BYTES, _PLAUSIBLE_RATIO * path.stat().st_size))
-
-
-class _Bounded:
-    """The unpacked archive, which may be read `left` bytes further."""
-
-    def __init__(self, content: BinaryIO) -> None:
-        self._content = content
-        self.left = _HEADER_BYTES
-
-    def read(self, size: int) -> bytes:
-        self.left -= size
-        if self.left < 0:
-            raise EvidenceError(ARCHIVE_FILE, None, f"a header of more than {_HEADER_BYTES >> 10} KiB")
-        return self._content.read(size)
 
 
 def read_archive(run_dir: Path) -> Mapping[str, bytes]:
@@ -54,24 +39,17 @@ def read_archive(run_dir: Path) -> Mapping[str, bytes]:
         return {}
     contents: dict[str, bytes] = {}
     try:
-        left = most = most_unpacked_bytes(path, LARGEST_ARCHIVE_BYTES)
         with lzma.open(path) as unpacked:
-            bounded = _Bounded(cast(BinaryIO, unpacked))
-            with tarfile.open(fileobj=cast(BinaryIO, bounded), mode="r|") as archive:
-                for number, member in enumerate(archive):
-                    if not 0 <= member.size <= left:
-                        raise EvidenceError(ARCHIVE_FILE, None, f"more than {most >> 20} MiB of content")
-                    if number == MOST_FILES:
-                        raise EvidenceError(ARCHIVE_FILE, None, f"more than {MOST_FILES} files")
-                    left -= member.size
-                    bounded.left = member.size + _HEADER_BYTES
-                    if member.isdir():
-                        continue
-                    name = _checked_name(member, contents)
-                    content = archive.extractfile(member)
-                    contents[name] = content.read() if content is not None else b""
-                    bounded.left = _HEADER_BYTES
-    except (OSError, EOFError, ValueError, RecursionError, tarfile.TarError, lzma.LZMAError) as error:
+            most_bytes = most_unpacked_bytes(path, LARGEST_ARCHIVE_BYTES)
+            for archive, member in bounded_members(cast(BinaryIO, unpacked), most_bytes):
+                if member.isdir():
+                    continue
+                name = _checked_name(member, contents)
+                content = archive.extractfile(member)
+                contents[name] = content.read() if content is not None else b""
+    except TooMuchError as error:
+        raise EvidenceError(ARCHIVE_FILE, None, str(error)) from error
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
         raise EvidenceError(ARCHIVE_FILE, None, f"truncated or garbled: {error}") from error
     return contents
 

@@ -229,11 +229,20 @@ def _long_name(size: int) -> bytes:
     return member.tobuf(tarfile.GNU_FORMAT) + bytes(size)
 
 
+def _directory(size: int) -> bytes:
+    """The header of a directory that says to be large; nothing follows it."""
+    member = _member("source", tarfile.DIRTYPE)
+    member.size = size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (_tar(_member("a", comment="x" * (20 << 20))), "a header of more than 64 KiB"),
         (_long_name(20 << 20), "a header of more than 64 KiB"),
+        (_directory(60 << 20) + _long_name(20 << 20), "a header of more than 64 KiB"),
+        (_long_name(512) * 1100, "a header of more than 64 KiB"),
         (_tar(*[_member("a")] * 200, content=b""), "'a' is there twice"),
         (_tar(*[_member(str(number)) for number in range(1001)]), "more than 1000 files"),
         (_tar(*[_member(str(number), tarfile.DIRTYPE) for number in range(1001)]), "more than 1000 files"),

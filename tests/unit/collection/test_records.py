@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tarfile
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
@@ -76,7 +77,7 @@ def test_nothing_is_unpacked_outside_its_directory(tmp_path: Path) -> None:
 
 def test_an_archive_is_unpacked_within_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_files, "LARGEST_ARCHIVE_BYTES", 1 << 20)
-    monkeypatch.setattr(run_files, "MOST_FILES", 20)
+    monkeypatch.setattr("contract.archive.MOST_FILES", 20)
     whole = archive(tmp_path / "whole.tar.gz", {"nic.jsonl": "{}", "ping.log": "x" * 100_000})
     archives = {
         "bomb": archive(tmp_path / "b.tar.gz", {"nic.jsonl": "{}", "console.log": "0" * (2 << 20)}),
@@ -90,13 +91,23 @@ def test_an_archive_is_unpacked_within_bounds(tmp_path: Path, monkeypatch: pytes
     archives["garbled"].write_bytes(b"no archive at all")
     faults = run_files.unpack(archives, tmp_path)
     assert [fault.partition(": ")[0] for fault in faults] == ["bomb", "cut", "garbled", "header", "many"]
-    assert "more than 1 MiB" in faults[0] and "more than 1 MiB" in faults[3]
+    assert "more than 1 MiB of content" in faults[0] and "a header of more than 64 KiB" in faults[3]
     assert "more than 20 files" in faults[4]
     left = {name: sorted(path.name for path in (tmp_path / name).iterdir()) for name in archives}
     assert left["bomb"] == left["header"] == ["nic.jsonl"]
     assert "ping.log" not in left["cut"] and left["garbled"] == []
     assert len(left["many"]) == 20
     assert left["whole"] == ["nic.jsonl", "ping.log"]
+
+
+def test_no_header_of_an_archive_fills_the_memory(tmp_path: Path) -> None:
+    path = archive(tmp_path / "s.tar.gz", {"nic.jsonl": "{}", "long" * (5 << 20): ""})
+    tracemalloc.start()
+    faults = run_files.unpack({"source": path}, tmp_path)
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert faults == ["source: not all that the node sent could be unpacked: a header of more than 64 KiB"]
+    assert peak_bytes < 2 << 20
 
 
 def test_a_link_and_an_owner_are_not_unpacked(tmp_path: Path) -> None:
