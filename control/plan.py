@@ -34,6 +34,7 @@ class Request:
     backend: str = Backend.LIBVIRT
     repetitions: int | None = None
     only: str = ""
+    most_runs: int | None = None
     pair: int = 0
     pairs: int = 1
     guest_network: str = "10.91.2"
@@ -45,7 +46,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A study in a lab. `order`: the chosen runs, finished ones too. `whole_order`: all of the study's."""
+    """A study in a lab.
+
+    `order`: the chosen runs, finished ones too. `whole_order`: all of the study's. `pending`: the first of
+    those that are missing, no more than the request's most_runs.
+    """
 
     study: Study
     cases: Sequence[Case]
@@ -184,6 +189,8 @@ def make_plan(request: Request) -> Plan:
         if not 1 <= request.repetitions <= 999:
             raise StudyError(f"repetitions: {request.repetitions} is not allowed (allowed: 1 to 999)")
         study = replace(study, repetitions=request.repetitions)
+    if request.most_runs is not None and request.most_runs < 1:
+        raise StudyError(f"most_runs: {request.most_runs} is not allowed (allowed: 1 or more)")
     cases = rules.resolve_cases(study, source, request.backend)
     names = [case.case for case in cases]
     directory = request.results_directory / study.name / request.lab
@@ -198,7 +205,7 @@ def make_plan(request: Request) -> Plan:
     check_networks(wanted, request)
     check_recovery(wanted, request)
     _check_memory(wanted, request)
-    return Plan(study, cases, directory, whole_order, order, pending)
+    return Plan(study, cases, directory, whole_order, order, pending[: request.most_runs])
 
 
 def _check_memory(cases: Sequence[Case], request: Request) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from postcopy_lab.board import make_console, open_board
 from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedByUserError, count
-from postcopy_lab.journal import RunRecord, read_journal
+from postcopy_lab.journal import read_journal
 from postcopy_lab.lab import Lab, open_lab, run_and_clean
 from postcopy_lab.runner import Outcome
 from postcopy_lab.status import answering
-from postcopy_lab.studies import Plan, RunKey, load_plan, study_variable
+from postcopy_lab.studies import Plan, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
 from postcopy_lab.verbs.provision import provision_lab
 from postcopy_lab.verbs.support_bundle import names_support_bundle
+
+# Ansible takes the tasks of all runs of a call in before the first one begins, and frees them with the call.
+RUNS_A_CALL = 50
 
 
 @names_support_bundle
@@ -60,16 +62,16 @@ def study(
         soft_wrap=True,
     )
     if missing:
-        extra_vars = {**lab.extra_vars, "study": study_variable(lab.project, plan)}
+        extra_vars = {**lab.extra_vars, "study": study_variable(lab.project, plan), "most_runs": RUNS_A_CALL}
         optional = {"repetitions": repetitions, "only": only}
         extra_vars.update({key: value for key, value in optional.items() if value is not None})
         if provision and len(answering(lab.inventory.nodes)) < len(lab.inventory.nodes):
             provision_lab(lab)
-        outcome = _make_runs(lab, plan, finished, extra_vars)
+        outcome = _make_runs(lab, plan, extra_vars)
         if provision and outcome.needs_provisioning:
             console.print(str(outcome.failure), style="yellow", soft_wrap=True)
             provision_lab(lab)
-            outcome = _make_runs(lab, plan, finished, extra_vars)
+            outcome = _make_runs(lab, plan, extra_vars)
         outcome.raise_for_failure()
     records = read_journal(plan.results, plan.wanted)
     console.print(describe_totals(list(records.values())), soft_wrap=True)
@@ -88,17 +90,20 @@ def study(
     return ExitCode.RUNS_FAILED if bad else ExitCode.OK
 
 
-def _make_runs(
-    lab: Lab, plan: Plan, finished: Mapping[RunKey, RunRecord], extra_vars: dict[str, Any]
-) -> Outcome:
-    """Run the playbook of the study to its end.
+def _make_runs(lab: Lab, plan: Plan, extra_vars: dict[str, Any]) -> Outcome:
+    """Call the playbook of the study until nothing is missing or a call fails; returns the last call's end.
 
     Raises:
         InterruptedByUserError: Ctrl-C.
     """
     with lab.locked() as locked, open_board(make_console()) as board:
-        progress = StudyProgress(board, plan.specs, plan.wanted, finished)
-        outcome = run_and_clean(locked, board, "study", extra_vars, progress)
+        progress = StudyProgress(board, plan.specs, plan.wanted, read_journal(plan.results, plan.wanted))
+        while True:
+            made_before = len(progress.made)
+            outcome = run_and_clean(locked, board, "study", extra_vars, progress)
+            made = len(progress.made) - made_before
+            if outcome.cancelled or outcome.failure or made < RUNS_A_CALL or not progress.pending:
+                break
     if outcome.cancelled:
         done = len(read_journal(plan.results, plan.wanted))
         raise InterruptedByUserError(

@@ -328,6 +328,18 @@ def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
     assert unloaded["check_requests"] == ["status", "pattern verify", "kernel-log", "progress", "status"]
 
 
+def test_of_a_large_study_the_first_missing_runs_are_planned(tmp_path: Path) -> None:
+    whole = planned(tmp_path)[1]
+    made, items = planned(tmp_path, most_runs=5)
+    assert [item["label"] for item in items] == [item["label"] for item in whole[:5]]
+    assert items[3]["next_guest"] == items[4]["guest"]
+    # No guest is started that nobody would migrate.
+    assert (whole[4]["next_guest"], items[4]["next_guest"]) == (whole[5]["guest"], None)
+    assert len(made.whole_order) == len(made.order) == 12
+    with pytest.raises(StudyError, match=r"most_runs: 0 is not allowed \(allowed: 1 or more\)"):
+        planned(tmp_path, most_runs=0)
+
+
 def recoverable(tmp_path: Path) -> Path:
     """The quick study, whose post-copies are waited for."""
     text = (PROJECT / "studies" / "quick.yml").read_text(encoding="utf-8")

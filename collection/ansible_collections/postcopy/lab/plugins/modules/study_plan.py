@@ -43,6 +43,9 @@ options:
     description: Cases to run, as ids or patterns with V(*) and V(?), separated by commas; all by default.
     type: str
     default: ""
+  most_runs:
+    description: How many runs are pending at most, the first ones of those that are missing; all by default.
+    type: int
   computes:
     description: Names of the computes, sources and destinations by turns.
     type: list
@@ -135,6 +138,7 @@ def main() -> None:
             "backend": {"choices": ["libvirt", "nova"], "default": "libvirt"},
             "repetitions": {"type": "int"},
             "only": {"type": "str", "default": ""},
+            "most_runs": {"type": "int"},
             "computes": {"type": "list", "elements": "str", "required": True},
             "pair": {"type": "int", "default": 0},
             "pairs": {"type": "int", "default": 1},
