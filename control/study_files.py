@@ -18,7 +18,7 @@ import yaml
 from contract.evidence import LAB_FILE, RUN_FILE, STUDY_FILE
 from contract.records import Case
 from control.study import Run, Study, StudyError, check_same_lab, check_same_study, validate
-from control.yaml_text import LARGEST_BYTES, YamlFault, check_yaml
+from control.yaml_text import LARGEST_BYTES, YamlFault, read_yaml
 
 # Beside runs/: what is left of runs that were cut short.
 PARTIAL_RUNS = "partial"
@@ -29,8 +29,7 @@ def read_study(path: Path) -> Study:
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_BYTES + 1)
-        check_yaml(content, decimal=True)
-        document = yaml.safe_load(content)
+        document = read_yaml(content, decimal=True)
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
     except YamlFault as error:
@@ -45,7 +44,7 @@ def read_study(path: Path) -> Study:
 
 def run_directory(results_directory: Path, case: str, repetition: int) -> Path:
     """Where a run's evidence lies below results/<study>/<lab>."""
-    return results_directory / "runs" / case / f"{repetition:02d}"
+    return results_directory.joinpath("runs", case, f"{repetition:02d}")
 
 
 def finished_runs(results_directory: Path, order: Iterable[Run]) -> set[Run]:

@@ -6,8 +6,10 @@ YAML 1.1 as PyYAML reads it takes the last of two equal keys without a word, 010
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
 from yaml.error import Mark
 
 LARGEST_BYTES = 1 << 20
@@ -26,8 +28,17 @@ class YamlFault(ValueError):
         self.line = mark.line + 1 if mark is not None else None
 
 
-def check_yaml(content: bytes, decimal: bool = False) -> None:
-    """YamlFault if the bytes are no YAML that can be used; tags are not looked at.
+def read_yaml(content: bytes, decimal: bool = False) -> Any:
+    """What the bytes hold, as yaml.safe_load has it: yaml.YAMLError or ValueError as it raises them.
+
+    YamlFault if they are no YAML that can be used.
+    """
+    root = check_yaml(content, decimal)
+    return None if root is None else SafeConstructor().construct_document(root)
+
+
+def check_yaml(content: bytes, decimal: bool = False) -> yaml.Node | None:
+    """YamlFault if the bytes are no YAML that can be used; tags are not looked at. None: they hold nothing.
 
     `decimal`: whether each number must be a decimal one (0644 of a file's mode is none).
     """
@@ -37,6 +48,7 @@ def check_yaml(content: bytes, decimal: bool = False) -> None:
         root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
         if root is not None:
             _count_values(root, {}, decimal, "")
+        return root
     except UnicodeDecodeError as error:
         raise YamlFault(f"not UTF-8 (byte {error.start})") from error
     except yaml.MarkedYAMLError as error:

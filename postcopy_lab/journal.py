@@ -11,6 +11,7 @@ from typing import Any
 
 from contract.evidence import RUN_FILE, STUDY_FILE
 from contract.outcomes import GOOD_OUTCOMES
+from control import study_files
 from postcopy_lab.errors import one_line
 from postcopy_lab.studies import RunKey
 
@@ -46,8 +47,7 @@ class RunRecord:
 
 def run_directory(results: Path, key: RunKey) -> Path:
     """Where the evidence of a run lies."""
-    case, repetition = key
-    return results / "runs" / case / f"{repetition:02d}"
+    return study_files.run_directory(results, *key)
 
 
 def read_order(results: Path) -> list[RunKey] | None:

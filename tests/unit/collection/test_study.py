@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import yaml
 
 from contract.records import Case
 from control import study as rules
@@ -375,3 +376,12 @@ def test_a_json_file_is_written_only_when_it_changes(tmp_path: Path) -> None:
     assert study_files.write_json(path, {"a": 1}) is True
     assert study_files.write_json(path, {"a": 1}) is False
     assert study_files.write_json(path, {"a": 2}) is True
+
+
+def test_a_study_file_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long list of sizes takes seconds to parse."""
+    begun: list[object] = []
+    begin = yaml.SafeLoader.fetch_stream_start
+    monkeypatch.setattr(yaml.SafeLoader, "fetch_stream_start", lambda self: (begun.append(self), begin(self)))
+    assert study_files.read_study(STUDIES / "quick.yml").name == "quick"
+    assert len(begun) == 1
