@@ -12,8 +12,19 @@ import yaml
 from analysis.evidence.nova_log import patterns_of
 from tests.conftest import PROJECT
 
+
+def parts_of(path: Path) -> dict[str, list[dict[str, Any]]]:
+    """The files of a release: of NAME, or of NAME/SYSTEM for each system that it has a file of."""
+    files = {f"{path.stem}/{one.stem}": [path, one] for one in path.with_suffix("").glob("*.yml")}
+    return {
+        name: [yaml.safe_load(part.read_text(encoding="utf-8")) for part in parts]
+        for name, parts in (files or {path.stem: [path]}).items()
+    }
+
+
+PARTS = {name: parts for path in PROJECT.glob("releases/*.yml") for name, parts in parts_of(path).items()}
 RELEASES = {
-    path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in PROJECT.glob("releases/*.yml")
+    name: {key: value for part in parts for key, value in part.items()} for name, parts in PARTS.items()
 }
 REQUIRED = {
     "prechecks_distribution",
@@ -88,6 +99,44 @@ def test_a_release_says_what_roles_ask_and_nothing_else(name: str) -> None:
     assert faults(RELEASES[name]) == []
 
 
+@pytest.mark.parametrize("name", sorted(PARTS))
+def test_what_runs_and_what_it_runs_on_say_nothing_twice(name: str) -> None:
+    said = [key for part in PARTS[name] for key in part]
+    assert sorted(said) == sorted(set(said))
+
+
+def test_the_article_runs_the_same_on_each_of_its_systems() -> None:
+    """A system says what the nodes are and what packages are called there, not how a program is built."""
+    systems_of_the_article = [name for name in PARTS if name.startswith("icehouse/")]
+    assert sorted(systems_of_the_article) == ["icehouse/bullseye", "icehouse/trusty"]
+    for name in systems_of_the_article:
+        assert [
+            key for key in PARTS[name][1] if re.search("_(build|source|version|commit|flags)$", key)
+        ] == []
+
+
+READERS = [*PROJECT.glob("playbooks/*.yml"), *PROJECT.glob(".config/molecule/*.yml")]
+
+
+def files_read(path: Path) -> list[list[Any]]:
+    """The files of variables of each play of a playbook."""
+    plays = yaml.safe_load(path.read_text(encoding="utf-8"))
+    listed = [play.get("vars_files", []) for play in plays if isinstance(play, dict)]
+    return [[files] if isinstance(files, str) else files for files in listed]
+
+
+def test_who_reads_what_runs_reads_what_it_runs_on() -> None:
+    seen = 0
+    for path in READERS:
+        for files in files_read(path) if "vars_files" in path.read_text(encoding="utf-8") else []:
+            for release in [one for one in files if str(one).endswith("releases/{{ lab_release }}.yml")]:
+                folder = release.removesuffix(".yml")
+                system = [f"{folder}/{{{{ lab_system | default('') }}}}.yml", release]
+                assert files[files.index(release) + 1] == system, f"{path}: {files}"
+                seen += 1
+    assert seen >= len(files_read(PROJECT / "playbooks/cloud.yml"))
+
+
 def test_faults_are_found() -> None:
     release = {**RELEASES["bullseye"], "qemu_sauce": "x", "libvirt_source": "tar", "qemu_packages": "qemu"}
     del release["qemu_binary"]
@@ -151,7 +200,7 @@ def test_novas_log_can_be_read(name: str) -> None:
 
 @pytest.mark.parametrize("folder", ["tasks", "vars", "defaults", "handlers", "templates", "files"])
 def test_no_role_knows_a_release(folder: str) -> None:
-    names = re.compile(rf"\b({'|'.join(RELEASES)})\b")
+    names = re.compile(rf"\b({'|'.join(sorted({part for name in RELEASES for part in name.split('/')}))})\b")
     known = {
         str(path.relative_to(PROJECT)): found[0]
         for path in PROJECT.glob(f"roles/*/{folder}/**/*")
@@ -163,7 +212,7 @@ def test_no_role_knows_a_release(folder: str) -> None:
 def test_the_article_is_pinned_to_the_commits_that_its_deviations_name() -> None:
     words = Path(PROJECT / "playbooks/vars/deviations.yml").read_text(encoding="utf-8")
     for program in ("qemu", "libvirt"):
-        commit = RELEASES["icehouse"][f"{program}_build"]["commit"]
-        version = RELEASES["icehouse"][f"{program}_expected_version"]
+        commit = RELEASES["icehouse/trusty"][f"{program}_build"]["commit"]
+        version = RELEASES["icehouse/trusty"][f"{program}_expected_version"]
         assert re.fullmatch("[0-9a-f]{40}", commit)
         assert f"{commit[:12]}, version {version} " in words

@@ -13,12 +13,25 @@ from tests.conftest import PROJECT, run_tool
 
 @pytest.mark.parametrize("path", sorted(PROJECT.glob("releases/*.yml")), ids=lambda path: path.stem)
 def test_it_is_what_the_release_says(path: Path) -> None:
-    said = yaml.safe_load(path.read_text(encoding="utf-8")).get("lab_python", "/usr/bin/python3")
-    assert release_python(str(PROJECT), path.stem) == said
+    words = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert release_python(str(PROJECT), path.stem, "") == words.get("lab_python", "/usr/bin/python3")
+
+
+@pytest.mark.parametrize("path", sorted(PROJECT.glob("releases/*/*.yml")), ids=lambda path: path.stem)
+def test_it_is_what_the_system_says(path: Path) -> None:
+    release = yaml.safe_load(path.parent.with_suffix(".yml").read_text(encoding="utf-8"))
+    words = {**release, **yaml.safe_load(path.read_text(encoding="utf-8"))}
+    said = release_python(str(PROJECT), path.parent.name, path.stem)
+    assert said == words.get("lab_python", "/usr/bin/python3")
+
+
+def test_the_two_systems_of_the_article_have_pythons_of_their_own() -> None:
+    said = [release_python(str(PROJECT), "icehouse", system) for system in ("trusty", "bullseye")]
+    assert said == ["/usr/bin/python2.7", "/usr/bin/python3"]
 
 
 def test_a_release_that_is_not_there_is_no_error() -> None:
-    assert release_python(str(PROJECT), "folsom") == "/usr/bin/python3"
+    assert release_python(str(PROJECT), "folsom", "") == "/usr/bin/python3"
 
 
 @pytest.mark.parametrize(
@@ -27,7 +40,7 @@ def test_a_release_that_is_not_there_is_no_error() -> None:
 def test_every_inventory_takes_it_from_there(inventory: str) -> None:
     done = run_tool(
         "ansible", "compute1", "--inventory", f"inventories/{inventory}",
-        "--extra-vars", "lab_release=icehouse",
+        "--extra-vars", "lab_release=icehouse lab_system=trusty",
         "--module-name", "ansible.builtin.debug", "--args", "var=ansible_python_interpreter",
         extra_env={"ANSIBLE_STRATEGY": "linear"},
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,19 +13,41 @@ from postcopy_lab.lab import open_lab
 from tests.conftest import PROJECT, run_tool
 
 
+def checked(inventory: str, variables: str) -> subprocess.CompletedProcess[str]:
+    """A provisioning up to its first play, which looks at the inventory alone."""
+    return run_tool(
+        "ansible-playbook",
+        *("--inventory", str(PROJECT / "inventories" / inventory), "--limit", "localhost"),
+        *("--extra-vars", variables),
+        "playbooks/provision.yml",
+        extra_env={"ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+    )
+
+
 @pytest.mark.parametrize(
     ("inventory", "backend", "release"),
     [("x3550", "nova", "zed-backports"), ("example-10gbit.yml", "libvirt", "epoxy")],
 )
 def test_the_prechecks_of_an_inventory_accept_it(inventory: str, backend: str, release: str) -> None:
-    done = run_tool(
-        "ansible-playbook",
-        *("--inventory", str(PROJECT / "inventories" / inventory), "--limit", "localhost"),
-        *("--extra-vars", f"lab_backend={backend} lab_release={release}"),
-        "playbooks/provision.yml",
-    )
+    done = checked(inventory, f"lab_backend={backend} lab_release={release}")
     assert done.returncode == 0, done.stdout[-3000:]
     assert "failed=0" in done.stdout and "localhost" in done.stdout
+
+
+@pytest.mark.parametrize("system", ["trusty", "bullseye"])
+def test_the_article_may_run_on_two_systems(system: str) -> None:
+    done = checked("x3550", f"lab_release=icehouse lab_system={system}")
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def test_another_system_is_refused_in_one_line() -> None:
+    done = checked("example-10gbit.yml", "lab_release=icehouse")
+    assert done.returncode == 2 and "changed=0" in done.stdout, done.stdout[-3000:]
+    (said,) = re.findall(r'"msg": "(.*)"', done.stdout)
+    assert said == (
+        "inventories/example-10gbit.yml: lab_system is ''; allowed with release icehouse is "
+        "bullseye or trusty (files of releases/icehouse/)"
+    )
 
 
 @pytest.mark.parametrize("value", ["fd00:91:1::11", "198.51.100.12"])
