@@ -1,0 +1,93 @@
+"""Sources of git through a mirror: the role's own tasks, on repositories made here."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import run_tool
+
+PROGRAM = "https://github.com/example/program.git"
+NAMED = "git://git.example.org/library.git"
+MEANT = "https://github.com/example/library.git"
+
+
+def git(directory: Path, *arguments: str) -> str:
+    settings = [f"{key}=kit" for key in ("user.name", "user.email")] + ["protocol.file.allow=always"]
+    options = [part for one in settings for part in ("-c", one)]
+    done = subprocess.run(
+        ["git", *options, *arguments], cwd=directory, check=True, text=True, capture_output=True
+    )
+    return done.stdout.strip()
+
+
+def repository(directory: Path, file: str) -> str:
+    """A repository with one commit, whose name is returned."""
+    directory.mkdir(parents=True)
+    git(directory, "init", "--quiet")
+    (directory / file).write_text(f"{file}\n", encoding="utf-8")
+    git(directory, "add", ".")
+    git(directory, "commit", "--quiet", "--message", "one")
+    return git(directory, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    """A program whose submodule names an address that nobody serves, and what it is taken from."""
+    folder = tmp_path / "mirror"
+    repository(folder / "example/library.git", "library.c")
+    repository(folder / "example/program.git", "program.c")
+    program = folder / "example/program.git"
+    git(program, "submodule", "--quiet", "add", str(folder / "example/library.git"), "library")
+    git(program, "config", "--file", ".gitmodules", "submodule.library.url", NAMED)
+    git(program, "commit", "--quiet", "--all", "--message", "two")
+    return folder
+
+
+def fetch(tmp_path: Path, mirror: str, commit: str) -> subprocess.CompletedProcess[str]:
+    tasks = {"ansible.builtin.include_role": {"name": "software", "tasks_from": "fetch_git"}}
+    variables = {
+        "software_name": "program",
+        "software_source": "git",
+        "software_variables": "program_",
+        "software_cache_dir": str(tmp_path / "cache"),
+        "software_git_mirror": mirror,
+        "software_build": {
+            "repository": PROGRAM,
+            "commit": commit,
+            "submodule_repositories": {NAMED: MEANT},
+        },
+    }
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": [tasks], "vars": variables}
+    playbook = tmp_path / "play.yml"
+    playbook.write_text(json.dumps([play]), encoding="utf-8")
+    return run_tool(
+        "ansible-playbook", "--inventory", "localhost,", str(playbook),
+        extra_env={"ANSIBLE_STRATEGY": "linear", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_program_and_its_submodule_come_from_the_mirror(tmp_path: Path, mirror: Path, scheme: str) -> None:
+    commit = git(mirror / "example/program.git", "rev-parse", "HEAD")
+    done = fetch(tmp_path, f"{scheme}{mirror}", commit)
+    assert done.returncode == 0, done.stdout[-3000:]
+    checkout = tmp_path / f"cache/git/program-{commit}"
+    assert (checkout / "program.c").read_text() == "program.c\n"
+    assert (checkout / "library/library.c").read_text() == "library.c\n"
+    assert git(checkout, "rev-parse", "HEAD") == commit
+    assert checkout.with_name(f"program-{commit}.tar.gz").exists()
+
+
+def test_a_mirror_that_lacks_the_commit_is_refused_in_one_line(tmp_path: Path, mirror: Path) -> None:
+    done = fetch(tmp_path, str(mirror), "a" * 40)
+    assert done.returncode == 2
+    [said] = [line for line in done.stdout.splitlines() if "did not give" in line]
+    assert json.loads(said.split("=> ", 1)[1])["msg"].startswith(
+        f"program_build.repository {PROGRAM} did not give program_build.commit {'a' * 40} "
+        f"(software_git_mirror: {mirror}): "
+    )
+    assert not (tmp_path / "cache/git" / f"program-{'a' * 40}").exists()
