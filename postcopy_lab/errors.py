@@ -33,7 +33,7 @@ class InputError(CommandError):
 
 
 class InterruptedByUserError(CommandError):
-    """Ctrl-C (or SIGTERM); the line says how to go on."""
+    """Ctrl-C (or SIGTERM, or a closed terminal); the line says how to go on."""
 
     exit_code = ExitCode.INTERRUPTED
 

@@ -14,6 +14,7 @@ import os
 import select
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -83,7 +84,7 @@ class Outcome:
 
 
 class Stop:
-    """Ctrl-C and SIGTERM as a flag, while a playbook runs."""
+    """Ctrl-C, SIGTERM and a closed terminal as a flag, while a playbook runs."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -93,9 +94,11 @@ class Stop:
 
     @contextmanager
     def listening(self, on_stop: Callable[[], None]) -> Iterator[None]:
-        """Catch both signals; `on_stop` is called once, at the first."""
+        """Catch the signals; `on_stop` is called once, at the first."""
 
-        def handle(_number: int, _frame: FrameType | None) -> None:
+        def handle(number: int, _frame: FrameType | None) -> None:
+            if number == signal.SIGHUP:
+                _leave_terminal()
             if not self._event.is_set():
                 self._event.set()
                 on_stop()
@@ -103,12 +106,26 @@ class Stop:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+        signals = [signal.SIGINT, signal.SIGTERM]
+        # nohup has it ignored.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signals.append(signal.SIGHUP)
+        before = {number: signal.signal(number, handle) for number in signals}
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Write to nowhere what would go to the terminal, which is closed: each write would fail."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        # Of a terminal that is closed, isatty says no.
+        if stat.S_ISCHR(os.fstat(stream).st_mode):
+            os.dup2(nowhere, stream)
+    os.close(nowhere)
 
 
 def run_playbook(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +23,7 @@ from postcopy_lab.runner import INVOCATION_VARIABLE
 from tests.conftest import PROJECT, run_tool
 
 Call = Callable[..., tuple[int, str, str]]
+COMMAND = [sys.executable, "-m", "postcopy_lab"]
 
 
 def logs(checkout: Project) -> list[Path]:
@@ -141,13 +145,37 @@ def test_ctrl_c_ends_everything_and_says_how_to_go_on(checkout: Project, number:
     assert _children(log.parent.name) == []
 
 
+def test_a_closed_terminal_ends_everything_and_the_nodes_are_cleaned(checkout: Project) -> None:
+    _make_check_nap(checkout)
+    terminal, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [*COMMAND, "check"],
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    log = _wait_for_log(checkout, "Change something")
+    os.close(terminal)
+    assert command.wait(timeout=300) == 130
+    assert len((checkout.playbooks / "cleaned").read_text(encoding="utf-8").split()) == 3
+    assert _children(log.parent.name) == []
+
+
 @pytest.fixture
 def napping_check(checkout: Project) -> subprocess.Popen[str]:
     """A check that sleeps on its nodes."""
+    _make_check_nap(checkout)
+    return _started("check")
+
+
+def _make_check_nap(checkout: Project) -> None:
     _set(checkout, "nap_seconds: 600")
     play = (checkout.playbooks / "provision.yml").read_text(encoding="utf-8")
     (checkout.playbooks / "check.yml").write_text(play, encoding="utf-8")
-    return _started("check")
 
 
 def _set(checkout: Project, variables: str) -> None:
@@ -160,7 +188,7 @@ def _set(checkout: Project, variables: str) -> None:
 
 def _started(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "postcopy_lab", *words],
+        [*COMMAND, *words],
         env={**os.environ, "PYTHONPATH": str(PROJECT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
