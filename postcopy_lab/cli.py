@@ -44,6 +44,7 @@ EXIT_CODES = (
 ENVIRONMENT = (
     ("POSTCOPY_LAB_INVENTORY", "used when there is no --inventory"),
     ("POSTCOPY_LAB_PLAIN_STRATEGY=1", "the same as --plain-strategy"),
+    ("POSTCOPY_LAB_LOCKS", "folder of the labs' locks, one for all users of the machine (/run/lock)"),
     ("NO_COLOR, COLUMNS", "colours off, width of the output"),
 )
 
