@@ -217,9 +217,10 @@ class Migration:
         deadline = monotonic.seconds() + patience_seconds
         with self.changed:
             while self.last_lifecycle != ("STOPPED", "MIGRATED"):
-                if monotonic.seconds() > deadline:
+                left_seconds = deadline - monotonic.seconds()
+                if left_seconds <= 0:
                     return
-                self.changed.wait(0.1)
+                self.changed.wait(left_seconds)
         self.error = None
         recovery["recovered_at"] = self.note("recovered")
 
