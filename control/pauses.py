@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from contract.clocks import offset_seconds
 from contract.evidence import CLOCK, DESTINATION_NIC, PING, SOURCE_NIC
 from contract.nodes import HOSTS, Role
 
@@ -60,7 +61,7 @@ def read_signs(directory: Path, node_names: Mapping[str, str]) -> Signs:
         for role in HOSTS:
             if record.get("node") == node_names[role]:
                 sent, received, answered, returned = (record[key] for key in keys)
-                answers[role].append((returned, ((received - sent) + (answered - returned)) / 2))
+                answers[role].append((returned, offset_seconds(sent, received, answered, returned)))
     log = directory / PING.path
     pings = [float(stamp) for stamp in _STAMP.findall(log.read_bytes())] if log.exists() else []
     return Signs(counters, answers, pings)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.lines import is_number, json_samples
+from contract.clocks import offset_seconds
 
 _MOMENTS = ("sent_at", "received_at", "answered_at", "returned_at")
 
@@ -60,7 +61,7 @@ def _exchanges(values: Mapping[str, array[float]]) -> Exchanges:
     order = np.argsort(sent, kind="stable")
     return Exchanges(
         time=((sent + returned) / 2)[order],
-        offset_seconds=(((received - sent) + (answered - returned)) / 2)[order],
+        offset_seconds=offset_seconds(sent, received, answered, returned)[order],
         # Two clocks that run a little differently can make a very short round trip negative.
         error_seconds=(np.abs(round_trip) / 2)[order],
         line=np.array(values["line"]).astype(np.int64)[order],
