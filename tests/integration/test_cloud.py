@@ -17,6 +17,7 @@ import yaml
 from openstack.connection import Connection
 
 from tests.lab import FAILED_RUNS, Lab, provisioned_lab
+from tests.listeners import unexpected
 
 LAB = "cicloud"
 NODES = ("controller", "compute1", "compute2")
@@ -83,6 +84,11 @@ def left_behind(cloud: Connection) -> list[str]:
 def test_a_second_provision_changes_nothing(lab: Lab) -> None:
     # Its time depends on the machine. What it is made of does not: 371 tasks when it took less than a minute.
     assert lab.assert_provisioned() <= 400
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_nothing_listens_that_need_not(lab: Lab, node: str) -> None:
+    assert unexpected(on(node, "ss -Hlntup"), on(node, "ip -brief address")) == []
 
 
 @pytest.mark.parametrize("node", NODES)

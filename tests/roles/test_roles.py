@@ -6,12 +6,16 @@ What is peculiar to a role is asked by the scenario's own tests, `roles/ROLE/mol
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.conftest import PROJECT
 from tests.roles.scenario import run_scenario
+
+# What is asked of each node of each scenario, beside the role's own tests.
+EVERY_NODE = PROJECT / "tests/roles/every_node.py"
 
 TODAY: dict[str, str] = {}
 CLOUD = {"LAB_RELEASE": "zed-backports", "LAB_BACKEND": "nova"}
@@ -76,4 +80,16 @@ def test_the_tests_of_a_role_that_is_part_of_a_scenario_are_asked_there(whole: s
     tests = PROJECT / f"roles/{whole}/molecule/default/tests"
     scenario = yaml.safe_load((tests.parent / "molecule.yml").read_text(encoding="utf-8"))
     asked = {(tests / path).resolve() for path in scenario["verifier"]["additional_files_or_dirs"]}
-    assert asked == {PROJECT / f"roles/{role}/molecule/default/tests" for role in PART_OF[whole]}
+    parts = {PROJECT / f"roles/{role}/molecule/default/tests" for role in PART_OF[whole]}
+    assert asked == parts | {EVERY_NODE}
+
+
+@pytest.mark.parametrize(
+    "scenario", sorted(PROJECT.glob("roles/*/molecule/*")), ids=lambda path: "-".join(path.parts[-3::2])
+)
+def test_each_node_of_each_scenario_is_asked_the_same(scenario: Path) -> None:
+    asked: list[str] = []
+    for file in (PROJECT / ".config/molecule/config.yml", scenario / "molecule.yml"):
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+        asked = settings.get("verifier", {}).get("additional_files_or_dirs", asked)
+    assert EVERY_NODE in {(scenario / "tests" / path).resolve() for path in asked}
