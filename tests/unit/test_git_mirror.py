@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -80,6 +81,17 @@ def test_a_program_and_its_submodule_come_from_the_mirror(tmp_path: Path, mirror
     assert (checkout / "library/library.c").read_text() == "library.c\n"
     assert git(checkout, "rev-parse", "HEAD") == commit
     assert checkout.with_name(f"program-{commit}.tar.gz").exists()
+
+
+def test_a_submodule_that_cannot_be_had_is_refused_in_one_line(tmp_path: Path, mirror: Path) -> None:
+    commit = git(mirror / "example/program.git", "rev-parse", "HEAD")
+    shutil.rmtree(mirror / "example/library.git")
+    done = fetch(tmp_path, str(mirror), commit)
+    assert done.returncode == 2
+    [said] = [line for line in done.stdout.splitlines() if "did not give" in line]
+    assert json.loads(said.split("=> ", 1)[1])["msg"].endswith(" a second time, aborting")
+    # Neither the part that came nor an archive of it is taken for the whole by the next run.
+    assert list((tmp_path / "cache/git").iterdir()) == []
 
 
 def test_a_mirror_that_lacks_the_commit_is_refused_in_one_line(tmp_path: Path, mirror: Path) -> None:
