@@ -83,7 +83,8 @@ class Machine:
             *("-machine", "q35,usb=off,vmport=off", "-accel", self.accelerator),
             *("-m", f"{self.memory_kib}k", "-smp", str(self.vcpus)),
             *("-kernel", str(self.kernel), "-initrd", str(self.initrd)),
-            *("-append", "console=ttyS0 lab.address=10.0.2.15/24"),
+            # QEMU itself, as 10.0.2.2, asks in the name of this machine.
+            *("-append", "console=ttyS0 lab.address=10.0.2.15 lab.prober=10.0.2.2"),
             *("-netdev", f"user,id=n0,hostfwd=tcp:127.0.0.1:{agent_port}-:7300"),
             *("-device", "virtio-net-pci,netdev=n0,romfile="),
             *("-serial", f"file:{directory / (name + '.console')}"),

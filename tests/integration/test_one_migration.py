@@ -5,16 +5,19 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from analysis.run.causes import Cause
+from tests.conftest import run_tool
 from tests.lab import Lab, provisioned_lab
+from tests.stranger import CONNECT, what_a_stranger_gets
 
 LAB = "ci"
 STUDY = "tests/integration/study.yml"
@@ -157,6 +160,43 @@ def test_the_report_is_one_file(lab: Lab, study_output: str) -> None:
 def guests(lab: Lab) -> str:
     names = (f"postcopy-lab-{LAB}-{node}" for node in ("compute1", "compute2"))
     return "".join(podman("exec", name, "virsh", "list", "--all", "--name") for name in names).strip()
+
+
+@pytest.fixture
+def guest_address(lab: Lab) -> Iterator[str]:
+    """A guest that runs beside the studies, on the first compute node."""
+    prober = podman(
+        "exec", f"postcopy-lab-{LAB}-controller", "ip", "-4", "-brief", "address", "show", "guest0"
+    )
+    network = prober.split()[2].rpartition(".")[0]
+    settings = {
+        "name": "postcopy-lab-asked",
+        "memory_bytes": 512 << 20,
+        # No guest of a study has this one.
+        "address": f"{network}.200",
+        "prober_address": prober.split()[2].partition("/")[0],
+        "mac": "52:54:00:91:02:64",
+    }
+    on_compute1(lab, settings)
+    yield f"{network}.200"
+    on_compute1(lab, {"name": "postcopy-lab-asked", "state": "absent"})
+
+
+def on_compute1(lab: Lab, settings: Mapping[str, object]) -> None:
+    arguments = ("-m", "postcopy.lab.guest", "-a", json.dumps(settings))
+    done = run_tool("ansible", "compute1", "--inventory", os.fspath(lab.inventory), *arguments)
+    assert done.returncode == 0 and "CHANGED" in done.stdout, done.stdout
+
+
+def test_a_guest_answers_nobody_but_the_prober(lab: Lab, guest_address: str) -> None:
+    until_it_answers = f"until {CONNECT.format(guest=guest_address)} 2>/dev/null; do sleep 1; done"
+    podman("exec", f"postcopy-lab-{LAB}-controller", "timeout", "90", "bash", "-c", until_it_answers)
+    said = what_a_stranger_gets(
+        lambda script: podman("exec", f"postcopy-lab-{LAB}-compute1", "sh", "-c", script), guest_address
+    )
+    # Both were on one network, and heard of each other.
+    assert "52:54:00:91:02:64" in said
+    assert "answered" not in said
 
 
 def test_a_check_that_fails_is_cleaned_up_and_the_next_one_passes(lab: Lab) -> None:

@@ -283,7 +283,7 @@ def test_the_guest_is_a_domain_without_disks() -> None:
     domain = ElementTree.fromstring(guest_domain.domain_xml(settings()))
     assert domain.get("type") == "qemu"
     assert domain.findtext("os/kernel") == "/k&r/vmlinuz"
-    assert domain.findtext("os/cmdline") == "console=ttyS0 lab.address=10.91.2.100/24"
+    assert domain.findtext("os/cmdline") == ("console=ttyS0 lab.address=10.91.2.100 lab.prober=10.91.2.10")
     assert domain.findtext("memory") == str(2**31)
     assert domain.find("devices/disk") is None
     assert domain.find("cpu") is None

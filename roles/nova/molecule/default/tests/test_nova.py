@@ -13,6 +13,7 @@ from openstack.exceptions import SDKException
 from analysis.evidence.nova_log import parse_nova_log
 from control.plan import address_in_mac
 from tests.roles.outside import node
+from tests.stranger import what_a_stranger_gets
 
 pytest_plugins = ["tests.roles.outside"]
 
@@ -131,6 +132,12 @@ def test_it_runs_there_only_and_answers(server_id: str, address: str) -> None:
     assert "postcopy-lab-" in node(DESTINATION).check_output("virsh list --name")
     assert "postcopy-lab-" not in node(SOURCE).check_output("virsh list --name")
     assert wait_until(30, lambda: answers(address))
+
+
+def test_it_answers_nobody_but_the_prober(server_id: str, address: str) -> None:
+    said = what_a_stranger_gets(node(DESTINATION).check_output, address)
+    assert address_in_mac(address) in said
+    assert "answered" not in said
 
 
 def test_novas_logs_have_the_marks_that_the_report_reads(server_id: str) -> None:

@@ -62,8 +62,8 @@ def console_path(name):
 def domain_xml(settings):
     """The XML of a transient diskless domain.
 
-    :param settings: name, vcpus, memory_bytes, address ("10.91.2.100/24"), mac, bridge, accelerator (kvm
-        or tcg), machine, emulator, kernel, initrd, qemu_arguments
+    :param settings: name, vcpus, memory_bytes, address, prober_address, mac, bridge, accelerator (kvm or
+        tcg), machine, emulator, kernel, initrd, qemu_arguments
     """
     kvm = settings["accelerator"] == "kvm"
     arguments = "".join("    <qemu:arg value=%s/>\n" % quoteattr(word) for word in settings["qemu_arguments"])
@@ -75,7 +75,9 @@ def domain_xml(settings):
         "machine": quoteattr(settings["machine"]),
         "kernel": escape(settings["kernel"]),
         "initrd": escape(settings["initrd"]),
-        "command_line": escape("console=ttyS0 lab.address=%s" % settings["address"]),
+        "command_line": escape(
+            "console=ttyS0 lab.address=%(address)s lab.prober=%(prober_address)s" % settings
+        ),
         # What both hosts have in common; under TCG QEMU's own model is the same everywhere.
         "cpu": "  <cpu mode='host-model'/>\n" if kvm else "",
         "emulator": escape(settings["emulator"]),

@@ -33,7 +33,10 @@ options:
     description: Memory of the guest, in bytes.
     type: int
   address:
-    description: Address of the guest with the length of its prefix, for example V(10.91.2.100/24).
+    description: IPv4 address of the guest.
+    type: str
+  prober_address:
+    description: IPv4 address on the guest network that the guest answers; it answers no other.
     type: str
   mac:
     description: Hardware address of the guest's interface.
@@ -82,7 +85,8 @@ EXAMPLES = r"""
   postcopy.lab.guest:
     name: postcopy-lab-example
     memory_bytes: 2147483648
-    address: 10.91.2.100/24
+    address: 10.91.2.100
+    prober_address: 10.91.2.10
     mac: "52:54:00:91:02:00"
 
 - name: Remove every guest of this kit from the host
@@ -178,6 +182,7 @@ def main():
             "vcpus": {"type": "int", "default": 1},
             "memory_bytes": {"type": "int"},
             "address": {"type": "str"},
+            "prober_address": {"type": "str"},
             "mac": {"type": "str"},
             "bridge": {"type": "str", "default": "br-guest"},
             "accelerator": {"choices": ["auto", "kvm", "tcg"], "default": "auto"},
@@ -187,7 +192,7 @@ def main():
             "initrd": {"type": "path", "default": "/var/lib/postcopy-lab/guest/initrd.img"},
             "qemu_arguments": {"type": "list", "elements": "str", "default": []},
         },
-        required_if=[("state", "running", ("name", "memory_bytes", "address", "mac"))],
+        required_if=[("state", "running", ("name", "memory_bytes", "address", "prober_address", "mac"))],
         supports_check_mode=True,
     )
     if libvirt is None:
