@@ -84,6 +84,36 @@ def test_qemus_log_of_the_run_is_kept_under_one_name(tmp_path: Path, monkeypatch
     )
 
 
+class NoGuest:
+    """A guest that was removed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def wait(self) -> str:
+        return "running"
+
+
+def test_no_log_of_qemu_is_left_on_a_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs, run = tmp_path / "logs", tmp_path / "run"
+    monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    monkeypatch.setattr(probes, "QEMU_LOGS_DIRECTORY", str(logs))
+    monkeypatch.setattr(probes.processes, "stop", lambda _name: True)
+    monkeypatch.setattr(probes, "Removal", NoGuest)
+    logs.mkdir()
+    others = ["postcopy-lab-case-011.log", "instance-00000001.log", "another.log"]
+    for name in ("postcopy-lab-case-01.log", "postcopy-lab-case-01.log.0", *others):
+        (logs / name).write_text(BEFORE)
+    for guest in ("postcopy-lab-case-01", "instance-00000001"):
+        log = str(logs / (guest + ".log"))
+        probes.mark_logs([log])
+        with Path(log).open("a") as stream:
+            stream.write(DURING)
+        probes.stop({"run_directory": str(run), "guest": guest, "console": None})
+        assert (run / "qemu.log").read_text() == DURING
+    assert sorted(path.name for path in logs.iterdir()) == sorted(others)
+
+
 def test_nothing_is_left_of_any_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped: list[str] = []
     monkeypatch.setattr(probes.processes, "stop", stopped.append)

@@ -244,6 +244,20 @@ def keep_logs(directory):
     return faults
 
 
+def qemu_log(guest):
+    return os.path.join(QEMU_LOGS_DIRECTORY, guest + ".log")
+
+
+def remove_qemu_logs(guest):
+    """Remove what the run's evidence has: libvirt keeps a log for each name that a guest ever had.
+
+    nova's guests have other names, and their logs stay.
+    """
+    if guest_domain.name_error(guest) is None:
+        for path in glob.glob(glob_escape(qemu_log(guest)) + "*"):
+            os.unlink(path)
+
+
 def end_programs():
     """End what measures and what migrates."""
     for name in ("probe", "migrate"):
@@ -261,8 +275,7 @@ def remove():
 
 def start(params):
     end_programs()
-    qemu_log = ["%s/%s.log" % (QEMU_LOGS_DIRECTORY, params["guest"])] if params["guest"] else []
-    mark_logs(params["logs"] + qemu_log)
+    mark_logs(params["logs"] + ([qemu_log(params["guest"])] if params["guest"] else []))
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
     os.makedirs(params["run_directory"])
@@ -309,7 +322,10 @@ def stop(params):
     if os.path.getsize(log) == 0:
         os.unlink(log)
     archive = pack(directory)
-    state = removal.wait() if removal else None
+    state = None
+    if removal:
+        state = removal.wait()
+        remove_qemu_logs(params["guest"])
     return {"archive": archive, "guest_state": state, "was_running": was_running}
 
 
