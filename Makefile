@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines test-faults bench bench-analysis bench-load bench-integrity lock destroy clean
+.PHONY: help tools test-tools study test test-unit test-integration lint format docs test-roles test-cloud test-build test-machines test-faults bench bench-analysis bench-load bench-runs bench-integrity lock destroy clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -74,6 +74,9 @@ bench-analysis: tools ## Measure the analysis alone, on 1,000 and 10,000 runs ma
 
 bench-load: tools ## Measure how long studies of 1,000 and 10,000 runs take to plan and to resume
 	$(BIN)/python -m tests.bench.load_speed
+
+bench-runs: tools ## Make 200 runs in a row in a lab of their own, and say what grows with them (an hour; resumable)
+	$(BIN)/python -m tests.bench.many_runs
 
 bench-integrity: tools ## Count corrupted guests per QEMU version, mode and load (hours; resumable)
 	$(BIN)/python tests/bench/integrity.py
