@@ -9,7 +9,7 @@ import socket
 import stat
 import subprocess
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,13 +80,17 @@ def secrets_of(state_dir: Path) -> set[str]:
     return passwords | {line for line in lines if len(line) >= 16}
 
 
+def holds_one_of(secrets: Iterable[bytes], content: bytes) -> bool:
+    return any(secret in content for secret in secrets)
+
+
 def assert_secrets_are_kept(lab: Lab, places: set[str]) -> None:
     """What a lab left here holds secrets only in these parts of its state folder, which are its owner's."""
     secrets = [secret.encode() for secret in secrets_of(lab.state_dir)]
     files = [
         path for folder in (lab.state_dir, lab.results_dir) for path in folder.rglob("*") if path.is_file()
     ]
-    holders = {path for path in files if any(secret in path.read_bytes() for secret in secrets)}
+    holders = {path for path in files if holds_one_of(secrets, path.read_bytes())}
     found = {path.relative_to(lab.state_dir).parts[0] for path in holders if lab.state_dir in path.parents}
     assert (found, holders & set(lab.results_dir.rglob("*"))) == (places, set())
     assert {path: stat.S_IMODE(path.stat().st_mode) for path in holders} == dict.fromkeys(holders, 0o600)

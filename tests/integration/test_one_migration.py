@@ -16,7 +16,8 @@ import pytest
 
 from analysis.run.causes import Cause
 from tests.conftest import run_tool
-from tests.lab import Lab, provisioned_lab
+from tests.lab import Lab, assert_secrets_are_kept, bundle_of, provisioned_lab, secrets_of
+from tests.listeners import unexpected
 from tests.stranger import CONNECT, what_a_stranger_gets
 
 LAB = "ci"
@@ -162,6 +163,13 @@ def guests(lab: Lab) -> str:
     return "".join(podman("exec", name, "virsh", "list", "--all", "--name") for name in names).strip()
 
 
+@pytest.mark.parametrize("node", ["controller", "compute1", "compute2"])
+def test_nothing_listens_that_need_not(lab: Lab, study_output: str, node: str) -> None:
+    name = f"postcopy-lab-{LAB}-{node}"
+    sockets = podman("exec", name, "ss", "-Hlntup")
+    assert sockets and unexpected(sockets, podman("exec", name, "ip", "-brief", "address")) == []
+
+
 @pytest.fixture
 def guest_address(lab: Lab) -> Iterator[str]:
     """A guest that runs beside the studies, on the first compute node."""
@@ -213,6 +221,20 @@ def test_a_check_that_fails_is_cleaned_up_and_the_next_one_passes(lab: Lab) -> N
     assert guests(lab) == ""
     assert not (lab.state_dir / "check").exists()
     assert not (lab.results_dir / "check").exists()
+
+
+def test_its_support_bundle_has_all_but_secrets(lab: Lab, run_directory: Path, tmp_path: Path) -> None:
+    lab.succeed("support-bundle", str(run_directory), "--output", str(tmp_path / "bundle.tar.gz"))
+    members = bundle_of(tmp_path / "bundle.tar.gz")
+    assert members.keys() >= {f"run/{name}" for name in RAW_FILES}
+    assert {"provision", "study"} <= {name.split("-")[1] for name in members if name.startswith("logs/")}
+    secrets = secrets_of(lab.state_dir)
+    assert len(secrets) >= 20
+    assert not [name for name in members for secret in secrets if secret.encode() in members[name]]
+
+
+def test_secrets_are_in_their_own_files_alone(lab: Lab, run_directory: Path) -> None:
+    assert_secrets_are_kept(lab, {"ssh", "ca"})
 
 
 def test_a_second_provision_changes_nothing(lab: Lab) -> None:
