@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from tests.conftest import run_tool
 PROGRAM = "https://github.com/example/program.git"
 NAMED = "git://git.example.org/library.git"
 MEANT = "https://github.com/example/library.git"
+PATH = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
 def git(directory: Path, *arguments: str) -> str:
@@ -48,7 +52,7 @@ def mirror(tmp_path: Path) -> Path:
     return folder
 
 
-def fetch(tmp_path: Path, mirror: str, commit: str) -> subprocess.CompletedProcess[str]:
+def fetch(tmp_path: Path, mirror: str, commit: str, path: str = PATH) -> subprocess.CompletedProcess[str]:
     tasks = {"ansible.builtin.include_role": {"name": "software", "tasks_from": "fetch_git"}}
     variables = {
         "software_name": "program",
@@ -67,7 +71,7 @@ def fetch(tmp_path: Path, mirror: str, commit: str) -> subprocess.CompletedProce
     playbook.write_text(json.dumps([play]), encoding="utf-8")
     return run_tool(
         "ansible-playbook", "--inventory", "localhost,", str(playbook),
-        extra_env={"ANSIBLE_STRATEGY": "linear", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"},
+        extra_env={"ANSIBLE_STRATEGY": "linear", "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "PATH": path},
     )  # fmt: skip
 
 
@@ -81,6 +85,20 @@ def test_a_program_and_its_submodule_come_from_the_mirror(tmp_path: Path, mirror
     assert (checkout / "library/library.c").read_text() == "library.c\n"
     assert git(checkout, "rev-parse", "HEAD") == commit
     assert checkout.with_name(f"program-{commit}.tar.gz").exists()
+
+
+def test_an_archive_that_was_interrupted_is_not_taken_for_whole(tmp_path: Path, mirror: Path) -> None:
+    commit = git(mirror / "example/program.git", "rev-parse", "HEAD")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    broken = programs / "tar"
+    broken.write_text('#!/bin/sh\necho part >"$4"\nexit 2\n', encoding="utf-8")
+    broken.chmod(0o755)
+    assert fetch(tmp_path, str(mirror), commit, f"{programs}:{PATH}").returncode == 2
+    broken.unlink()
+    assert fetch(tmp_path, str(mirror), commit).returncode == 0
+    with tarfile.open(tmp_path / f"cache/git/program-{commit}.tar.gz") as archive:
+        assert f"program-{commit}/library/library.c" in archive.getnames()
 
 
 def test_a_submodule_that_cannot_be_had_is_refused_in_one_line(tmp_path: Path, mirror: Path) -> None:
