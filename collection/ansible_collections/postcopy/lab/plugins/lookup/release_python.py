@@ -42,12 +42,13 @@ from ansible.plugins.lookup import LookupBase
 DEFAULT = "/usr/bin/python3"
 
 
-def release_python(project: str, release: str, system: str) -> str:
+def release_python(project: str, release: str, system: str = "") -> str:
     """Path of the Python that a release names, on its nodes.
 
     :param project: the folder of the project
     :param release: name of a file of releases/; one that is not there is the prechecks' to refuse
-    :param system: name of a file of the release's folder, read first; a release of one system has none
+    :param system: name of a file of the release's folder, read first; a release of one system has none, as
+        have inventories that were made before there were any
     """
     releases = Path(project) / "releases"
     for path in (releases / release / f"{system}.yml", releases / f"{release}.yml"):
