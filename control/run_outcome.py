@@ -48,7 +48,7 @@ def outcome_of(evidence: Results) -> dict[str, Any]:
 
     `evidence`: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
     returned, {} where a step was not reached); domains {"source", "destination": state or null};
-    consoles {"source", "destination": lines}; guest_gone; stood_still (which node did, one line, or null);
+    consoles {"source", "destination": lines}; guest_gone; unfit_node (which node was, one line, or null);
     source and destination (node names).
     """
     integrity = integrity_of(evidence)
@@ -133,7 +133,14 @@ def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCaus
 # What a guest that ended before its migration is said to have done.
 GONE = "the guest's QEMU ended on the source"
 # The steps of a run that wait for one node, by their results' names.
-_STEPS = {"fill": "Fill", "migration": "Migrate", "announced": "Announce the guest", "check": "Check"}
+_STEPS = {
+    "fill": ("Fill", Role.PROBER),
+    "migration": ("Migrate", Role.SOURCE),
+    "announced": ("Announce the guest", Role.DESTINATION),
+    "check": ("Check", Role.PROBER),
+}
+# Mitogen's words for a node that went away while it was asked; what follows them asks for a report of a bug.
+_MITOGEN_LOST = "Mitogen was disconnected from the remote environment"
 
 
 def fault_of(results: Results, node_names: Mapping[str, str]) -> dict[str, Any] | None:
@@ -141,10 +148,14 @@ def fault_of(results: Results, node_names: Mapping[str, str]) -> dict[str, Any] 
 
     `results`, `node_names`: as run_document.run_document takes them.
     """
-    for key, step in _STEPS.items():
+    for key, (step, role) in _STEPS.items():
         result = results.get(key) or {}
-        if result.get("failed") or result.get("unreachable"):
-            return {"step": step, "detail": result.get("msg") or "no reason given"}
+        said = result.get("msg") or "no reason given"
+        if result.get("unreachable"):
+            lost = f"lost the connection to {node_names[role]}"
+            return {"step": step, "detail": lost if said.startswith(_MITOGEN_LOST) else f"{lost}: {said}"}
+        if result.get("failed"):
+            return {"step": step, "detail": said}
     if results.get("fault"):
         return dict(results["fault"])
     for role in MEASURING:
@@ -264,8 +275,8 @@ def resident_bytes(evidence: Results) -> int | None:
 
 def invalid_reason(evidence: Results, check: Results | None) -> str | None:
     """Why a run's figures must not be used although it ended well; None if they may."""
-    if evidence.get("stood_still"):
-        return str(evidence["stood_still"])
+    if evidence.get("unfit_node"):
+        return str(evidence["unfit_node"])
     migration = evidence.get("migration") or {}
     mode = Mode.named(evidence["spec"]["mode"])
     if not mode.has_postcopy or migration.get("outcome") != "migrated":

@@ -162,14 +162,28 @@ def test_a_migration_that_failed_stays_the_cause_whatever_failed_after_it(hybrid
 
 
 @pytest.mark.parametrize(
-    ("key", "step"), [("fill", "Fill"), ("migration", "Migrate"), ("announced", "Announce the guest")]
+    ("key", "step", "role"),
+    [
+        ("fill", "Fill", "prober"),
+        ("migration", "Migrate", "source"),
+        ("announced", "Announce the guest", "destination"),
+    ],
 )
 def test_a_node_that_did_not_answer_is_a_fault_of_the_lab(
-    hybrid: dict[str, Any], key: str, step: str
+    hybrid: dict[str, Any], key: str, step: str, role: str
 ) -> None:
-    for kind in ("unreachable", "failed"):
-        hybrid["results"][key] = {kind: True, "msg": "no route to host"}
-        assert judged(hybrid) == ("aborted", "lab_fault", f"{step}: no route to host")
+    hybrid["results"][key] = {"failed": True, "msg": "no such file"}
+    assert judged(hybrid) == ("aborted", "lab_fault", f"{step}: no such file")
+    node = hybrid["prober"] if role == "prober" else hybrid["run"][role]
+    hybrid["results"][key] = {"unreachable": True, "msg": "no route to host"}
+    lost = f"{step}: lost the connection to {node}"
+    assert judged(hybrid) == ("aborted", "lab_fault", f"{lost}: no route to host")
+    # Seen of a node that was started anew while it was asked.
+    hybrid["results"][key]["msg"] = (
+        "Mitogen was disconnected from the remote environment while a call was in-progress. If you feel this "
+        "is in error, please file a bug. Original error was: the respondent Context has disconnected"
+    )
+    assert judged(hybrid) == ("aborted", "lab_fault", lost)
 
 
 def test_a_node_that_was_lost_is_a_fault_of_the_lab(hybrid: dict[str, Any]) -> None:
