@@ -14,6 +14,7 @@ from contract.nodes import HOSTS
 from contract.older import SCHEMA
 from contract.outcomes import RunCause, RunOutcome
 from control import pauses, run_files, run_outcome
+from control.study_nodes import started_anew
 
 # What a module returned, {} or None where it was not reached.
 Result = Mapping[str, Any]
@@ -82,7 +83,8 @@ def run_document(
         "check": check_of(results.get("check"), logs["guest"]),
         "domains": {role: (stopped.get(role) or {}).get("guest_state") for role in HOSTS},
         "consoles": {role: logs[role] for role in HOSTS},
-        "stood_still": node_that_stood_still(logs.get("signs"), node_names, migration),
+        "unfit_node": node_that_was_started_anew(stopped, node_names)
+        or node_that_stood_still(logs.get("signs"), node_names, migration),
         "source": node_names["source"],
         "destination": node_names["destination"],
     }
@@ -165,6 +167,12 @@ def qemu_error(lines: Iterable[str]) -> str | None:
         return None
     wanted = 2 if errors[-1].startswith("load of migration failed") else 1
     return "; ".join(errors[-wanted:])[:300]
+
+
+def node_that_was_started_anew(stopped: Mapping[str, Any], node_names: Mapping[str, str]) -> str | None:
+    """Which node was started anew in the run, one line; None if none was."""
+    names = [node_names[role] for role in stopped if started_anew(stopped[role])]
+    return f"{', '.join(names)} was started anew in the run, without its link's rate" if names else None
 
 
 def node_that_stood_still(

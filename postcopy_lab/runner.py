@@ -295,7 +295,7 @@ def describe(failure: Failure, hosts: Sequence[str], root: Path) -> str:
             f"{', '.join(hosts)} cannot be reached: {failure.said}; "
             f"see `postcopy-lab status`, then `postcopy-lab provision`"
         )
-    if failure.action == PLAN_ACTION:
+    if failure.action == PLAN_ACTION or failure.unprovisioned:
         return failure.message
     place = short_place(failure.place, PurePosixPath(root))
     host = failure.delegate or failure.host

@@ -181,6 +181,19 @@ def test_a_node_that_is_lost_ends_the_study_and_its_run_is_recorded(tmp_path: Pa
     assert "msg: lost the connection to compute2" in made.output
 
 
+def test_a_node_that_was_started_anew_ends_the_study_and_its_run_is_invalid(tmp_path: Path) -> None:
+    """It answers, and has lost what provisioning set: the rate of its link."""
+    answer = json.loads(ANSWERS.read_text(encoding="utf-8"))["results"]["stopped"]["destination"]
+    anew = {**answer, "archive": os.fspath(tmp_path / "study/archive.tar.gz"), "provisioned": None}
+    stop = "Stop the probes and remove the guest"
+    made = rehearse(tmp_path / "study", [Fault(stop, "compute2", (anew,))], [])
+    assert made.code != 0
+    (run,) = made.runs.values()
+    assert (run["outcome"], run["valid"]) == ("completed", False)
+    assert run["invalid_reason"] == "compute2 was started anew in the run, without its link's rate"
+    assert "msg: 'compute2: started anew in the study" in made.output
+
+
 def test_a_guest_is_waited_for_only_while_it_is_there(tmp_path: Path) -> None:
     """Two that do not answer at first: one is running, and answers later; the other's QEMU has ended."""
     answers = json.loads(ANSWERS.read_text(encoding="utf-8"))["results"]

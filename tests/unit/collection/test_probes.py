@@ -125,3 +125,26 @@ def test_nothing_is_left_of_any_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert probes.remove() == {}
         assert list(tmp_path.iterdir()) == []
     assert stopped == ["probe", "migrate"] * 2
+
+
+def test_where_nothing_can_be_kept_everything_is_ended_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file is in the way of the run's directory, as nobody can write where a disk is full."""
+    ended: list[str] = []
+
+    class Removal:
+        def __init__(self, name: str) -> None:
+            ended.append(name)
+
+        def wait(self) -> str:
+            ended.append("waited for")
+            return "running"
+
+    monkeypatch.setattr(probes, "Removal", Removal)
+    monkeypatch.setattr(probes.processes, "stop", ended.append)
+    (tmp_path / "runs").write_text("")
+    params = {"run_directory": str(tmp_path / "runs/case/01"), "guest": "one", "console": None}
+    with pytest.raises(NotADirectoryError):
+        probes.stop(params)
+    assert ended == ["one", "probe", "migrate", "waited for"]

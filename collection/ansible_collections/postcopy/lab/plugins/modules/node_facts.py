@@ -49,7 +49,7 @@ import platform
 import subprocess
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_texts
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_texts, provisioned
 from ansible_collections.postcopy.lab.plugins.module_utils.node import migrate
 
 try:
@@ -57,7 +57,6 @@ try:
 except ImportError:
     libvirt = None
 
-PROVISIONED = "/run/postcopy-lab/provisioned"
 FACTS = "/etc/ansible/facts.d/postcopy_lab_*.fact"
 PACKAGES = (
     "qemu*",
@@ -149,7 +148,7 @@ def main():
         "packages": packages(),
         "local_facts": local_facts(),
         # The folder is empty again after the node's next start.
-        "provisioned": read(PROVISIONED).strip() or None,
+        "provisioned": provisioned.fingerprint(),
         "qemu_version": None,
         "libvirt_version": None,
     }

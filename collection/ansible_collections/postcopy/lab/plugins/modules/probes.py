@@ -126,6 +126,11 @@ was_running:
   description: Whether the measuring process was still there when it was stopped.
   returned: V(stopped)
   type: bool
+provisioned:
+  description:
+    - The fingerprint that C(playbooks/provision.yml) left; null if the node was started anew since then.
+  returned: V(stopped)
+  type: str
 finished_at:
   description: When the module was done, UTC epoch seconds of this node.
   returned: always
@@ -143,7 +148,7 @@ import threading
 import time
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs
+from ansible_collections.postcopy.lab.plugins.module_utils import guest_domain, node_programs, provisioned
 from ansible_collections.postcopy.lab.plugins.module_utils.node import processes, qmp
 
 try:
@@ -165,6 +170,8 @@ QEMU_LOGS_DIRECTORY = "/var/log/libvirt/qemu"
 # What the measuring process itself had to say.
 PROBE_LOG = "probe.log"
 RUNS_DIRECTORY = "/var/lib/postcopy-lab/runs"
+# A run's evidence has some MB on each node.
+ROOM_BYTES = 8 * 1024 * 1024
 START_PATIENCE_SECONDS = 10
 
 
@@ -279,6 +286,7 @@ def start(params):
     # The nodes keep the newest run only: the evidence is fetched, and their disks are not the place for it.
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
     os.makedirs(params["run_directory"])
+    check_room(params["run_directory"])
     probes = params["probes"]
     # A compute node captures where the guest's packets come in, and at the guest itself.
     capture_file = "icmp_uplink.pcap" if params["guest"] else "icmp.pcap"
@@ -304,29 +312,65 @@ def start(params):
     return {}
 
 
+def check_room(directory):
+    """Find out before the run whether its evidence can be written.
+
+    :raises EnvironmentError: it cannot
+    """
+    path = os.path.join(directory, "room")
+    try:
+        with open(path, "wb") as stream:
+            stream.write(b"\0" * ROOM_BYTES)
+            stream.flush()
+            os.fsync(stream.fileno())
+    finally:
+        if os.path.exists(path):
+            os.unlink(path)
+
+
 def stop(params):
+    """End everything, and only then say what could not be kept: nothing goes on where a disk is full."""
     directory = params["run_directory"]
-    if not os.path.isdir(directory):
-        os.makedirs(directory)
-    if params["guest"]:
-        keep_qemus_statistics(params["guest"], directory)
+    problems = []
+    try:
+        if not os.path.isdir(directory):
+            os.makedirs(directory)
+        if params["guest"]:
+            keep_qemus_statistics(params["guest"], directory)
+    except EnvironmentError as error:
+        problems.append(error)
     # Ending QEMU takes libvirt some tenths of a second, in which everything else is done.
     removal = Removal(params["guest"]) if params["guest"] else None
     was_running = processes.stop("probe")
     processes.stop("migrate")
-    if removal:
+    archive = None
+    try:
+        archive = keep(params, directory)
+    except EnvironmentError as error:
+        problems.append(error)
+    state = removal.wait() if removal else None
+    if problems:
+        raise problems[0]
+    if params["guest"]:
+        remove_qemu_logs(params["guest"])
+    return {
+        "archive": archive,
+        "guest_state": state,
+        "was_running": was_running,
+        "provisioned": provisioned.fingerprint(),
+    }
+
+
+def keep(params, directory):
+    """Gather what was logged; returns the archive of the run's directory."""
+    if params["guest"]:
         keep_console(params["guest"], params["console"], directory)
     log = os.path.join(directory, PROBE_LOG)
     with open(log, "a") as stream:
         stream.writelines(line + "\n" for line in keep_logs(directory))
     if os.path.getsize(log) == 0:
         os.unlink(log)
-    archive = pack(directory)
-    state = None
-    if removal:
-        state = removal.wait()
-        remove_qemu_logs(params["guest"])
-    return {"archive": archive, "guest_state": state, "was_running": was_running}
+    return pack(directory)
 
 
 def keep_qemus_statistics(guest, directory):
@@ -435,6 +479,9 @@ def main():
             result = start(params) if params["state"] == "started" else stop(params)
     except node_programs.ProgramError as error:
         module.fail_json(msg=str(error))
+    except EnvironmentError as error:
+        place = error.filename or params["run_directory"] or RUNS_DIRECTORY
+        module.fail_json(msg="%s: %s" % (place, error.strerror or error))
     except LIBVIRT_ERROR as error:
         module.fail_json(msg="libvirt: %s" % " ".join(str(error).split()))
     module.exit_json(changed=True, finished_at=time.time(), **result)
