@@ -1,6 +1,7 @@
-"""Write what is generated: roles' READMEs, and docs/ pages of roles, of modules and of deviations.
+"""Write what is generated: roles' READMEs, and docs/ pages of roles, modules, deviations and faults.
 
-The one source is a role's meta/argument_specs.yml, a module's DOCUMENTATION, playbooks/vars/deviations.yml.
+The one source is a role's meta/argument_specs.yml, a module's DOCUMENTATION, playbooks/vars/deviations.yml,
+and for faults what `make test-faults` saw (docs/faults.json).
 `--check` writes nothing and fails, with one line for each file, when a page is missing, old or of something
 that is gone, or when a role's defaults/main.yml and its argument specs disagree.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import json
 import re
 import sys
 from collections.abc import Mapping
@@ -114,6 +116,20 @@ MODULE_PAGE = (
 
 DEVIATIONS = Path("playbooks/vars/deviations.yml")
 DEVIATIONS_PAGE = PROJECT / "tools/deviations.md.j2"
+FAULTS = Path("docs/faults.json")
+FAULTS_PAGE = PROJECT / "tools/faults.md.j2"
+# Groups of faults as they are recorded, in the order of the page.
+FAULT_TITLES = {
+    "command": "The command and Ansible",
+    "interrupt": "Interrupted by its user",
+    "migration link": "The migration link",
+    "hypervisor": "QEMU and libvirtd",
+    "guest": "The guest",
+    "probes": "Probes",
+    "node": "A node",
+    "disk": "A full disk",
+    "files": "A file that is missing, or cut in the middle",
+}
 
 
 def paragraphs(text: str | list[str] | None) -> list[str]:
@@ -170,7 +186,14 @@ def environment() -> jinja2.Environment:
         trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
     )
     result.filters.update(
-        paragraphs=paragraphs, prose=prose, cell=cell, kind=kind, default_of=default_of, with_parts=with_parts
+        paragraphs=paragraphs,
+        prose=prose,
+        cell=cell,
+        kind=kind,
+        default_of=default_of,
+        with_parts=with_parts,
+        run_words=run_words,
+        said=said,
     )
     return result
 
@@ -235,12 +258,38 @@ def deviations_page() -> str:
     )
 
 
+def run_words(run: Mapping[str, Any] | None) -> str:
+    """Return what became of a run that was struck."""
+    if run is None:
+        return "none: made anew"
+    words = str(run["outcome"]) + (f" ({run['cause']})" if run["cause"] else "")
+    return words if run.get("valid", True) else f"{words}, invalid: {run['invalid_reason']}"
+
+
+def said(line: str) -> str:
+    """Return what a line of the command says, without the name and the time of the run."""
+    return re.sub(r"^\W*run \d+/\d+ +\S+ +\d+ +(\d+ min )?[\d.]+ s +", "", line)
+
+
+def faults_page() -> str:
+    """Return the page of the faults that were provoked."""
+    seen = list(json.loads((PROJECT / FAULTS).read_text()).values())
+    groups = {group: [one for one in seen if one["group"] == group] for group in FAULT_TITLES}
+    note = SOURCE_NOTE.format(source=FAULTS)
+    template = environment().from_string(FAULTS_PAGE.read_text())
+    compared = max(one["earlier_files"] for one in seen)
+    lossy = any("lost" in one["fault"] for one in seen)
+    words = {"groups": groups, "titles": FAULT_TITLES, "compared": compared, "lossy": lossy}
+    return tidy(template.render(note=note, **words))
+
+
 def pages() -> dict[Path, str]:
     """Return every page that there should be, by its path."""
     roles = sorted(path.parents[1] for path in PROJECT.glob("roles/*/meta/argument_specs.yml"))
     modules = sorted(path for path in (PROJECT / MODULES).glob("*.py") if path.name != "__init__.py")
     return {
         PROJECT / "docs/deviations.md": deviations_page(),
+        PROJECT / "docs/faults.md": faults_page(),
         **{PROJECT / f"docs/roles/{role.name}.md": role_text(ROLE_PAGE, role) for role in roles},
         **{role / "README.md": role_readme(role) for role in roles},
         **{PROJECT / f"docs/modules/{module.stem}.md": module_page(module) for module in modules},

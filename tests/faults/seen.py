@@ -1,0 +1,62 @@
+"""What was seen when a fault was provoked: docs/faults.json, of which `make docs` makes docs/faults.md."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+# `make test-faults` names the file there.
+SEEN_VARIABLE = "FAULTS_SEEN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One fault: where it struck, and what became of the study, the run, the guest and the lab.
+
+    `line`: what the command says of it. `run`: outcome, cause and so on of the struck run; None where it has
+    no run.json. `left`: what was left on the nodes. `earlier_files`: files of earlier runs, all as before.
+    `next_run`: the run after it, and by which command it was made.
+    """
+
+    group: str
+    fault: str
+    step: str
+    exit_code: int | None
+    line: str
+    run: Mapping[str, Any] | None
+    guest: str
+    left: tuple[str, ...]
+    earlier_files: int
+    next_run: str
+    seconds: float
+
+
+def keep(seen: Seen) -> None:
+    """Add it to the file that the caller wants, in place of what was seen of the same fault before."""
+    named = os.environ.get(SEEN_VARIABLE)
+    if not named:
+        return
+    path = Path(named)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known[f"{seen.group}: {seen.fault}: {seen.step}"] = asdict(seen)
+    path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def guest_words(run: Mapping[str, Any] | None) -> str:
+    """Where the guest of a run was found, and whether it was shown whole."""
+    if run is None:
+        return "removed with its run"
+    integrity = run["integrity"]
+    where = f"on {integrity['alive_on']}" if integrity["alive_on"] else "on no node"
+    pattern = integrity["pattern"]
+    if not integrity["checked"] or pattern is None:
+        return f"{where}, not checked"
+    damaged = sum(pattern[key] or 0 for key in ("bad_pages", "stale_pages", "torn_pages"))
+    whole = (
+        not damaged and not integrity["kernel_log_errors"] and integrity["stressor_progressing"] is not False
+    )
+    return f"{where}, {'intact' if whole else 'damaged'}"

@@ -1,0 +1,311 @@
+"""Faults in a real lab: each strikes a run of a real study, which must end in a way that names it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PROJECT
+from tests.faults.faulty_lab import DESTINATION, LINK_RATE, NODES, FaultyLab, RunningStudy
+from tests.faults.seen import Seen, guest_words, keep
+from tests.faults.steps import FILL, PRECOPY, STEPS, Step
+from tests.faults.table import DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
+from tests.lab import provisioned_lab
+
+STRUCK, NEXT = "hybrid", "precopy"
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyLab]:
+    folder = tmp_path_factory.mktemp("faults")
+    settings = {"lab_network_link_rate": LINK_RATE}
+    with provisioned_lab(folder, "faults", settings) as made:
+        (folder / "studies").mkdir()
+        yield FaultyLab(made, folder / "studies")
+        for mounted in (made.results_dir).glob("*/*"):
+            if mounted.is_mount():
+                subprocess.run(["umount", mounted], check=True)
+
+
+def marked(name: str, quick: bool, *values: Any) -> Any:
+    """Parameters of a test; all but the quick third have a target of their own."""
+    return pytest.param(*values, id=name, marks=() if quick else pytest.mark.long)
+
+
+def provoke(lab: FaultyLab, fault: Fault) -> Seen:
+    """A study of two runs, the first of which is struck; it is made whole if it has stopped."""
+    started = time.monotonic()
+    name = f"fault-{FAULTS.index(fault):02d}"
+    study = lab.write_study(name, **fault.defaults)
+    before = lab.digests()
+    if fault.prepare is not None:
+        fault.prepare(lab, lab.lab.results(name))
+    with lab.begin(study) as running:
+        fault.at.wait(running)
+        fault.strike(lab, running)
+        if fault.mend is not None:
+            running.wait_until_recorded(STRUCK)
+            fault.mend(lab, running)
+        code = running.end()
+    next_run = "by the same command"
+    line = line_of(lab, running, code)
+    struck = lab.runs(name).get(STRUCK)
+    left = lab.left()
+    if fault.mend_after is not None:
+        fault.mend_after(lab, running)
+    if NEXT not in lab.runs(name):
+        next_run = "when the study was resumed"
+        with lab.begin(study, "--provision") as resumed:
+            assert resumed.end() in (0, 3), resumed.text[-3000:]
+    assert_unchanged(lab, before)
+    assert lab.left() == []
+    made = lab.runs(name)[NEXT]
+    assert (made["outcome"], made["valid"]) == ("completed", True), made
+    keys = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
+    return Seen(
+        group=fault.group,
+        fault=fault.name,
+        step=fault.at.name,
+        exit_code=code,
+        line=line,
+        run=None if struck is None else {key: struck[key] for key in keys},
+        guest=guest_words(struck),
+        left=tuple(left),
+        earlier_files=len(before),
+        next_run=next_run,
+        seconds=round(time.monotonic() - started),
+    )
+
+
+def assert_unchanged(lab: FaultyLab, before: dict[str, str]) -> None:
+    after = lab.digests()
+    assert {path: after.get(path) for path in before} == before, "files of earlier runs have changed"
+
+
+def line_of(lab: FaultyLab, study: RunningStudy, code: int) -> str:
+    """What a user reads of the fault: the command's error, or its line of the struck run."""
+    lines = [line.strip() for line in study.text.splitlines() if "hybrid-s" in line]
+    return shown(lab, study.last_line if code not in (0, 3) or not lines else lines[-1])
+
+
+def shown(lab: FaultyLab, line: str) -> str:
+    """A line without the names of this machine's folders."""
+    return line.replace(os.fspath(lab.studies.parent), "LAB").replace(os.fspath(PROJECT), "CHECKOUT")
+
+
+@pytest.mark.parametrize("fault", [marked(fault.label, fault.quick, fault) for fault in FAULTS])
+def test_a_run_that_is_struck(lab: FaultyLab, fault: Fault) -> None:
+    seen = provoke(lab, fault)
+    keep(seen)
+    assert seen.exit_code == fault.exit_code, seen
+    assert seen.left == () or fault.leaves, seen
+    assert fault.said in json.dumps([seen.line, seen.run], ensure_ascii=False), seen
+    if fault.outcome is None:
+        assert seen.run is None
+    else:
+        assert seen.run is not None, seen
+        assert (seen.run["outcome"], seen.run["cause"]) == (fault.outcome, fault.cause), seen
+        assert fault.valid in (None, seen.run["valid"]), seen
+
+
+QUICK_INTERRUPTS = (("Ctrl-C", PRECOPY), ("Ctrl-C twice", FILL))
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "times", "step"),
+    [
+        marked(
+            f"{name} in {step.name}".replace(" ", "-"),
+            (name, step) in QUICK_INTERRUPTS,
+            name,
+            number,
+            times,
+            step,
+        )
+        for step in STEPS
+        for name, number, times in INTERRUPTS
+    ],
+)
+def test_a_study_that_is_interrupted(
+    lab: FaultyLab, name: str, number: signal.Signals, times: int, step: Step
+) -> None:
+    """Its study is the same for all of them: each goes on where the one before was stopped."""
+    started = time.monotonic()
+    study = lab.write_study("interrupted")
+    before = lab.digests()
+    with lab.begin(study) as running:
+        step.wait(running)
+        for _ in range(times):
+            running.process.send_signal(number)
+            running.wait_until(
+                "the clean-up", lambda: "Stopping:" in running.text or running.process.poll() is not None
+            )
+        code = running.end()
+    left = lab.left() if times == 1 else lab.left_at_once()
+    keep(
+        Seen(
+            group="interrupt",
+            fault=name,
+            step=step.name,
+            exit_code=code,
+            line=shown(lab, running.last_line),
+            run=None,
+            guest=guest_words(None),
+            left=tuple(left),
+            earlier_files=len(before),
+            next_run="when the study was resumed",
+            seconds=round(time.monotonic() - started),
+        )
+    )
+    assert code == 130, running.text
+    assert "the same command makes the rest" in running.last_line
+    assert STRUCK not in lab.runs("interrupted")
+    assert left == [] or times > 1
+    assert_unchanged(lab, before)
+
+
+def test_an_interrupted_study_is_made_whole(lab: FaultyLab) -> None:
+    with lab.begin(lab.write_study("interrupted")) as running:
+        assert running.end() == 0, running.text
+    assert {run["outcome"] for run in lab.lab.runs("interrupted")} == {"completed"}
+    assert lab.left() == []
+
+
+def test_a_second_study_is_refused(lab: FaultyLab) -> None:
+    study = lab.write_study("first-of-two")
+    with lab.begin(study) as running:
+        FILL.wait(running)
+        with lab.begin(lab.write_study("second-of-two")) as second:
+            code = second.end()
+        assert running.end() == 0, running.text
+    keep(
+        Seen(
+            group="command",
+            fault="a second study is started",
+            step=FILL.name,
+            exit_code=code,
+            line=shown(lab, second.last_line),
+            run=None,
+            guest="the first study's is not touched",
+            left=(),
+            earlier_files=0,
+            next_run="both of the first study, by its command",
+            seconds=0,
+        )
+    )
+    assert code == 2
+    assert f"process {running.process.pid}" in second.last_line
+    assert {run["outcome"] for run in lab.runs("first-of-two").values()} == {"completed"}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NODES)
+def test_a_node_that_is_restarted_between_two_studies(lab: FaultyLab, name: str) -> None:
+    lab.node[name].podman("restart")
+    started = time.monotonic()
+    study = lab.write_study(f"after-restart-of-{name}")
+    with lab.begin(study) as running:
+        code = running.end()
+    left = lab.left()
+    struck = lab.runs(study.stem).get(STRUCK)
+    keep(
+        Seen(
+            group="node",
+            fault=f"{name} is restarted",
+            step="between two studies",
+            exit_code=code,
+            line=line_of(lab, running, code),
+            run=None if struck is None else {"outcome": struck["outcome"], "cause": struck["cause"]},
+            guest=guest_words(struck),
+            left=tuple(left),
+            earlier_files=0,
+            next_run="by the same command",
+            seconds=round(time.monotonic() - started),
+        )
+    )
+    assert code == 0, running.text
+    assert left == []
+
+
+@pytest.mark.parametrize("damage", [marked(damage.label, True, damage) for damage in DAMAGES])
+def test_a_file_that_is_damaged(lab: FaultyLab, tmp_path: Path, damage: Damage) -> None:
+    """The study is through: its command has nothing to make, and still reads what it left."""
+    study = lab.write_study("whole")
+    if len(lab.runs("whole")) < 2:
+        with lab.begin(study) as running:
+            assert running.end() == 0, running.text
+    path = damage.path(lab.lab)
+    kept = tmp_path / "kept"
+    shutil.copy2(path, kept)
+    before = lab.digests()
+    damage.harm(path)
+    harmed = path.read_bytes() if path.exists() else None
+    done = lab.lab.command(*damage.arguments(study))
+    unchanged = (path.read_bytes() if path.exists() else None) == harmed
+    shutil.copy2(kept, path)
+    line = [line.strip() for line in done.stdout.splitlines() if damage.said in line]
+    keep(
+        Seen(
+            group="files",
+            fault=damage.name,
+            step=f"postcopy-lab {damage.verb}",
+            exit_code=done.returncode,
+            line=shown(lab, line[0] if line else done.stdout.strip().splitlines()[-1]),
+            run=None,
+            guest="",
+            left=(),
+            earlier_files=len(before),
+            next_run="",
+            seconds=0,
+        )
+    )
+    assert done.returncode == damage.exit_code, done.stdout
+    assert line, done.stdout
+    assert "Traceback" not in done.stdout
+    assert unchanged
+    assert_unchanged(lab, before)
+
+
+@pytest.mark.long
+def test_a_lossy_link_is_measured_like_any_other(lab: FaultyLab) -> None:
+    peer = lab.link_peer(DESTINATION)
+    shaped = subprocess.run(
+        ["tc", "qdisc", "add", "dev", peer, "root", "netem", "loss", "1%", "delay", "20ms"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if shaped.returncode != 0:
+        pytest.skip(f"no netem on this machine: {shaped.stderr.strip()}")
+    started = time.monotonic()
+    study = lab.write_study("netem")
+    with lab.begin(study) as running:
+        code = running.end()
+    subprocess.run(["tc", "qdisc", "del", "dev", peer, "root"], check=True)
+    struck = lab.runs("netem")[STRUCK]
+    keys = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
+    keep(
+        Seen(
+            group="migration link",
+            fault="1 % of the packets is lost, the others are 20 ms late",
+            step="the whole run",
+            exit_code=code,
+            line=line_of(lab, running, code),
+            run={key: struck[key] for key in keys},
+            guest=guest_words(struck),
+            left=tuple(lab.left()),
+            earlier_files=0,
+            next_run="by the same command",
+            seconds=round(time.monotonic() - started),
+        )
+    )
+    assert (code, struck["outcome"]) == (0, "completed"), running.text
