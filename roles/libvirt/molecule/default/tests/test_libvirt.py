@@ -112,6 +112,18 @@ def test_the_daemon_stays(host: Host) -> None:
     assert "--timeout" not in host.check_output("ps -o args= -C libvirtd")
 
 
+def test_a_daemon_that_was_killed_too_often_listens_again_when_it_is_started(host: Host, peer: str) -> None:
+    # systemd gives up after five starts in ten seconds, and every socket of the daemon with it.
+    host.check_output(
+        "for i in $(seq 40); do systemctl is-failed --quiet libvirtd && break;"
+        " systemctl kill --signal KILL libvirtd; virsh list >/dev/null 2>&1; sleep 0.2; done"
+    )
+    assert host.check_output("systemctl is-failed libvirtd") == "failed"
+    assert host.run("systemctl is-active --quiet libvirtd-tls.socket").rc != 0
+    host.check_output("systemctl reset-failed && systemctl start libvirtd")
+    test_only_tls_listens_and_only_on_the_migration_network(host, peer)
+
+
 def test_a_guest_migrates_with_postcopy_over_tls() -> None:
     """A guest without a disk; the connection between the daemons is TLS, and the console goes on."""
     source, destination = node("virt1"), node("virt2")
