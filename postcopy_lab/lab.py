@@ -94,7 +94,9 @@ def run(
     extra_vars: dict[str, Any],
     on_event: Callable[[Event], None],
     logs: Path | None = None,
+    stop: Stop | None = None,
 ) -> Outcome:
+    """Run a playbook to its end. `stop`: that of a caller who listens to the signals already."""
     invocation = Invocation(
         playbook=lab.project.playbook(playbook),
         extra_vars=extra_vars,
@@ -102,7 +104,7 @@ def run(
         plain_strategy=lab.plain_strategy,
         lock=lab.lock,
     )
-    stop = Stop()
+    stop = stop or Stop()
     try:
         with stop.listening(lambda: board.now("stopping ...")):
             return run_playbook(lab.project, lab.inventory, invocation, on_event, stop)
@@ -130,26 +132,35 @@ def run_and_clean(
     extra_vars: dict[str, Any],
     on_event: Callable[[Event], None],
 ) -> Outcome:
-    """Run a playbook that migrates guests. Whatever cuts it short, nothing of it is left on the nodes."""
-    try:
-        outcome = _with_full_folder(lab, run(lab, board, playbook, extra_vars, on_event))
-    except Exception:
-        # An error of this command, such as a log that cannot be written.
-        _clean_up(lab, board)
-        raise
-    if outcome.cut_short:
-        _clean_up(lab, board)
+    """Run a playbook that migrates guests. Whatever cuts it short, nothing of it is left on the nodes.
+
+    A signal counts between the playbook and its clean-up as well: no moment ends the command without a word.
+    """
+    between = Stop()
+    with between.listening(lambda: None):
+        try:
+            outcome = _with_full_folder(lab, run(lab, board, playbook, extra_vars, on_event))
+        except Exception:
+            # An error of this command, such as a log that cannot be written.
+            _clean_up(lab, board, Stop())
+            raise
+        # The first signal asks for the clean-up, a second one gives it up.
+        stop = between if outcome.cancelled else Stop()
+        if between():
+            outcome = replace(outcome, cancelled=True)
+        if outcome.cut_short:
+            _clean_up(lab, board, stop)
     return outcome
 
 
-def _clean_up(lab: Lab, board: Board) -> None:
+def _clean_up(lab: Lab, board: Board, stop: Stop) -> None:
     """Remove guests and probes from the nodes; what cannot be removed is named. A second Ctrl-C gives up."""
     board.tell("Stopping: guests and probes are removed from the nodes.")
     board.now("cleaning up")
     # Where the lab's own folder cannot be written, the log is elsewhere, and is kept only if something fails.
     full = storage_fault((lab.inventory.state_dir,)) is not None
     logs = scratch_folder() if full else lab.inventory.runner_dir
-    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None, logs)
+    outcome = run(lab, board, "cleanup", lab.extra_vars, lambda _event: None, logs, stop)
     if full and not outcome.failure:
         shutil.rmtree(logs, ignore_errors=True)
     if outcome.cancelled:

@@ -145,6 +145,23 @@ def test_ctrl_c_ends_everything_and_says_how_to_go_on(checkout: Project, number:
     assert _children(log.parent.name) == []
 
 
+def test_a_second_ctrl_c_gives_the_clean_up_up_at_any_moment(
+    napping_check: subprocess.Popen[str], checkout: Project
+) -> None:
+    """Also before the clean-up's playbook has begun."""
+    command = napping_check
+    _wait_for_log(checkout, "Change something")
+    command.send_signal(signal.SIGINT)
+    assert command.stdout is not None
+    while "Stopping:" not in command.stdout.readline():
+        pass
+    command.send_signal(signal.SIGINT)
+    out, err = command.communicate(timeout=120)
+    assert command.returncode == 130, out + err
+    assert "cleaning up was interrupted too: the next study removes what is left" in out
+    assert err.startswith("interrupted: ")
+
+
 def test_a_closed_terminal_ends_everything_and_the_nodes_are_cleaned(checkout: Project) -> None:
     _make_check_nap(checkout)
     terminal, theirs = pty.openpty()
