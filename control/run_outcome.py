@@ -111,7 +111,8 @@ def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCaus
         return RunOutcome.FAILED, RunCause.MIGRATION_STUCK, migration.get("error") or waited
     # A migration that failed tells why; what failed after it does not change that.
     if migration.get("outcome") == "failed":
-        return RunOutcome.FAILED, RunCause.MIGRATION_FAILED, migration.get("error") or "no reason given"
+        detail = migration.get("error") or "no reason given"
+        return RunOutcome.FAILED, RunCause.MIGRATION_FAILED, detail + _lost_guest(evidence, migration)
     fault = evidence.get("fault")
     if fault:
         return RunOutcome.ABORTED, RunCause.LAB_FAULT, fault_text(fault)
@@ -128,6 +129,14 @@ def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCaus
     if fault is not None:
         return RunOutcome.FAILED, *fault
     return RunOutcome.COMPLETED if home == Role.DESTINATION else RunOutcome.NOT_CONVERGED, None, None
+
+
+def _lost_guest(evidence: Results, migration: Results) -> str:
+    """What is added to the reason where the guest, which is on the destination, has not all of its memory."""
+    check = evidence.get("check") or {}
+    if not migration.get("switched") or check.get("answered") is not False:
+        return ""
+    return f"; the guest is lost: it does not answer on {evidence['destination']} since the switchover"
 
 
 # What a guest that ended before its migration is said to have done.

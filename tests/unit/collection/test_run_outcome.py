@@ -186,6 +186,19 @@ def test_a_node_that_did_not_answer_is_a_fault_of_the_lab(
     assert judged(hybrid) == ("aborted", "lab_fault", lost)
 
 
+def test_a_guest_that_post_copy_lost_is_said_to_be(hybrid: dict[str, Any]) -> None:
+    """libvirtd may give a post-copy up whose guest arrives all the same: only one that is silent is lost."""
+    migration, check = hybrid["results"]["migration"], hybrid["results"]["check"]
+    migration.update(outcome="failed", error="client socket is closed")
+    assert migration["switched"] and check["answered"]
+    assert judged(hybrid) == ("failed", "migration_failed", "client socket is closed")
+    check["answered"] = False
+    lost = "client socket is closed; the guest is lost: it does not answer on compute2 since the switchover"
+    assert judged(hybrid) == ("failed", "migration_failed", lost)
+    migration["switched"] = False
+    assert judged(hybrid) == ("failed", "migration_failed", "client socket is closed")
+
+
 def test_a_node_that_was_lost_is_a_fault_of_the_lab(hybrid: dict[str, Any]) -> None:
     hybrid["results"]["stopped"]["destination"] = {}
     assert judged(hybrid) == ("aborted", "lab_fault", "Stop the probes: lost the connection to compute2")
