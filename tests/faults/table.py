@@ -173,7 +173,6 @@ HYPERVISOR = [
         exit_code=3,
         outcome="failed",
         cause="migration_failed",
-        quick=True,
     ),
     Fault(
         group="hypervisor",
@@ -447,7 +446,6 @@ COMMAND = [
         exit_code=-9,
         leaves=True,
         outcome=None,
-        quick=True,
     ),
 ]
 

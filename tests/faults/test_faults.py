@@ -180,6 +180,7 @@ def test_an_interrupted_study_is_made_whole(lab: FaultyLab) -> None:
     assert lab.left() == []
 
 
+@pytest.mark.long
 def test_a_second_study_is_refused(lab: FaultyLab) -> None:
     study = lab.write_study("first-of-two")
     with lab.begin(study) as running:
