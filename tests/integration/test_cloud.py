@@ -82,8 +82,9 @@ def left_behind(cloud: Connection) -> list[str]:
 
 
 def test_a_second_provision_changes_nothing(lab: Lab) -> None:
-    # Its time depends on the machine. What it is made of does not: 371 tasks when it took less than a minute.
-    assert lab.assert_provisioned() <= 400
+    # Its time depends on the machine. What it is made of does not: 371 tasks when it took less than a minute,
+    # 403 since the database, the broker and the release's system have theirs.
+    assert lab.assert_provisioned() <= 410
 
 
 @pytest.mark.parametrize("node", NODES)
