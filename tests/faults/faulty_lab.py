@@ -266,15 +266,28 @@ class FaultyLab:
         for name in (SOURCE, DESTINATION):
             if self.node[name].sh("timeout 20 virsh list --all --name", check=False).split():
                 found.add(f"{name}: a domain")
+        if self.playbook_runs():
+            found.add("this machine: ansible-playbook")
+        return sorted(found)
+
+    def playbook_runs(self) -> bool:
+        """Whether an ansible-playbook works on the lab, and so keeps it from every command."""
         inventory = os.fsencode(self.lab.inventory)
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
-                words_of = entry.read_bytes().split(b"\0")
+                words = entry.read_bytes().split(b"\0")
             except OSError:
                 continue
-            if inventory in words_of and any(word.endswith(b"/ansible-playbook") for word in words_of[:2]):
-                found.add("this machine: ansible-playbook")
-        return sorted(found)
+            if inventory in words and any(word.endswith(b"/ansible-playbook") for word in words[:2]):
+                return True
+        return False
+
+    def wait_until_free(self) -> None:
+        """Wait for the end of an ansible-playbook whose command was killed."""
+        deadline = time.monotonic() + STUDY_SECONDS
+        while self.playbook_runs():
+            assert time.monotonic() < deadline, "ansible-playbook does not end"
+            time.sleep(1)
 
     def digests(self) -> dict[str, str]:
         """The checksum of every file of finished runs."""

@@ -542,14 +542,6 @@ DAMAGES = (
         said="link: not measured yet",
     ),
     Damage(
-        name="the ssh key is missing",
-        verb="status",
-        path=_state("ssh/id_ed25519"),
-        harm=Path.unlink,
-        exit_code=0,
-        said="no login",
-    ),
-    Damage(
         name="study.json is cut",
         verb="study",
         path=_result("study.json"),

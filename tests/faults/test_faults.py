@@ -60,6 +60,7 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
     line = line_of(lab, running, code)
     struck = lab.runs(name).get(STRUCK)
     left = lab.left()
+    lab.wait_until_free()
     if fault.mend_after is not None:
         fault.mend_after(lab, running)
     if NEXT not in lab.runs(name):
