@@ -172,7 +172,7 @@ def test_a_closed_terminal_ends_everything_and_the_nodes_are_cleaned(checkout: P
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        preexec_fn=_own_the_terminal,
     )
     os.close(theirs)
     log = _wait_for_log(checkout, "Change something")
@@ -180,6 +180,12 @@ def test_a_closed_terminal_ends_everything_and_the_nodes_are_cleaned(checkout: P
     assert command.wait(timeout=300) == 130
     assert len((checkout.playbooks / "cleaned").read_text(encoding="utf-8").split()) == 3
     assert _children(log.parent.name) == []
+
+
+def _own_the_terminal() -> None:
+    """As a shell starts a command; these tests themselves may run under nohup."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 @pytest.fixture
