@@ -157,94 +157,30 @@ HYPERVISOR = [
     Fault(
         group="hypervisor",
         name="the destination's QEMU is killed",
-        at=PRECOPY,
+        at=step,
         strike=_kill(DESTINATION, QEMU),
         exit_code=3,
         outcome="failed",
         cause="migration_failed",
-    ),
+    )
+    for step in (PRECOPY, POSTCOPY)
+] + [
     Fault(
         group="hypervisor",
-        name="the destination's QEMU is killed",
-        at=POSTCOPY,
-        strike=_kill(DESTINATION, QEMU),
+        name=f"the {whose}'s libvirtd is {done}",
+        at=step,
+        strike=strike,
         exit_code=3,
         outcome="failed",
         cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the source's libvirtd is restarted",
-        at=PRECOPY,
-        strike=_sh(SOURCE, "systemctl restart libvirtd"),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-        quick=True,
-    ),
-    Fault(
-        group="hypervisor",
-        name="the destination's libvirtd is restarted",
-        at=PRECOPY,
-        strike=_sh(DESTINATION, "systemctl restart libvirtd"),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the source's libvirtd is killed",
-        at=PRECOPY,
-        strike=_kill(SOURCE, LIBVIRTD),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the destination's libvirtd is killed",
-        at=PRECOPY,
-        strike=_kill(DESTINATION, LIBVIRTD),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the source's libvirtd is restarted",
-        at=POSTCOPY,
-        strike=_sh(SOURCE, "systemctl restart libvirtd"),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the destination's libvirtd is restarted",
-        at=POSTCOPY,
-        strike=_sh(DESTINATION, "systemctl restart libvirtd"),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the source's libvirtd is killed",
-        at=POSTCOPY,
-        strike=_kill(SOURCE, LIBVIRTD),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
-    Fault(
-        group="hypervisor",
-        name="the destination's libvirtd is killed",
-        at=POSTCOPY,
-        strike=_kill(DESTINATION, LIBVIRTD),
-        exit_code=3,
-        outcome="failed",
-        cause="migration_failed",
-    ),
+        quick=(whose, done, step) == ("source", "restarted", PRECOPY),
+    )
+    for step in (PRECOPY, POSTCOPY)
+    for whose, node in (("source", SOURCE), ("destination", DESTINATION))
+    for done, strike in (
+        ("restarted", _sh(node, "systemctl restart libvirtd")),
+        ("killed", _kill(node, LIBVIRTD)),
+    )
 ]
 GUEST = [
     Fault(

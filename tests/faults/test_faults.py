@@ -22,6 +22,8 @@ from tests.faults.table import DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
 from tests.lab import provisioned_lab
 
 STRUCK, NEXT = "hybrid", "precopy"
+# What is kept of a struck run's run.json.
+RECORDED = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
 
 
 @pytest.fixture(scope="module")
@@ -71,14 +73,13 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
     assert lab.left() == []
     made = lab.runs(name)[NEXT]
     assert (made["outcome"], made["valid"]) == ("completed", True), made
-    keys = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
     return Seen(
         group=fault.group,
         fault=fault.name,
         step=fault.at.name,
         exit_code=code,
         line=line,
-        run=None if struck is None else {key: struck[key] for key in keys},
+        run=None if struck is None else {key: struck[key] for key in RECORDED},
         guest=guest_words(struck),
         left=tuple(left),
         earlier_files=len(before),
@@ -300,7 +301,6 @@ def test_a_lossy_link_is_measured_like_any_other(lab: FaultyLab) -> None:
         code = running.end()
     subprocess.run(["tc", "qdisc", "del", "dev", peer, "root"], check=True)
     struck = lab.runs("netem")[STRUCK]
-    keys = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
     keep(
         Seen(
             group="migration link",
@@ -308,7 +308,7 @@ def test_a_lossy_link_is_measured_like_any_other(lab: FaultyLab) -> None:
             step="the whole run",
             exit_code=code,
             line=line_of(lab, running, code),
-            run={key: struck[key] for key in keys},
+            run={key: struck[key] for key in RECORDED},
             guest=guest_words(struck),
             left=tuple(lab.left()),
             earlier_files=0,
