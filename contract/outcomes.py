@@ -14,6 +14,13 @@ class RunOutcome(StrEnum):
     ABORTED = "aborted"
 
 
+class EndedIn(StrEnum):
+    """The phase in which a guest moved for good."""
+
+    PRECOPY = "precopy"
+    POSTCOPY = "postcopy"
+
+
 # Ends of a migration that a study may want to see: the guest moved, or pre-copy was aborted at its limit.
 GOOD_OUTCOMES = (RunOutcome.COMPLETED, RunOutcome.NOT_CONVERGED)
 

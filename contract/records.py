@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from contract.choices import Network, Probes
+from contract.downtimes import MaxDowntime, usual_max_downtime_ms
 from contract.evidence import LAB_FILE
 from contract.fields import EpochSeconds, Name, Number, PositiveNumber
 from contract.modes import Mode
 from contract.older import SCHEMA
-from contract.outcomes import RunOutcome
+from contract.outcomes import EndedIn, RunOutcome
 
 # Ethernet's (RFC 894), and what every IPv4 host must take (RFC 791).
 USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
@@ -26,6 +27,8 @@ USUAL_MTU_BYTES, LEAST_MTU_BYTES = 1500, 576
 class Spec:
     """What one case asks for. Sizes in bytes, rate in bits per second.
 
+    max_downtime_ms: how long the guest may be stopped for at the end of pre-copy; native is what the
+    hypervisor, or nova, allows by itself. None, as in older runs, becomes what was usual.
     postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for; 0 is never.
     Older runs name no network and no probes: they had the plain network and every probe of their time.
     """
@@ -42,11 +45,21 @@ class Spec:
     link_rate: str
     link_rate_bits_per_second: PositiveNumber
     limit_seconds: PositiveNumber
+    max_downtime_ms: MaxDowntime | None = None
     postcopy_recovery_seconds: Number = 0
     backend: str
     table: str | None = None
     network: Network = Network.PLAIN
     probes: Probes = Probes.ALL
+
+    def __post_init__(self) -> None:
+        if self.max_downtime_ms is None:
+            object.__setattr__(self, "max_downtime_ms", usual_max_downtime_ms(self.mode, self.backend))
+
+    @property
+    def usual_downtime(self) -> bool:
+        """Whether the allowed downtime is that of a study that says nothing of it."""
+        return self.max_downtime_ms == usual_max_downtime_ms(self.mode, self.backend)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +84,16 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Driver:
-    """What the migration's driver saw; epoch seconds of the source's clock."""
+    """What the migration's driver saw; epoch seconds of the source's clock.
+
+    max_downtime_ms: what QEMU allowed when the migration was asked for; None where libvirt does not tell.
+    """
 
     requested_at: EpochSeconds
     first_pass_at: EpochSeconds | None = None
     switchover_requested_at: EpochSeconds | None = None
     finished_at: EpochSeconds | None = None
+    max_downtime_ms: Number | None = None
     recovery: Recovery | None = None
 
 
@@ -117,7 +134,10 @@ class Integrity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchoverCheck:
-    """Bytes sent before the switchover against the guest's resident memory: was it one whole pass?"""
+    """Bytes sent before the switchover against the guest's resident memory: was it one whole pass?
+
+    Of a migration that ended in pre-copy they are all its bytes, and the iteration is its last one.
+    """
 
     bytes_before_switchover: Number
     resident_bytes: Number | None = None
@@ -159,7 +179,8 @@ class Nova:
 class RunRecord:
     """One run.json. `session`: of the lab's description; None where sessions were not counted yet.
 
-    `driver` is None where the run ended before its migration was asked for.
+    `ended_in`: the phase in which the guest moved; None where it did not, and in older runs. `driver` is None
+    where the run ended before its migration was asked for.
     """
 
     schema: Literal[2] = SCHEMA
@@ -174,6 +195,7 @@ class RunRecord:
     cause_detail: str | None = None
     valid: bool
     invalid_reason: str | None = None
+    ended_in: EndedIn | None = None
     nodes: Nodes = field(default_factory=Nodes)
     started_at: EpochSeconds
     finished_at: EpochSeconds
@@ -187,6 +209,16 @@ class RunRecord:
     qemu_version: str | None = None
     libvirt_version: str | None = None
     nova: Nova = field(default_factory=Nova)
+
+    @property
+    def has_postcopy(self) -> bool:
+        """Whether it changed to post-copy, as its mode says; a hybrid migration may have ended before."""
+        return self.spec.mode.has_postcopy and not self.ended_early
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether its mode changes to post-copy, and pre-copy was over before it did."""
+        return self.spec.mode.has_postcopy and self.ended_in == EndedIn.PRECOPY
 
     @property
     def source(self) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from contract.choices import Network, Probes, Stressor
+from contract.downtimes import MaxDowntime
 from contract.modes import Mode
 
 RATE_FORM = "a number above 0 with kbit, mbit or gbit, for example 1gbit or 200mbit"
@@ -63,11 +64,15 @@ class Flavor:
 class Defaults:
     """What a block of the matrix has where it says nothing else.
 
+    max_downtime_ms: for how long a guest may be stopped at the end of pre-copy, as the hypervisor reckons it;
+        native is what it, or nova, allows by itself. Without the key it is 1 ms where libvirt is asked to
+        switch over, else native.
     postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for.
     """
 
     limit_seconds: Seconds = 120
     link_rate: Rate = "1gbit"
+    max_downtime_ms: MaxDowntime | UnsetType = UNSET
     network: Network = Network.PLAIN
     pattern_mib: PatternMib = 32
     postcopy_recovery_seconds: RecoverySeconds = 0
@@ -85,6 +90,7 @@ class Block:
     stress_threads: Threads | Annotated[tuple[Threads, ...], _SOME]
     stress_thread_mib: ThreadMib | Annotated[tuple[ThreadMib, ...], _SOME] | UnsetType = UNSET
     link_rate: Rate | Annotated[tuple[Rate, ...], _SOME] | UnsetType = UNSET
+    max_downtime_ms: MaxDowntime | Annotated[tuple[MaxDowntime, ...], _SOME] | UnsetType = UNSET
     network: Network | Annotated[tuple[Network, ...], _SOME] | UnsetType = UNSET
     probes: Probes | Annotated[tuple[Probes, ...], _SOME] | UnsetType = UNSET
     table: TableName | None = None

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from contract.choices import Backend, Network, Probes
+from contract.downtimes import NATIVE
 from contract.libvirt_versions import KEEPS_BROKEN_POSTCOPY_SINCE, tells
 from contract.nodes import MEASURING, Role
 from contract.records import Case, Spec
@@ -172,6 +173,19 @@ def check_recovery(cases: Sequence[Case], request: Request) -> None:
             )
 
 
+def check_downtimes(cases: Sequence[Case], request: Request) -> None:
+    """nova sets the allowed downtime itself, anew while it migrates."""
+    if request.backend != Backend.NOVA:
+        return
+    for case in cases:
+        if case.spec.max_downtime_ms != NATIVE:
+            raise StudyError(
+                f"{request.study_file}: max_downtime_ms: {case.spec.max_downtime_ms} in case {case.case}, "
+                "but nova sets the allowed downtime itself, by nova_live_migration_downtime_milliseconds of "
+                "its lab (allowed: native)"
+            )
+
+
 def check_provisioned(request: Request) -> None:
     """Raise NotProvisioned if nodes were provisioned from other files."""
     if request.fingerprint:
@@ -204,6 +218,7 @@ def make_plan(request: Request) -> Plan:
     wanted = [case for case in cases if case.case in awaited]
     check_networks(wanted, request)
     check_recovery(wanted, request)
+    check_downtimes(wanted, request)
     _check_memory(wanted, request)
     return Plan(study, cases, directory, whole_order, order, pending[: request.most_runs])
 

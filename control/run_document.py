@@ -101,7 +101,14 @@ def run_document(
         "finished_at": recorded_at,
         "driver": {
             key: migration.get(key)
-            for key in ("requested_at", "first_pass_at", "switchover_requested_at", "finished_at", "recovery")
+            for key in (
+                "requested_at",
+                "first_pass_at",
+                "switchover_requested_at",
+                "finished_at",
+                "max_downtime_ms",
+                "recovery",
+            )
         },
         "guest": {
             "name": run["guest"]["name"],

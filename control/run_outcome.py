@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contract.downtimes import allowed_milliseconds, usual_max_downtime_ms
 from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, tells
 from contract.modes import Mode
 from contract.nodes import HOSTS, MEASURING, Role
-from contract.outcomes import RunCause, RunOutcome
+from contract.outcomes import EndedIn, RunCause, RunOutcome
 from control.kernel_log import UNREAD, damage_lines
 
 # What the modules of a run returned, see `outcome_of`.
@@ -24,7 +25,8 @@ Results = Mapping[str, Any]
 # to 318 MiB more, idle 20 MiB less to 25 MiB more; an idle guest on wp3's QEMU 1.26 (26 MiB more). More may
 # travel, since pages that were freed are not zero again and those written meanwhile are sent as they are;
 # less only if pages in use are all zero. A skipped first pass is far below (some MB), a second pass under
-# stress adds the stressed memory again.
+# stress adds the stressed memory again. What could be sent within the allowed downtime may be missing: with
+# so much left QEMU takes a pass for done.
 LEAST_SENT = (0.95, -16 * 1024 * 1024)
 MOST_SENT = (1.15, 32 * 1024 * 1024)
 # A guest with memory above 4 GiB sets a bounce buffer aside ("software IO TLB: mapped ... (64MB)" in its
@@ -61,9 +63,18 @@ def outcome_of(evidence: Results) -> dict[str, Any]:
         "cause_detail": None if detail is None else " ".join(str(detail).split())[:300],
         "valid": reason is None,
         "invalid_reason": reason,
+        "ended_in": ended_in(evidence),
         "integrity": integrity,
         "switchover_check": check,
     }
+
+
+def ended_in(evidence: Results) -> EndedIn | None:
+    """The phase in which the guest moved; None if libvirt does not say that it did."""
+    migration = evidence.get("migration") or {}
+    if migration.get("outcome") != "migrated":
+        return None
+    return EndedIn.POSTCOPY if migration.get("switched") else EndedIn.PRECOPY
 
 
 def integrity_of(evidence: Results) -> dict[str, Any]:
@@ -248,9 +259,17 @@ def _stressor_missing(evidence: Results, integrity: Results) -> bool:
 
 
 def switchover_check(evidence: Results) -> dict[str, Any] | None:
-    """Bytes sent before the switchover against the guest's resident memory; None without a whole pass."""
+    """Bytes sent before the switchover against the guest's resident memory; None without a whole pass.
+
+    All bytes of a migration that ended in pre-copy: of the completed job where libvirt tells of it, else of
+    its last sample.
+    """
     migration = evidence.get("migration") or {}
     job = migration.get("job_before_switchover")
+    iteration = migration.get("iteration_at_switchover")
+    if ended_in(evidence) == EndedIn.PRECOPY:
+        job = migration.get("job_completed") or job
+        iteration = (job or {}).get("memory_iteration", iteration)
     if not Mode.named(evidence["spec"]["mode"]).whole_passes or not job:
         return None
     sent = job.get("memory_processed", job.get("data_processed", 0))
@@ -262,7 +281,7 @@ def switchover_check(evidence: Results) -> dict[str, Any] | None:
         "resident_bytes": resident,
         "ratio": round(sent / resident, 4) if resident else None,
         "pass_ratio": round(pages / total_pages, 4) if total_pages else None,
-        "iteration": migration.get("iteration_at_switchover"),
+        "iteration": iteration,
     }
 
 
@@ -290,8 +309,8 @@ def invalid_reason(evidence: Results, check: Results | None) -> str | None:
     mode = Mode.named(evidence["spec"]["mode"])
     if not mode.has_postcopy or migration.get("outcome") != "migrated":
         return None
-    if not migration.get("switched"):
-        return "it ended in pre-copy: there was no switchover to post-copy"
+    if ended_in(evidence) == EndedIn.PRECOPY:
+        return _early_end_fault(evidence, check, mode)
     recovery = migration.get("recovery")
     if recovery:
         waited_seconds = recovery["recovered_at"] - recovery["failed_at"]
@@ -310,19 +329,45 @@ def invalid_reason(evidence: Results, check: Results | None) -> str | None:
         return (
             f"it switched at iteration {at}, not at {mode.switchover_iteration}: not after exactly {passes}"
         )
-    return _bytes_fault(check, mode)
+    return _bytes_fault(check, mode, _bytes_left(evidence), evidence["spec"]["ram_bytes"])
 
 
-def _bytes_fault(check: Results, mode: Mode) -> str | None:
+def _early_end_fault(evidence: Results, check: Results | None, mode: Mode) -> str | None:
+    """What speaks against a migration that was over before its switchover; None if it was its passes alone.
+
+    It may be: where what is left fits the allowed downtime, QEMU stops the guest and sends it. Iterations do
+    not tell, since QEMU counts more of them at the end, and an idle guest's further passes are of some pages.
+    The bytes do: a guest that was passed over again under load sent more than its passes take.
+    """
+    if not mode.whole_passes:
+        return "it ended in pre-copy: there was no switchover to post-copy"
+    if check is None:
+        return "it ended in pre-copy, without job statistics that show how much was sent"
+    fault = _bytes_fault(check, mode, _bytes_left(evidence), evidence["spec"]["ram_bytes"])
+    return None if fault is None else f"it ended in pre-copy: {fault}"
+
+
+def _bytes_left(evidence: Results) -> int:
+    """What may be missing of a pass, where QEMU allows a downtime: what the link carries in that time."""
+    spec, migration = evidence["spec"], evidence.get("migration") or {}
+    allowed = migration.get("max_downtime_ms") or spec.get("max_downtime_ms")
+    if allowed is None:
+        allowed = usual_max_downtime_ms(Mode.named(spec["mode"]), spec["backend"])
+    return int(allowed_milliseconds(allowed) * spec["link_rate_bits_per_second"] / 8000)
+
+
+def _bytes_fault(check: Results, mode: Mode, bytes_left: int, ram_bytes: int) -> str | None:
     """What the bytes say against whole passes; more than one pass has no upper bound of bytes."""
     sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
     if resident is None:
         return "the guest's resident memory is not known: no pass can be told by its bytes"
     low, high = (int(share * resident + bytes_more) for share, bytes_more in (LEAST_SENT, MOST_SENT))
+    low -= bytes_left
     if sent < low or (mode.whole_passes == 1 and sent > high):
         ratio = f"{sent} / {resident} = {check['ratio']}"
         return f"bytes before the switchover / resident bytes = {ratio}, allowed {low} to {high} bytes"
-    if check["pass_ratio"] is not None and check["pass_ratio"] < PASS_RATIO_MINIMUM:
+    least_ratio = PASS_RATIO_MINIMUM - bytes_left / ram_bytes
+    if check["pass_ratio"] is not None and check["pass_ratio"] < least_ratio:
         ratio = check["pass_ratio"]
         return f"the first pass was not a whole one: {ratio} of the guest's pages were looked at"
     return None

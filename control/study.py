@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from contract.choices import Backend, Network, Probes, Stressor
+from contract.downtimes import NATIVE, MaxDowntime
 from contract.faults import Fault, fault_of
 from contract.modes import Mode
 from contract.older import READ_SCHEMAS, SCHEMA, in_todays_words
@@ -47,7 +48,10 @@ class StudyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """One block of the matrix with its lists made explicit and the study's defaults filled in."""
+    """One block of the matrix with its lists made explicit and the study's defaults filled in.
+
+    Without any `max_downtime_ms` each case has the usual one.
+    """
 
     mode: tuple[Mode, ...]
     flavor: tuple[str, ...]
@@ -55,6 +59,7 @@ class Choices:
     stress_threads: tuple[int, ...]
     stress_thread_mib: tuple[int, ...]
     link_rate: tuple[str, ...]
+    max_downtime_ms: tuple[MaxDowntime, ...]
     network: tuple[Network, ...]
     probes: tuple[Probes, ...]
     table: str | None
@@ -171,6 +176,10 @@ def _choices(
         stress_threads=_listed(block.stress_threads, ()),
         stress_thread_mib=_listed(block.stress_thread_mib, ()),
         link_rate=_listed(block.link_rate, defaults.link_rate),
+        max_downtime_ms=_listed(
+            block.max_downtime_ms,
+            () if isinstance(defaults.max_downtime_ms, msgspec.UnsetType) else defaults.max_downtime_ms,
+        ),
         network=_listed(block.network, defaults.network),
         probes=_listed(block.probes, defaults.probes),
         table=block.table,
@@ -205,6 +214,9 @@ def case_name(spec: Spec) -> str:
         load = f"{spec.stressor}-{spec.stress_threads}x{spec.stress_thread_bytes // MIB}mib"
     words = [spec.mode, spec.flavor, load, spec.link_rate]
     # What is as usual is not said.
+    if not spec.usual_downtime:
+        native = spec.max_downtime_ms == NATIVE
+        words.append("native-downtime" if native else f"{spec.max_downtime_ms}ms-downtime")
     if spec.network != Network.PLAIN:
         words.append(spec.network.replace("_", "-"))
     if spec.probes != Probes.ALL:
@@ -241,12 +253,13 @@ def resolve_cases(study: Study, source: str, backend: str = Backend.LIBVIRT) -> 
 
 def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
     """Every combination of a block's choices."""
-    for mode, flavor, stressor, threads, rate, network, probes in itertools.product(
+    for mode, flavor, stressor, threads, rate, downtime, network, probes in itertools.product(
         block.mode,
         block.flavor,
         block.stressor,
         block.stress_threads,
         block.link_rate,
+        block.max_downtime_ms or (None,),
         block.network,
         block.probes,
     ):
@@ -264,6 +277,7 @@ def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
                 link_rate=rate,
                 link_rate_bits_per_second=rate_bits_per_second(rate),
                 limit_seconds=block.limit_seconds,
+                max_downtime_ms=downtime,
                 postcopy_recovery_seconds=block.postcopy_recovery_seconds,
                 backend=backend,
                 table=block.table,

@@ -328,7 +328,7 @@ def compare(
         typer.Option(
             metavar="SETTINGS",
             help="Compare cases that agree in these settings, separated by commas: case, mode, flavor, "
-            "stressor, stressed, threads, rate, backend, table, network, probes.",
+            "stressor, stressed, threads, rate, downtime, backend, table, network, probes.",
         ),
     ] = "case",
     form: Annotated[

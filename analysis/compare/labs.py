@@ -46,6 +46,7 @@ SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
     "stressed": lambda case: f"{case.spec.stressed_bytes >> 20}mib",
     "threads": lambda case: str(case.spec.stress_threads),
     "rate": lambda case: case.spec.link_rate,
+    "downtime": lambda case: str(case.spec.max_downtime_ms),
     "backend": lambda case: case.spec.backend,
     "table": lambda case: case.spec.table or "-",
     "network": lambda case: case.spec.network,

@@ -245,7 +245,10 @@ def _of_mode(results: Results, mode: str) -> list[RunResult]:
     return [
         run
         for run in results.runs
-        if run.counted and run.record.spec.mode == mode and run.record.spec.network == Network.PLAIN
+        if run.counted
+        and run.record.spec.mode == mode
+        and run.record.spec.network == Network.PLAIN
+        and run.record.spec.usual_downtime
     ]
 
 
@@ -267,6 +270,7 @@ def _not_converged(results: Results, request: Request) -> list[RunResult]:
         run
         for run in results.runs
         if not run.record.spec.mode.has_postcopy
+        and run.record.spec.usual_downtime
         and run.record.outcome == RunOutcome.NOT_CONVERGED
         and run.excluded_because is None
         # Aborted in its first pass it only says that its limit was too short.

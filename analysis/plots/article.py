@@ -12,7 +12,7 @@ from analysis.plots.bound import published_bound
 from analysis.plots.style import COLOURS, PLOT_INCHES, legend, legend_entry, new_plot
 from analysis.reference.published import Published, Stressed
 from analysis.stats.regression import LineFit
-from analysis.study.cases import CaseSummary, Series
+from analysis.study.cases import CaseSummary, Series, downtime_words
 from contract.modes import Mode
 
 if TYPE_CHECKING:
@@ -121,25 +121,34 @@ def stressed_data(
 
 
 class Slots:
-    """Where bars stand: a group for each flavor, in it the published bar and one for each measured mode."""
+    """Where bars stand: a group for each flavor, in it the published bar and one for each measured kind.
+
+    Cases are of one kind if their mode and allowed downtime are the same.
+    """
 
     def __init__(self, published: Published | None, cases: Sequence[CaseSummary]) -> None:
         names = [row.flavor for row in published.unloaded] if published else []
         self.flavors = list(dict.fromkeys([*names, *(case.spec.flavor for case in cases)]))
-        self.modes = [mode for mode in Mode if any(case.spec.mode == mode for case in cases)]
+        kinds = dict.fromkeys(_kind(case) for case in cases)
+        self.kinds = sorted(kinds, key=lambda kind: list(Mode).index(kind[0]))
         self.cases = cases
-        self.width = 0.8 / (1 + max(1, len(self.modes)))
+        self.width = 0.8 / (1 + max(1, len(self.kinds)))
 
     def of_published(self, flavor: str) -> float:
         return self.flavors.index(flavor) - 0.4 + self.width / 2
 
     def of(self, case: CaseSummary) -> float:
-        return self.of_published(case.spec.flavor) + self.width * (1 + self.modes.index(case.spec.mode))
+        return self.of_published(case.spec.flavor) + self.width * (1 + self.kinds.index(_kind(case)))
 
     def label(self, axes: Axes) -> None:
         axes.set_xticks(range(len(self.flavors)), self.flavors)
         axes.set_xlim(-0.6, len(self.flavors) - 0.4)
         axes.set_xlabel("flavor")
+
+
+def _kind(case: CaseSummary) -> tuple[Mode, str]:
+    """Its mode, and its allowed downtime in words where that is not the usual one."""
+    return case.spec.mode, downtime_words(case.spec)
 
 
 def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], metric: str, factor: float) -> None:
@@ -151,19 +160,19 @@ def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], metric: str,
             color=COLOURS["published"],
             label="published",
         )
-    named: set[str] = set()
+    named: set[tuple[Mode, str]] = set()
     for case in slots.cases:
-        mode, estimate = case.spec.mode, case.estimate(metric)
+        kind, estimate = _kind(case), case.estimate(metric)
         if estimate:
             axes.bar(
                 slots.of(case),
                 estimate.median * factor,
                 slots.width * 0.9,
-                color=COLOURS[mode],
-                alpha=0.75,
-                label=None if mode in named else f"measured: {mode}",
+                color=COLOURS[kind[0]],
+                alpha=0.4 if kind[1] else 0.75,
+                label=None if kind in named else f"measured: {', '.join(filter(None, kind))}",
             )
-            named.add(mode)
+            named.add(kind)
         _run_points(axes, case, metric, factor, slots.of(case))
     slots.label(axes)
 

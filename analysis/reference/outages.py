@@ -20,11 +20,14 @@ from analysis.reference.verdicts import (
 from analysis.run.metrics import RunMetrics
 from analysis.stats.intervals import LEVEL, Interval, most_unseen
 from analysis.stats.trend import rank_correlation, smallest_trend_p
+from analysis.study.cases import CaseSummary
+from analysis.study.results import RunResult
 
 
 def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
-    """The hypervisor's downtime of every counted run is below the limit."""
-    counted = measurements.counted(claim["mode"])
+    """The hypervisor's downtime of every counted run that switched over is below the limit."""
+    every = measurements.counted(claim["mode"])
+    counted = [run for run in every if not run.record.ended_early]
     known = [
         (run, run.metrics.downtime_seconds)
         for run in counted
@@ -42,6 +45,8 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
         reason += f"; {exceptions(len(runs))}"
     if len(runs) < len(counted):
         reason += f"; left out: {len(counted) - len(runs)} runs of unknown downtime"
+    if len(counted) < len(every):
+        reason += f"; left out: {len(every) - len(counted)} runs that ended in pre-copy"
     verdict = REPRODUCED if below else NOT_REPRODUCED
     found = f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms"
     return of_greatest(verdict, values, found, reason, unit="s", published=claim["seconds"], runs=runs)
@@ -95,7 +100,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     cases = [
         case
         for case in measurements.cases
-        if case.spec.mode == claim["mode"] and case.spec.stressed_bytes and len(case.counted) > 1
+        if case.spec.mode == claim["mode"] and case.spec.stressed_bytes and len(_switched(case)) > 1
     ]
     if not cases:
         return none_measured(f"stressed {claim['mode']} case with two or more completed runs")
@@ -103,7 +108,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     x: list[float] = []
     y: list[float] = []
     for case in cases:
-        outages = [postcopy_outage(run.metrics) for run in case.counted if run.metrics is not None]
+        outages = [postcopy_outage(run.metrics) for run in _switched(case) if run.metrics is not None]
         spreads.append(
             (
                 max(0.0, max(item.low for item in outages) - min(item.high for item in outages)),
@@ -114,7 +119,7 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
         x += [float(case.spec.stressed_bytes)] * len(outages)
         y += [(item.low + item.high) / 2 for item in outages]
     least, most, widest = max(spreads, key=lambda item: item[:2])
-    runs = [run for case in cases for run in case.counted]
+    runs = [run for case in cases for run in _switched(case)]
     trend = rank_correlation(x, y)
     dependent = trend is not None and trend.p <= 1 - LEVEL
     visible = smallest_trend_p([x.count(load) for load in set(x)]) <= 1 - LEVEL
@@ -147,6 +152,11 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
         unit="s",
         runs=paths(runs),
     )
+
+
+def _switched(case: CaseSummary) -> list[RunResult]:
+    """The counted runs that had a post-copy phase."""
+    return [run for run in case.counted if not run.record.ended_early]
 
 
 def postcopy_outage(metrics: RunMetrics) -> Interval:

@@ -89,8 +89,11 @@ def measured_runs(case: CaseSummary) -> list[RunResult]:
 
 
 def outcomes_text(case: CaseSummary) -> str:
-    """How the case's runs ended: 3 completed, 1 guest corrupted."""
-    return counts_text(case.outcomes.items())
+    """How the case's runs ended: 3 completed (2 in pre-copy), 1 guest corrupted."""
+    text = counts_text(case.outcomes.items())
+    if not case.ended_early:
+        return text
+    return text.replace("completed", f"completed ({case.ended_early} in pre-copy)", 1)
 
 
 CASE_COLUMN: CaseColumn = (label("case"), case_cell)

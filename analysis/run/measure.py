@@ -147,7 +147,7 @@ def _counter_doubts(run: RunRecord, wire: Wire) -> Iterator[tuple[str, str]]:
             f"counters are renewed only once in {max(coarse.values()):.1f} s{both}: totals are read once "
             f"they stand still; {', '.join(unknown)} are unknown",
         )
-    elif wire.header_bytes is None and run.spec.mode.has_postcopy:
+    elif wire.header_bytes is None and run.has_postcopy:
         yield (
             DESTINATION_NIC.path,
             "does not show the size of a bare acknowledgement (54 to 118 bytes): the border by reverse "

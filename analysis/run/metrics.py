@@ -269,7 +269,7 @@ def _downtime(given: MetricInputs) -> float | None:
 
 
 def _border_by_events(given: MetricInputs) -> float | None:
-    expected = given.run.spec.mode.whole_passes
+    expected = given.run.spec.mode.whole_passes and given.run.has_postcopy
     return given.since_request(given.timeline.destination_resumed) if expected else None
 
 

@@ -162,7 +162,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         stopped = next(_lifecycle(source, "SUSPENDED", requested), None)
         if known:
             uncertainty = clocks.uncertainty_seconds(run.source, run.destination)
-            resumed = _resumed(run.spec.mode, destination, stopped or requested, uncertainty, wire)
+            resumed = _resumed(run.has_postcopy, destination, stopped or requested, uncertainty, wire)
     first_pass = next(
         (
             event.time
@@ -179,14 +179,14 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         first_pass, passes_by = clocks.on_prober(run.source, driver.first_pass_at), RUN_FILE
     left = None
     if converged and stopped is None:
-        asked = driver.switchover_requested_at
+        asked = driver.switchover_requested_at if run.has_postcopy else None
         asked = clocks.on_prober(run.source, asked) if asked is not None else None
         left = _last_seen_at_source(run.spec.mode, source, asked, resumed or completed)
     # Too coarse counters do not tell set-up from pre-copy.
     begun = requested if wire.source_sent.coarse else started
-    phases = tuple(_phases(run.spec.mode, requested, begun, stopped, left, resumed, completed))
+    phases = tuple(_phases(run.has_postcopy, requested, begun, stopped, left, resumed, completed))
     last_request = None
-    if resumed is not None and run.spec.mode.has_postcopy:
+    if resumed is not None and run.has_postcopy:
         last_request = last_page_request(wire, resumed, completed)
     resolution = {STARTED: wire.source_sent.resolution_seconds, LAST_PAGE: BORDER_BIN_SECONDS}
     moments = [
@@ -209,7 +209,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         destination_resumed=resumed,
         completed=completed,
         border_by_traffic=traffic_border(wire, started or requested, completed)
-        if run.spec.mode.whole_passes and converged and known
+        if run.spec.mode.whole_passes and run.has_postcopy and converged and known
         else None,
         last_page_requested=last_request,
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
@@ -253,7 +253,7 @@ def _ended_by_nova(
 
 
 def _phases(
-    mode: Mode,
+    has_postcopy: bool,
     requested: float,
     started: float | None,
     stopped: float | None,
@@ -282,7 +282,7 @@ def _phases(
         return
     if completed > resumed:
         # Pre-copy has nothing left to send once the destination runs; what follows is cleaning up.
-        yield Phase("postcopy" if mode.has_postcopy else "completion", resumed, completed)
+        yield Phase("postcopy" if has_postcopy else "completion", resumed, completed)
 
 
 def _completed(source: list[Event], requested: float, finished: float) -> tuple[float, str]:
@@ -294,7 +294,7 @@ def _completed(source: list[Event], requested: float, finished: float) -> tuple[
 
 
 def _resumed(
-    mode: Mode, destination: list[Event], stopped: float, uncertainty: float, wire: Wire
+    has_postcopy: bool, destination: list[Event], stopped: float, uncertainty: float, wire: Wire
 ) -> float | None:
     """The destination's first RESUMED event; None where it has none, or where only a later one is there.
 
@@ -305,7 +305,7 @@ def _resumed(
     first = next((event for event in resumes if event.time >= stopped - uncertainty), None)
     if first is None:
         return None
-    at_end = mode.has_postcopy and first.detail == "MIGRATED"
+    at_end = has_postcopy and first.detail == "MIGRATED"
     return None if at_end and last_page_request(wire, stopped, first.time) else first.time
 
 

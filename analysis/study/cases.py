@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analysis.stats.intervals import Interval, MedianEstimate, interval_median, median_estimate
 from analysis.stats.regression import LineFit, fit_line
 from analysis.study.results import Results, RunResult
+from contract.downtimes import NATIVE
 from contract.outcomes import RunOutcome
 from contract.records import Spec
 
@@ -55,6 +56,11 @@ class CaseSummary:
         return {number: float(value) for number, value in values.items() if value is not None}
 
     @property
+    def ended_early(self) -> int:
+        """How many of its counted runs ended in pre-copy, though their mode changes to post-copy."""
+        return sum(run.record.ended_early for run in self.counted)
+
+    @property
     def outages(self) -> tuple[Interval, ...]:
         """Ping outage of each counted run."""
         metrics = [run.metrics for run in self.counted if run.metrics is not None]
@@ -97,6 +103,14 @@ class Series:
     data_fit: LineFit | None
 
 
+def downtime_words(spec: Spec) -> str:
+    """The allowed downtime in words; "" where it is the usual one."""
+    if spec.usual_downtime:
+        return ""
+    allowed = spec.max_downtime_ms
+    return f"{allowed} downtime" if allowed == NATIVE else f"{allowed} ms downtime"
+
+
 def outcome_words(run: RunResult) -> str:
     """One or two words for how a run ended."""
     record = run.record
@@ -137,15 +151,15 @@ def measured_series(cases: Sequence[CaseSummary]) -> tuple[Series, ...]:
     for case in cases:
         spec = case.spec
         if spec.table in STRESSED_TABLES and spec.stressor is not None:
-            key = (spec.table, spec.mode, spec.flavor, spec.stressor, spec.link_rate)
+            key = (spec.table, spec.mode, spec.flavor, spec.stressor, spec.link_rate, downtime_words(spec))
             groups.setdefault(key, []).append(case)
     series = []
-    for (table, mode, flavor, stressor, link_rate), members in groups.items():
+    for (table, mode, flavor, stressor, link_rate, downtime), members in groups.items():
         runs = [run for case in members for run in case.counted]
         x = [float(run.record.spec.stressed_bytes) for run in runs]
         series.append(
             Series(
-                label=f"{mode}, flavor {flavor}, {stressor}, {link_rate}",
+                label=", ".join(filter(None, (mode, f"flavor {flavor}", stressor, link_rate, downtime))),
                 table=table,
                 mode=mode,
                 flavor=flavor,

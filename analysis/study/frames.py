@@ -29,6 +29,7 @@ def runs_rows(results: Results) -> list[Row]:
                 **asdict(record.spec),
                 "outcome": record.outcome,
                 "cause": record.cause,
+                "ended_in": record.ended_in,
                 "counted": run.counted,
                 "excluded_because": run.excluded_because,
                 "started_at": record.started_at,

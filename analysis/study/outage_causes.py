@@ -101,7 +101,7 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
     moved = [
         (run, found)
         for run, found in attributed(runs)
-        if run.record.spec.network == network and run.record.spec.mode.has_postcopy and run.metrics
+        if run.record.spec.network == network and run.record.has_postcopy and run.metrics
     ]
     judged = [(run, found) for run, found in moved if run.excluded_because is None]
     if not moved:

@@ -97,6 +97,7 @@ def test_the_guest_was_migrated_intact(run: Any) -> None:
 def test_it_switched_after_exactly_one_pass(run: Any) -> None:
     assert run["switchover_check"]["iteration"] == 2
     assert 0.85 <= run["switchover_check"]["ratio"] <= 1.3
+    assert run["ended_in"] == "postcopy"
     driver = run["driver"]
     assert (
         driver["requested_at"]
@@ -104,6 +105,10 @@ def test_it_switched_after_exactly_one_pass(run: Any) -> None:
         <= driver["switchover_requested_at"]
         < driver["finished_at"]
     )
+
+
+def test_qemu_allowed_the_downtime_that_the_study_asked_for(run: Any) -> None:
+    assert (run["spec"]["max_downtime_ms"], run["driver"]["max_downtime_ms"]) == ("native", 300)
 
 
 def test_the_run_directory_keeps_the_data_contract(run_directory: Path, run: Any) -> None:

@@ -29,7 +29,7 @@ from analysis.report.context import Context
 from analysis.report.formats import as_printed
 from analysis.report.words import words
 from analysis.run.formatter import EMPTY, significant
-from analysis.study.cases import STRESSED_TABLES, CaseSummary
+from analysis.study.cases import STRESSED_TABLES, CaseSummary, downtime_words
 from contract.modes import ARTICLE_MODE
 
 # The article measured one mode alone; cases of the others have their place among the modes compared.
@@ -162,7 +162,7 @@ def _table(context: Context, table: str) -> Table:
 
 
 def _lines(context: Context, table: str) -> Iterator[_Line]:
-    """Every row that is published or measured; a case for each link rate that a row was measured at."""
+    """Every row that is published or measured; a case for each link rate and allowed downtime of a row."""
     published = context.analysis.published
     rows = {row.key: row for row in published.rows(table)} if published else {}
     cases: dict[str, list[CaseSummary]] = {}
@@ -182,10 +182,11 @@ def _load_note(case: CaseSummary | None) -> str | None:
     if case is None:
         return None
     spec = case.spec
+    condition = ", ".join(filter(None, (spec.link_rate, downtime_words(spec))))
     if spec.stressor is None:
-        return spec.link_rate
+        return condition
     threads = f"{spec.stressor} {spec.stress_threads} x {spec.stress_thread_bytes / MIB:.0f} MiB"
-    return f"flavor {spec.flavor}, {threads}, {spec.link_rate}"
+    return f"flavor {spec.flavor}, {threads}, {condition}"
 
 
 def _time_cell(line: _Line) -> Cell:

@@ -55,6 +55,8 @@ def _row(context: Context, run: RunResult) -> list[Cell]:
     record, metrics = run.record, run.metrics
     tone = "good" if run.counted else None if record.outcome == RunOutcome.NOT_CONVERGED else "bad"
     reason = record.cause_detail if record.outcome == RunOutcome.FAILED else run.excluded_because
+    if reason is None and record.ended_early:
+        reason = "in pre-copy"
     head = [
         Cell(run.path.rsplit("/", 1)[-1], href=context.run_link(run).href),
         Cell(outcome_words(run), reason, tone=tone),

@@ -70,7 +70,9 @@ def _caption(analysis: Analysis, quantity: str) -> str | None:
     if quantity != "start of post-copy":
         return None
     hybrid = [
-        run.metrics for run in analysis.results.runs if run.metrics and run.record.spec.mode.whole_passes
+        run.metrics
+        for run in analysis.results.runs
+        if run.metrics and run.record.spec.mode.whole_passes and run.record.has_postcopy
     ]
     seen = [metrics.borders_agree for metrics in hybrid if metrics.borders_agree is not None]
     return words("sources.borders", seen=len(seen), hybrid=len(hybrid), agree=sum(seen))

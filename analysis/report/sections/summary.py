@@ -205,7 +205,7 @@ def _switchover_row(context: Context) -> Iterator[list[Cell]]:
     seconds = [
         run.metrics.downtime_seconds
         for run in context.analysis.results.runs
-        if run.counted and run.metrics and run.record.spec.mode == ARTICLE_MODE
+        if run.counted and run.metrics and run.record.spec.mode == ARTICLE_MODE and run.record.has_postcopy
     ]
     estimate = median_estimate([value for value in seconds if value is not None])
     if estimate:

@@ -29,6 +29,7 @@ _CONDITIONS = (
     "stressed_bytes",
     "stress_threads",
     "link_rate",
+    "max_downtime_ms",
     "backend",
     "network",
     "probes",

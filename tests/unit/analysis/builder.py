@@ -40,11 +40,18 @@ class Model:
     valid: bool = True
     limit: float = 30.0
     quiet: float = 2.0
+    native_downtime: bool = False
+    ended_early: bool = False
 
     @property
     def case(self) -> str:
         load = f"stress-{self.threads}x{self.thread_mib}mib" if self.threads else "unloaded"
-        return f"{self.mode}-{self.flavor}-{load}-1gbit"
+        downtime = "-native-downtime" if self.native_downtime else ""
+        return f"{self.mode}-{self.flavor}-{load}-1gbit{downtime}"
+
+    @property
+    def has_postcopy(self) -> bool:
+        return self.mode != "precopy" and not self.ended_early
 
     @property
     def stressed(self) -> int:
@@ -68,6 +75,7 @@ class Model:
             "limit_seconds": self.limit,
             "backend": "libvirt",
             "table": self.table,
+            **({"max_downtime_ms": "native"} if self.native_downtime else {}),
         }
 
     @property
@@ -79,7 +87,7 @@ class Model:
 
     @property
     def completed(self) -> float:
-        if self.outcome == "not_converged" or self.mode == "precopy":
+        if self.outcome == "not_converged" or not self.has_postcopy:
             return self.stopped + (self.switchover if self.outcome == "completed" else 0)
         return self.stopped + self.switchover + self.stressed * 8 / RATE
 
@@ -94,7 +102,7 @@ class Model:
 
     def requested_pages(self, after: float) -> float:
         """Bytes of page requests up to a moment, beyond acknowledgements."""
-        if self.mode == "precopy":
+        if not self.has_postcopy:
             return 0.0
         return max(min(after, self.completed) - self.stopped - self.switchover, 0) * 20_000
 
@@ -164,7 +172,7 @@ def _events(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         "memory_processed": round(model.sent(model.completed) * 0.96),
         "memory_iteration": 2,
         "memory_bps": 118_000_000,
-        "memory_postcopy_requests": 170 if model.mode != "precopy" else 0,
+        "memory_postcopy_requests": 170 if model.has_postcopy else 0,
     }
     source: list[dict[str, Any]] = [
         {"t": at(0), "event": "driver", "name": "requested"},
@@ -177,7 +185,7 @@ def _events(model: Model) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             for number in range(5)
         ]
         return source, destination
-    detail = "POSTCOPY" if model.mode != "precopy" else "MIGRATED"
+    detail = "POSTCOPY" if model.has_postcopy else "MIGRATED"
     if model.mode == "hybrid":
         source.append({"t": at(model.stopped - 0.05), "event": "migration-iteration", "iteration": 2})
     source += [
@@ -213,6 +221,7 @@ def run_record(model: Model, repetition: int) -> dict[str, Any]:
         "cause": model.cause,
         "cause_detail": "BUG: Bad page map in process stress" if damaged else None,
         "valid": model.valid,
+        "ended_in": "precopy" if model.ended_early else None,
         "invalid_reason": None if model.valid else "switched before one whole pass",
         "nodes": {"source": "compute1", "destination": "compute2", "prober": "controller"},
         "started_at": model.requested_at - 6,
@@ -222,6 +231,7 @@ def run_record(model: Model, repetition: int) -> dict[str, Any]:
             "first_pass_at": None,
             "switchover_requested_at": None,
             "finished_at": finished,
+            "max_downtime_ms": 300 if model.native_downtime else None,
         },
         "guest": {
             "name": "postcopy-lab-s",

@@ -54,6 +54,7 @@ def made_case(
     spec = replace(
         run.record.spec,
         mode=Mode.named(mode),
+        max_downtime_ms=None,
         flavor=flavor,
         ram_bytes=GIB_OF[flavor] << 30,
         stressor="stress" if stressed_mib else None,

@@ -15,6 +15,9 @@ from analysis.evidence.logs import read_evidence
 from analysis.evidence.records import read_lab, read_run
 from analysis.run.measure import Measured, measure_run
 from analysis.run.metrics import readings
+from contract.modes import Mode
+from contract.outcomes import EndedIn
+from tests.conftest import PROJECT
 from tests.unit.analysis.builder import MIB, RATE, Model, write_lab, write_run, write_sums
 
 
@@ -72,6 +75,34 @@ def test_converged_precopy_has_no_postcopy(tmp_path: Path) -> None:
     assert [phase.name for phase in measured.timeline.phases] == ["setup", "precopy", "switchover"]
     assert measured.metrics.postcopy_seconds is None
     assert measured.metrics.downtime_seconds == pytest.approx(0.08, abs=1e-3)
+
+
+def test_a_hybrid_that_ended_in_precopy_has_no_postcopy(tmp_path: Path) -> None:
+    measured = measure(tmp_path, Model(threads=0, ended_early=True))
+    names = [phase.name for phase in measured.timeline.phases]
+    assert names == ["setup", "precopy", "switchover"]
+    metrics = measured.metrics
+    assert (metrics.postcopy_seconds, metrics.border_by_events_seconds, metrics.borders_agree) == (None,) * 3
+    assert metrics.downtime_seconds == pytest.approx(0.08, abs=1e-3)
+    assert (metrics.ping_lost_postcopy, metrics.ping_lost) == (0, 3)
+    assert measured.doubts == ()
+
+
+def test_a_real_precopy_read_as_a_hybrid_that_ended_in_precopy_has_the_same_phases(tmp_path: Path) -> None:
+    """A recorded idle migration whose run.json says that it had been asked for as hybrid."""
+    example = PROJECT / "examples/icclab-2014/local"
+    directory = example / "runs/precopy-s-unloaded-1gbit/01"
+    record, evidence = read_run(directory / "run.json"), read_evidence(directory)
+    lab = read_lab(example / "lab.json")
+    truth = measure_run(record, evidence, lab)
+    assert [phase.name for phase in truth.timeline.phases] == ["setup", "precopy", "switchover", "completion"]
+    hybrid = replace(record, spec=replace(record.spec, mode=Mode.HYBRID, max_downtime_ms=None))
+    found = measure_run(replace(hybrid, ended_in=EndedIn.PRECOPY), evidence, lab)
+    assert found.timeline == truth.timeline
+    assert found.doubts == truth.doubts
+    assert found.metrics.by_name() == truth.metrics.by_name()
+    # Without that word there would be a post-copy.
+    assert measure_run(hybrid, evidence, lab).metrics.postcopy_seconds is not None
 
 
 def test_not_converged_stays_in_precopy(tmp_path: Path) -> None:

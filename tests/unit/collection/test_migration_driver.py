@@ -43,11 +43,13 @@ class Stage:
         self.callbacks: dict[int, Callable[..., None]] = {}
         self.keep_alive: list[tuple[int, int]] = []
         self.over = threading.Event()
+        self.allowed_milliseconds = 300
         self.asked: list[tuple[Any, ...]] = []
         self.domain = types.SimpleNamespace(
             name=lambda: "g",
             jobStats=lambda: {"type": 2, "memory_processed": 7},
-            migrateSetMaxDowntime=lambda *_: None,
+            migrateSetMaxDowntime=self.allow,
+            migrateGetMaxDowntime=lambda _flags: self.allowed_milliseconds,
             migrateToURI3=self.migrate,
             migrateStartPostCopy=lambda _flags: None,
             abortJob=lambda: self.over.set(),
@@ -75,6 +77,9 @@ class Stage:
         self.asked.append(arguments)
         self.over.wait(10)
 
+    def allow(self, milliseconds: int, _flags: int) -> None:
+        self.allowed_milliseconds = milliseconds
+
     def iteration(self, number: int) -> None:
         self.callbacks[1](None, self.domain, number, None)
 
@@ -100,6 +105,7 @@ def settings(directory: Path, mode: str = "precopy", **changes: Any) -> dict[str
         "tls": False,
         "limit_seconds": 60,
         "stuck_seconds": 3,
+        "max_downtime_ms": None,
         "recovery_seconds": 0,
         **changes,
     }
@@ -483,3 +489,34 @@ def test_processors_that_could_not_be_made_to_yield_are_told_of(capsys: pytest.C
     threading.Timer(0.2, stop.set).start()
     probe.have_guest_yield("postcopy-lab-not-there", 10, present, stop)
     assert capsys.readouterr().err.startswith("nice value 10 was not applied: ")
+
+
+@pytest.mark.parametrize(("asked", "allowed"), [(1, 1), (None, 300)])
+def test_the_allowed_downtime_is_set_if_the_study_says_so_and_told_in_any_case(
+    stage: Stage, tmp_path: Path, asked: int | None, allowed: int
+) -> None:
+    stage.over.set()
+    migration = migrate.Migration(stage.libvirt, settings(tmp_path, "hybrid", max_downtime_ms=asked))
+    assert migration.run() == "migrated"
+    assert stage.allowed_milliseconds == migration.result["max_downtime_ms"] == allowed
+
+
+def test_a_binding_that_does_not_tell_the_allowed_downtime_leaves_it_unknown(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """libvirt-python 1.2.11."""
+    del stage.domain.migrateGetMaxDowntime
+    stage.over.set()
+    migration = migrate.Migration(stage.libvirt, settings(tmp_path, "hybrid", max_downtime_ms=1))
+    assert migration.run() == "migrated"
+    assert (stage.allowed_milliseconds, migration.result["max_downtime_ms"]) == (1, None)
+
+
+def test_a_libvirt_that_refuses_to_tell_the_allowed_downtime_leaves_it_unknown(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.domain.migrateGetMaxDowntime = lambda _flags: refuse()
+    stage.over.set()
+    migration = migrate.Migration(stage.libvirt, settings(tmp_path, "hybrid"))
+    assert migration.run() == "migrated"
+    assert migration.result["max_downtime_ms"] is None

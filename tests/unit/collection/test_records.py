@@ -380,6 +380,28 @@ def test_who_gives_up_a_broken_postcopy_is_refused(
     planned(tmp_path, **changes)
 
 
+def with_downtime(tmp_path: Path, value: str) -> Path:
+    """The quick study with an allowed downtime of its own."""
+    text = (PROJECT / "studies" / "quick.yml").read_text(encoding="utf-8")
+    path = tmp_path / "quick.yml"
+    path.write_text(text.replace("defaults:\n", f"defaults:\n  max_downtime_ms: {value}\n"), encoding="utf-8")
+    return path
+
+
+def test_nova_takes_no_allowed_downtime_but_its_own(tmp_path: Path) -> None:
+    for value in ("1", "300"):
+        reason = (
+            rf"max_downtime_ms: {value} in case hybrid-s-unloaded-1gbit-{value}ms-downtime, but nova sets "
+            r"the allowed downtime itself, .* \(allowed: native\)$"
+        )
+        with pytest.raises(StudyError, match=reason):
+            planned(tmp_path, study_file=with_downtime(tmp_path, value), backend="nova")
+        planned(tmp_path, study_file=with_downtime(tmp_path, value))
+    for study_file in (with_downtime(tmp_path, "native"), PROJECT / "studies/quick.yml"):
+        items = planned(tmp_path, study_file=study_file, backend="nova")[1]
+        assert {item["spec"]["max_downtime_ms"] for item in items} == {"native"}
+
+
 def test_an_instances_hardware_address_says_its_address(tmp_path: Path) -> None:
     guests = [item["guest"] for item in planned(tmp_path, backend="nova", guest_network="10.95.2")[1]]
     assert {(guest["address"], guest["mac"]) for guest in guests} == {

@@ -69,6 +69,7 @@ def test_a_spec_says_everything_that_a_run_needs() -> None:
         "link_rate": "1gbit",
         "link_rate_bits_per_second": 10**9,
         "limit_seconds": 120,
+        "max_downtime_ms": 1,
         "postcopy_recovery_seconds": 0,
         "backend": "libvirt",
         "table": "table3",
@@ -96,6 +97,50 @@ def test_what_is_not_as_usual_is_in_a_cases_name() -> None:
         "hybrid-s-unloaded-1gbit-delayed-announcement",
         "hybrid-s-unloaded-1gbit-delayed-announcement-basic-probes",
     ]
+
+
+def with_downtimes(**changes: Any) -> dict[str, Any]:
+    study = small_study()
+    study["matrix"] = [{"mode": ["hybrid", "precopy"], "flavor": "s", "stress_threads": 0, **changes}]
+    return study
+
+
+def test_the_allowed_downtime_is_a_dimension_whose_usual_value_depends_on_mode_and_backend() -> None:
+    both = with_downtimes(max_downtime_ms=[1, "native", 500])
+    assert {case["case"]: case["spec"]["max_downtime_ms"] for case in resolved(both)} == {
+        "hybrid-s-unloaded-1gbit": 1,
+        "hybrid-s-unloaded-1gbit-native-downtime": "native",
+        "hybrid-s-unloaded-1gbit-500ms-downtime": 500,
+        "precopy-s-unloaded-1gbit-1ms-downtime": 1,
+        "precopy-s-unloaded-1gbit": "native",
+        "precopy-s-unloaded-1gbit-500ms-downtime": 500,
+    }
+    usual = rules.validate(with_downtimes(), "small.yml", "small")
+    for backend, hybrid in (("libvirt", 1), ("nova", "native")):
+        cases = rules.resolve_cases(usual, "small.yml", backend)
+        assert [case.spec.max_downtime_ms for case in cases] == [hybrid, "native"]
+        assert [case.case for case in cases] == ["hybrid-s-unloaded-1gbit", "precopy-s-unloaded-1gbit"]
+
+
+def test_a_block_says_another_allowed_downtime_than_the_studys_defaults() -> None:
+    study = with_downtimes()
+    study["defaults"]["max_downtime_ms"] = "native"
+    study["matrix"].append({**study["matrix"][0], "max_downtime_ms": 20})
+    assert [case["spec"]["max_downtime_ms"] for case in resolved(study)] == ["native", "native", 20, 20]
+
+
+@pytest.mark.parametrize("value", [0, 2_000_001, 2.5, True, "default", "300", []])
+@pytest.mark.parametrize("place", ["block", "defaults"])
+def test_no_other_allowed_downtime_is_taken(value: object, place: str) -> None:
+    study = with_downtimes(**({"max_downtime_ms": value} if place == "block" else {}))
+    if place == "defaults":
+        study["defaults"]["max_downtime_ms"] = value
+    key = "matrix[0].max_downtime_ms" if place == "block" else "defaults.max_downtime_ms"
+    with pytest.raises(rules.StudyError) as refused:
+        rules.validate(study, "small.yml")
+    text = str(refused.value)
+    assert text.startswith(f"small.yml: {key}: ") and "\n" not in text
+    assert text.endswith("(allowed: a whole number of milliseconds from 1 to 2000000, or native)")
 
 
 def test_an_unloaded_case_has_no_stressor() -> None:
@@ -303,7 +348,8 @@ def test_results_from_before_networks_and_probes_were_said_are_of_the_same_study
     cases = rules.resolve_cases(study, "small.yml")
     older = msgspec.to_builtins(cases)
     for case in older:
-        del case["spec"]["network"], case["spec"]["probes"], case["spec"]["postcopy_recovery_seconds"]
+        for key in ("network", "probes", "postcopy_recovery_seconds", "max_downtime_ms"):
+            del case["spec"][key]
     rules.check_same_study(
         {"schema": 1, "study": msgspec.to_builtins(study), "cases": older}, study, cases, "study.json"
     )

@@ -50,3 +50,23 @@ def test_a_network_of_a_study_and_of_a_run_is_called_as_today(old: str, word: st
     path = RESULTS / "outage-causes/local/runs" / f"{CASE}-{old.replace('_', '-')}" / "01/run.json"
     assert json.loads(path.read_text())["spec"]["network"] == old
     assert read_run(path).spec.network == word
+
+
+@pytest.mark.parametrize(
+    ("path", "backend", "allowed"),
+    [
+        ("hybrid-s-unloaded-1gbit/01", "libvirt", 1),
+        ("hybrid-s-unloaded-1gbit/01", "nova", "native"),
+        ("precopy-s-stress-2x256mib-1gbit/02", "libvirt", "native"),
+    ],
+)
+def test_a_run_from_before_allowed_downtimes_were_said_had_the_usual_one(
+    tmp_path: Path, path: str, backend: str, allowed: int | str
+) -> None:
+    document = json.loads((RESULTS / "quick/local/runs" / path / "run.json").read_text())
+    assert "max_downtime_ms" not in document["spec"]
+    document["spec"]["backend"] = backend
+    (tmp_path / "run.json").write_text(json.dumps(document))
+    run = read_run(tmp_path / "run.json")
+    assert (run.spec.max_downtime_ms, run.spec.usual_downtime) == (allowed, True)
+    assert (run.ended_in, run.ended_early, run.has_postcopy) == (None, False, run.spec.mode != "precopy")

@@ -27,11 +27,6 @@ HERTZ = 20
 # The iteration that begins when the first pass over the guest's memory is done.
 SECOND_ITERATION = 2
 
-# A pass ends for QEMU when what is left could be sent within the allowed downtime: with the default of 300 ms
-# 37 MB of the first pass are still missing at 1 Gb/s, and an idle guest would be finished by pre-copy instead
-# of being switched over. The smallest value makes the first pass a whole one and the switchover certain.
-SWITCHOVER_DOWNTIME_MILLISECONDS = 1
-
 # libvirt's binding has it since 1.3.2.
 ITERATION_EVENT = "VIR_DOMAIN_EVENT_ID_MIGRATION_ITERATION"
 
@@ -144,6 +139,7 @@ class Migration:
             "aborted": False,
             "iteration_at_switchover": None,
             "job_before_switchover": None,
+            "max_downtime_ms": None,
             "recovery": None,
         }
         libvirt.registerErrorHandler(lambda _context, _error: None, None)
@@ -290,8 +286,16 @@ class Migration:
 
     def prepare(self):
         """What is to be done before the migration."""
-        if self.settings["switchover_iteration"] is not None:
-            self.domain.migrateSetMaxDowntime(SWITCHOVER_DOWNTIME_MILLISECONDS, 0)
+        if self.settings["max_downtime_ms"] is not None:
+            self.domain.migrateSetMaxDowntime(self.settings["max_downtime_ms"], 0)
+        self.result["max_downtime_ms"] = self.max_downtime_ms()
+
+    def max_downtime_ms(self):
+        """What QEMU allows now; None where libvirt (older than 3.7) or its binding does not tell."""
+        try:
+            return self.domain.migrateGetMaxDowntime(0)
+        except (AttributeError, self.libvirt.libvirtError):
+            return None
 
     def abort(self):
         """Ask for the end; returns whether that was accepted."""
