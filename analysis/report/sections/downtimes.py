@@ -59,10 +59,11 @@ def downtimes_table(context: Context, cases: Sequence[CaseSummary], fits: Mappin
 
 def _allowed_cell(case: CaseSummary) -> Cell:
     """What the study asks for; below it what QEMU told, where that is news."""
-    told = {run.record.driver.max_downtime_ms for run in case.runs if run.record.driver} - {None}
+    drivers = [run.record.driver for run in case.runs if run.record.driver]
+    told = {driver.max_downtime_ms for driver in drivers if driver.max_downtime_ms is not None}
     note = None
     if case.spec.max_downtime_ms == NATIVE and told:
-        note = "QEMU allows " + ", ".join(f"{value:.0f}" for value in sorted(told) if value is not None)
+        note = "QEMU allows " + ", ".join(f"{value:.0f}" for value in sorted(told))
     return Cell(str(case.spec.max_downtime_ms), note)
 
 
