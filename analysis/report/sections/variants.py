@@ -18,7 +18,7 @@ from analysis.report.context import Context
 from analysis.report.words import words
 from analysis.stats.intervals import RANGE
 from analysis.stats.tests import compare_intervals, compare_rounds
-from analysis.study.cases import CaseSummary
+from analysis.study.cases import CaseSummary, downtime_words
 
 Groups = Sequence[tuple[str, Sequence[CaseSummary]]]
 
@@ -40,14 +40,19 @@ def groups_that_differ_in(condition: str, cases: Sequence[CaseSummary]) -> Group
     """Cases alike in everything but this field of their spec, where it has two values or more."""
     groups: dict[tuple[object, ...], list[CaseSummary]] = {}
     for case in cases:
-        key = tuple(getattr(case.spec, name) for name in _CONDITIONS if name != condition)
+        key = tuple(_value(case, name) for name in _CONDITIONS if name != condition)
         groups.setdefault(key, []).append(case)
     ordered = sorted(groups.values(), key=lambda members: _size(members[0]))
     return [
         (guest_words(members[0]), members)
         for members in ordered
-        if len({getattr(case.spec, condition) for case in members}) > 1
+        if len({_value(case, condition) for case in members}) > 1
     ]
+
+
+def _value(case: CaseSummary, condition: str) -> object:
+    """The usual allowed downtime is one value, though it is another in pre-copy than in hybrid mode."""
+    return downtime_words(case.spec) if condition == "max_downtime_ms" else getattr(case.spec, condition)
 
 
 def _size(case: CaseSummary) -> tuple[float, ...]:

@@ -16,6 +16,7 @@ from analysis.reference.outages import postcopy_outage_unpredictable
 from analysis.report import write_report
 from analysis.report.analysis import analyse
 from analysis.report.cells import outcomes_text
+from analysis.report.sections.variants import groups_that_differ_in
 from analysis.study.cases import CaseSummary
 from contract.outcomes import EndedIn
 from tests.unit.analysis.builder import Model, write_study
@@ -79,6 +80,13 @@ def test_the_report_sets_allowed_downtimes_beside_each_other(results: Path) -> N
     assert "native: 0 of 1; 1 ms: 0 of 1." in page
     runs = (results / "report/csv/runs.csv").read_text(encoding="utf-8")
     assert ",max_downtime_ms," in runs and ",ended_in," in runs
+
+
+def test_modes_are_compared_though_their_usual_allowed_downtimes_differ() -> None:
+    cases = [made_case([{}], mode=mode) for mode in ("hybrid", "precopy")]
+    assert [case.spec.max_downtime_ms for case in cases] == [1, "native"]
+    assert [members for _, members in groups_that_differ_in("mode", cases)] == [cases]
+    assert groups_that_differ_in("max_downtime_ms", cases) == []
 
 
 def test_the_usual_allowed_downtime_counts_for_the_articles_rows(results: Path) -> None:
