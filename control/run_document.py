@@ -85,6 +85,7 @@ def run_document(
         "consoles": {role: logs[role] for role in HOSTS},
         "unfit_node": node_that_was_started_anew(stopped, node_names)
         or node_that_stood_still(logs.get("signs"), node_names, migration),
+        "lost_carrier": node_that_lost_carrier(stopped, node_names),
         "source": node_names["source"],
         "destination": node_names["destination"],
     }
@@ -180,6 +181,16 @@ def node_that_was_started_anew(stopped: Mapping[str, Any], node_names: Mapping[s
     """Which node was started anew in the run, one line; None if none was."""
     names = [node_names[role] for role in stopped if started_anew(stopped[role])]
     return f"{', '.join(names)} was started anew in the run, without its link's rate" if names else None
+
+
+def node_that_lost_carrier(stopped: Mapping[str, Any], node_names: Mapping[str, str]) -> str | None:
+    """Which interfaces lost their carrier in the run, one line; None if none did."""
+    lost = [
+        f"{interface} of {node_names[role]}"
+        for role in stopped
+        for interface in (stopped[role] or {}).get("lost_carriers") or ()
+    ]
+    return f"{', '.join(lost)} lost carrier in the run" if lost else None
 
 
 def node_that_stood_still(

@@ -51,7 +51,7 @@ def outcome_of(evidence: Results) -> dict[str, Any]:
     `evidence`: spec; fault (null or {"step", "detail"}); boot, fill, migration, check (what the modules
     returned, {} where a step was not reached); domains {"source", "destination": state or null};
     consoles {"source", "destination": lines}; guest_gone; unfit_node (which node was, one line, or null);
-    source and destination (node names).
+    lost_carrier (which interface did, one line, or null); source and destination (node names).
     """
     integrity = integrity_of(evidence)
     outcome, cause, detail = _outcome(evidence, integrity)
@@ -303,8 +303,11 @@ def resident_bytes(evidence: Results) -> int | None:
 
 def invalid_reason(evidence: Results, check: Results | None) -> str | None:
     """Why a run's figures must not be used although it ended well; None if they may."""
-    if evidence.get("unfit_node"):
-        return str(evidence["unfit_node"])
+    return evidence.get("unfit_node") or _mode_fault(evidence, check) or evidence.get("lost_carrier")
+
+
+def _mode_fault(evidence: Results, check: Results | None) -> str | None:
+    """Why a migration was not one of its mode; None if it was."""
     migration = evidence.get("migration") or {}
     mode = Mode.named(evidence["spec"]["mode"])
     if not mode.has_postcopy or migration.get("outcome") != "migrated":

@@ -114,6 +114,7 @@ def _kernel_command_line(lab: FaultyLab) -> str:
     return lab.node[SOURCE].sh(f"ps -eo args | grep '{QEMU}' | grep -v grep | head -1")
 
 
+LOST_CARRIER = "migration0 of compute2 lost carrier"
 LINK = (
     [
         Fault(
@@ -121,8 +122,10 @@ LINK = (
             name="cut for 3 s",
             at=step,
             strike=_cut(DESTINATION, 3),
-            exit_code=0,
+            exit_code=3,
             outcome="completed",
+            valid=False,
+            said=LOST_CARRIER,
         )
         for step in (PRECOPY, SWITCHOVER, POSTCOPY)
     ]
@@ -136,6 +139,8 @@ LINK = (
             exit_code=3,
             outcome="failed",
             cause="migration_failed",
+            valid=False,
+            said=LOST_CARRIER,
         )
         for step in (PRECOPY, SWITCHOVER, POSTCOPY)
     ]

@@ -84,6 +84,21 @@ def test_qemus_log_of_the_run_is_kept_under_one_name(tmp_path: Path, monkeypatch
     )
 
 
+def test_an_interface_that_lost_its_carrier_is_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "CARRIERS_FILE", str(tmp_path / "carriers.json"))
+    monkeypatch.setattr(probes, "INTERFACES_DIRECTORY", str(tmp_path))
+    changes = {name: tmp_path / name / "carrier_changes" for name in ("guest0", "migration0")}
+    for path in changes.values():
+        path.parent.mkdir()
+        path.write_text("2\n")
+    probes.mark_carriers(["guest0", "migration0", "absent0"])
+    changes["migration0"].write_text("4\n")
+    assert probes.lost_carriers() == ["migration0"]
+    assert probes.lost_carriers() == []
+
+
 class NoGuest:
     """A guest that was removed."""
 
@@ -119,8 +134,10 @@ def test_nothing_is_left_of_any_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(probes.processes, "stop", stopped.append)
     monkeypatch.setattr(probes, "RUNS_DIRECTORY", str(tmp_path / "runs"))
     monkeypatch.setattr(probes, "LOG_MARKS_FILE", str(tmp_path / "marks.json"))
+    monkeypatch.setattr(probes, "CARRIERS_FILE", str(tmp_path / "carriers.json"))
     (tmp_path / "runs" / "case").mkdir(parents=True)
     probes.mark_logs([])
+    probes.mark_carriers([])
     for _again in range(2):
         assert probes.remove() == {}
         assert list(tmp_path.iterdir()) == []

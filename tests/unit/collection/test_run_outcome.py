@@ -351,6 +351,15 @@ def test_a_postcopy_that_recovered_is_no_measure_of_a_migration(hybrid: dict[str
     )
 
 
+def test_a_run_in_which_a_link_was_lost_is_no_measure_of_it(hybrid: dict[str, Any]) -> None:
+    hybrid["results"]["stopped"]["destination"]["lost_carriers"] = ["guest0", "migration0"]
+    result = document(hybrid)
+    assert (result["outcome"], result["valid"]) == ("completed", False)
+    assert result["invalid_reason"] == "guest0 of compute2, migration0 of compute2 lost carrier in the run"
+    hybrid["results"]["migration"]["switched"] = False
+    assert document(hybrid)["invalid_reason"] == "it ended in pre-copy: there was no switchover to post-copy"
+
+
 def test_steps_divide_the_wall_time_without_gaps(hybrid: dict[str, Any]) -> None:
     result = document(hybrid)
     assert sum(result["steps_seconds"].values()) == pytest.approx(

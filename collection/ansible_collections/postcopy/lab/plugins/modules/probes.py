@@ -47,7 +47,7 @@ options:
     choices: [nic, events, ping, ping_fine, icmp, blocktime, clock]
     default: [nic]
   interfaces:
-    description: Interfaces whose counters are recorded.
+    description: Interfaces whose counters are recorded. V(stopped) tells which of them lost carrier.
     type: list
     elements: str
     default: []
@@ -131,6 +131,11 @@ provisioned:
     - The fingerprint that C(playbooks/provision.yml) left; null if the node was started anew since then.
   returned: V(stopped)
   type: str
+lost_carriers:
+  description: The interfaces whose carrier went or came since the start.
+  returned: V(stopped)
+  type: list
+  elements: str
 finished_at:
   description: When the module was done, UTC epoch seconds of this node.
   returned: always
@@ -176,6 +181,9 @@ START_PATIENCE_SECONDS = 10
 
 
 LOG_MARKS_FILE = "/var/lib/postcopy-lab/log_marks.json"
+# By interface, how often its carrier had changed when the run began.
+CARRIERS_FILE = "/var/lib/postcopy-lab/carriers.json"
+INTERFACES_DIRECTORY = "/sys/class/net"
 
 
 # How much of a log before its mark tells that it is still the same log.
@@ -265,6 +273,30 @@ def remove_qemu_logs(guest):
             os.unlink(path)
 
 
+def carrier_changes(interface):
+    """How often the carrier of an interface has changed; None where there is no such interface."""
+    path = os.path.join(INTERFACES_DIRECTORY, interface, "carrier_changes")
+    if not os.path.exists(path):
+        return None
+    with open(path) as stream:
+        return int(stream.read())
+
+
+def mark_carriers(interfaces):
+    with open(CARRIERS_FILE, "w") as stream:
+        json.dump({interface: carrier_changes(interface) for interface in interfaces}, stream)
+
+
+def lost_carriers():
+    """The interfaces whose carrier changed since it was marked."""
+    if not os.path.exists(CARRIERS_FILE):
+        return []
+    with open(CARRIERS_FILE) as stream:
+        marked = json.load(stream)
+    os.unlink(CARRIERS_FILE)
+    return sorted(interface for interface in marked if carrier_changes(interface) != marked[interface])
+
+
 def end_programs():
     """End what measures and what migrates."""
     for name in ("probe", "migrate"):
@@ -275,8 +307,9 @@ def remove():
     """Leave nothing of any run; a node whose disk is full gets its space back."""
     end_programs()
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
-    if os.path.exists(LOG_MARKS_FILE):
-        os.unlink(LOG_MARKS_FILE)
+    for path in (LOG_MARKS_FILE, CARRIERS_FILE):
+        if os.path.exists(path):
+            os.unlink(path)
     return {}
 
 
@@ -287,6 +320,7 @@ def start(params):
     shutil.rmtree(RUNS_DIRECTORY, ignore_errors=True)
     os.makedirs(params["run_directory"])
     check_room(params["run_directory"])
+    mark_carriers(params["interfaces"])
     probes = params["probes"]
     # A compute node captures where the guest's packets come in, and at the guest itself.
     capture_file = "icmp_uplink.pcap" if params["guest"] else "icmp.pcap"
@@ -358,6 +392,7 @@ def stop(params):
         "guest_state": state,
         "was_running": was_running,
         "provisioned": provisioned.fingerprint(),
+        "lost_carriers": lost_carriers(),
     }
 
 
