@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -282,3 +283,29 @@ def test_the_switch_is_left_as_it_was(lab: Lab, causes: dict[str, Counter[str]])
     assert " sticky " not in held
     ports = list(Path(f"/sys/class/net/{switch}/brif").iterdir())
     assert len(ports) == 3 and all((port / "learning").read_text().strip() == "1" for port in ports)
+
+
+# What QEMU's migration stream begins with, and a TLS connection: the record of a client's first message.
+QEMU_MAGIC, TLS_CLIENT_HELLO = re.compile(rb"QEVM"), re.compile(rb"\x16\x03\x01..\x01", re.DOTALL)
+
+
+def captured_stream(lab: Lab, file: Path) -> bytes:
+    """The first packets of the migration that `check` makes, as they leave compute1."""
+    capture = ["tcpdump", "-i", "migration0", "-s", "256", "-c", "500", "-U", "-w", "-"]
+    stream_to_qemu = "tcp dst portrange 49152-49215"
+    with file.open("wb") as content:
+        command = ["podman", "exec", f"postcopy-lab-{LAB}-compute1", *capture, stream_to_qemu]
+        with subprocess.Popen(command, stdout=content, stderr=subprocess.DEVNULL) as tcpdump:
+            lab.succeed("check")
+            assert tcpdump.wait(timeout=30) == 0
+    return file.read_bytes()
+
+
+@pytest.mark.long
+def test_an_encrypted_stream_is_one_on_the_wire(lab: Lab, tmp_path: Path) -> None:
+    plain = captured_stream(lab, tmp_path / "plain.pcap")
+    (lab.inventory / "group_vars/all/zz_tls.yml").write_text("libvirt_migration_stream_tls: true\n")
+    lab.succeed("provision")
+    encrypted = captured_stream(lab, tmp_path / "encrypted.pcap")
+    assert QEMU_MAGIC.search(plain) and not TLS_CLIENT_HELLO.search(plain)
+    assert TLS_CLIENT_HELLO.search(encrypted) and not QEMU_MAGIC.search(encrypted)
