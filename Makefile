@@ -44,8 +44,9 @@ test-cloud: test-tools ## A cloud in containers and each fault in it: nova waits
 test-build: test-tools ## QEMU and libvirt built from Debian's sources, a migration with both, every bad input of a build
 	pytest -v --durations 0 "tests/roles/test_roles.py::test_scenario[software]" tests/source_builds
 
-test-machines: test-tools ## Three machines of their own (QEMU guests): other clocks, restarts, names, copies, sudo, NFS (half an hour)
-	pytest -v --durations 0 tests/machines
+test-machines: test-tools ## Three machines of their own (QEMU guests): clocks, loss, restarts, names, copies, sudo, NFS (half an hour)
+	FAULTS_SEEN=docs/faults.json pytest -v --durations 0 tests/machines
+	$(BIN)/python tools/role_docs.py
 
 test-faults: test-tools ## Faults provoked in a real lab, and in each task of a run; makes docs/faults.md (an hour)
 	FAULTS_SEEN=docs/faults.json pytest -v --durations 0 tests/faults

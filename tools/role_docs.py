@@ -278,8 +278,7 @@ def faults_page() -> str:
     note = SOURCE_NOTE.format(source=FAULTS)
     template = environment().from_string(FAULTS_PAGE.read_text())
     compared = max(one["earlier_files"] for one in seen)
-    lossy = any("lost" in one["fault"] for one in seen)
-    words = {"groups": groups, "titles": FAULT_TITLES, "compared": compared, "lossy": lossy}
+    words = {"groups": groups, "titles": FAULT_TITLES, "compared": compared}
     return tidy(template.render(note=note, **words))
 
 

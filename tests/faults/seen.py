@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-# `make test-faults` names the file there.
+# `make test-faults` and `make test-machines` name the file there.
 SEEN_VARIABLE = "FAULTS_SEEN"
+# What is kept of a struck run's run.json.
+RECORDED = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,20 @@ class Seen:
     next_run: str
     seconds: float
 
+    @property
+    def key(self) -> str:
+        """What docs/faults.json knows it by."""
+        return key_of(self.group, self.fault, self.step)
+
+
+def key_of(group: str, fault: str, step: str) -> str:
+    return f"{group}: {fault}: {step}"
+
+
+def recorded(run: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What is kept of a run.json; None where there is none."""
+    return None if run is None else {key: run[key] for key in RECORDED}
+
 
 def keep(seen: Seen) -> None:
     """Add it to the file that the caller wants, in place of what was seen of the same fault before."""
@@ -42,7 +58,7 @@ def keep(seen: Seen) -> None:
         return
     path = Path(named)
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known[f"{seen.group}: {seen.fault}: {seen.step}"] = asdict(seen)
+    known[seen.key] = asdict(seen)
     path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

@@ -15,15 +15,13 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROJECT
-from tests.faults.faulty_lab import DESTINATION, LINK_RATE, NODES, FaultyLab, RunningStudy
-from tests.faults.seen import Seen, guest_words, keep
+from tests.faults.faulty_lab import LINK_RATE, NODES, FaultyLab, RunningStudy
+from tests.faults.seen import Seen, guest_words, keep, recorded
 from tests.faults.steps import FILL, PRECOPY, STEPS, Step
 from tests.faults.table import DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
 from tests.lab import provisioned_lab
 
 STRUCK, NEXT = "hybrid", "precopy"
-# What is kept of a struck run's run.json.
-RECORDED = ("outcome", "cause", "cause_detail", "valid", "invalid_reason", "warnings")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +77,7 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
         step=fault.at.name,
         exit_code=code,
         line=line,
-        run=None if struck is None else {key: struck[key] for key in RECORDED},
+        run=recorded(struck),
         guest=guest_words(struck),
         left=tuple(left),
         earlier_files=len(before),
@@ -282,38 +280,3 @@ def test_a_file_that_is_damaged(lab: FaultyLab, tmp_path: Path, damage: Damage) 
     assert "Traceback" not in done.stdout
     assert unchanged
     assert_unchanged(lab, before)
-
-
-@pytest.mark.long
-def test_a_lossy_link_is_measured_like_any_other(lab: FaultyLab) -> None:
-    peer = lab.link_peer(DESTINATION)
-    shaped = subprocess.run(
-        ["tc", "qdisc", "add", "dev", peer, "root", "netem", "loss", "1%", "delay", "20ms"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if shaped.returncode != 0:
-        pytest.skip(f"no netem on this machine: {shaped.stderr.strip()}")
-    started = time.monotonic()
-    study = lab.write_study("netem")
-    with lab.begin(study) as running:
-        code = running.end()
-    subprocess.run(["tc", "qdisc", "del", "dev", peer, "root"], check=True)
-    struck = lab.runs("netem")[STRUCK]
-    keep(
-        Seen(
-            group="migration link",
-            fault="1 % of the packets is lost, the others are 20 ms late",
-            step="the whole run",
-            exit_code=code,
-            line=line_of(lab, running, code),
-            run={key: struck[key] for key in RECORDED},
-            guest=guest_words(struck),
-            left=tuple(lab.left()),
-            earlier_files=0,
-            next_run="by the same command",
-            seconds=round(time.monotonic() - started),
-        )
-    )
-    assert (code, struck["outcome"]) == (0, "completed"), running.text

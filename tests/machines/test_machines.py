@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import run_tool
+from tests.faults.seen import Seen, guest_words, keep, recorded
 from tests.lab import Lab, free_address_prefix, provisioned_lab
 
 NAME = "machines-test"
@@ -38,6 +39,7 @@ DRIFT_PPM = 400
 # By how much an emulated machine's own clock may go wrong during one study.
 CLOCKS_DRIFT_SECONDS = 0.2
 RESTART_SECONDS = 600
+LOSS = "loss 0.5% delay 5ms"
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +112,27 @@ def run(lab: Lab, repetition: int) -> dict[str, Any]:
     (path,) = lab.results("machines").glob(f"runs/*/{repetition:02d}/run.json")
     made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return made
+
+
+def keep_seen(group: str, fault: str, printed: str, made: dict[str, Any]) -> None:
+    """Add a fault that befell a whole run to docs/faults.md."""
+    named = f"{made['case']}  {made['repetition']:02d}"
+    line = [line.strip() for line in printed.splitlines() if named in line][-1]
+    keep(
+        Seen(
+            group=group,
+            fault=fault,
+            step="the whole run",
+            exit_code=0,
+            line=line,
+            run=recorded(made),
+            guest=guest_words(made),
+            left=(),
+            earlier_files=0,
+            next_run="by the same command",
+            seconds=round(made["finished_at"] - made["started_at"]),
+        )
+    )
 
 
 def assert_migrated_intact(made: dict[str, Any]) -> None:
@@ -212,8 +235,14 @@ def test_a_clock_that_is_wrong_and_drifts_is_no_obstacle(lab: Lab) -> None:
     # A machine takes its time from a clock of whole seconds when it starts, so the two were not alike before.
     (ahead, ours), (behind, theirs) = clock_offset(lab, "compute2"), clock_offset(lab, "controller")
     asked_at = time.monotonic()
-    lab.succeed("study", STUDY, "--repetitions", "2")
+    printed = lab.succeed("study", STUDY, "--repetitions", "2")
     assert_migrated_intact(run(lab, 2))
+    keep_seen(
+        "node",
+        f"compute2's clock is {STEP_SECONDS} s ahead and gains {DRIFT_PPM} ppm",
+        printed,
+        run(lab, 2),
+    )
     lab.succeed("report", STUDY)
     measured = [row for row in table(lab, "clock.csv", 2) if row["node"] == "compute2"]
     assert measured and all(float(row["jumps"]) == 0 for row in measured), measured
@@ -237,6 +266,17 @@ def test_the_report_puts_the_clocks_right(lab: Lab) -> None:
         (metrics,) = table(lab, "runs.csv", repetition)
         # Without the offsets it would be 5 s longer in the second run.
         assert 0 < float(metrics["downtime_seconds"]) < STEP_SECONDS / 2, metrics
+
+
+def test_a_lossy_link_is_measured_like_any_other(lab: Lab) -> None:
+    """What a machine's own kernel can do, and that of a container's host may not."""
+    tbf = on(lab, "compute1", 'tc qdisc show dev migration0 | grep -o "tbf [0-9a-f]*:"').split()[1]
+    on(lab, "compute1", f"tc qdisc add dev migration0 parent {tbf}1 netem {LOSS}")
+    printed = lab.succeed("study", STUDY, "--repetitions", "3")
+    assert "dropped 0," not in on(lab, "compute1", "tc -s qdisc show dev migration0 | grep -A 1 netem")
+    on(lab, "compute1", f"tc qdisc del dev migration0 parent {tbf}1")
+    assert_migrated_intact(run(lab, 3))
+    keep_seen("migration link", f"netem on the source: {LOSS}", printed, run(lab, 3))
 
 
 def test_results_of_machines_are_predicted_from_and_compared(lab: Lab) -> None:
