@@ -13,7 +13,7 @@ from typing import Any
 
 from control.plan import NODE_RUNS_DIRECTORY
 from tests.faults.faulty_lab import DESTINATION, PROBER, SOURCE, FaultyLab, RunningStudy
-from tests.faults.steps import AFTER, BOOT, FILL, POSTCOPY, PRECOPY, SWITCHOVER, Step
+from tests.faults.steps import AFTER, BOOT, COLLECT, FILL, POSTCOPY, PRECOPY, SWITCHOVER, Step
 from tests.lab import Lab
 
 Act = Callable[[FaultyLab, RunningStudy], None]
@@ -24,8 +24,8 @@ class Fault:
     """One thing that befalls a lab in a run.
 
     `strike`: what happens in step `at`. `prepare`: what is so before the study begins; it is given the folder
-    of its results. `mend`, `mend_after`: what an administrator does when the run is recorded, and when the
-    study has stopped.
+    of its results. `mend`, `mend_after`: what an administrator does in step `mend_at` (None: when the run is
+    recorded), and when the study has stopped.
 
     `exit_code` of the study. `outcome`, `cause`, `valid` of the struck run; an outcome of None: it has no
     run.json, and is made when the study goes on; valid of None: either. `said`: what its record or the
@@ -43,6 +43,7 @@ class Fault:
     said: str = ""
     leaves: bool = False
     mend: Act | None = None
+    mend_at: Step | None = None
     prepare: Callable[[FaultyLab, Path], None] | None = None
     mend_after: Act | None = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -136,6 +137,8 @@ LINK = (
             at=step,
             strike=_link(DESTINATION, "down"),
             mend=_link(DESTINATION, "up"),
+            # Later it would befall the next run too.
+            mend_at=COLLECT,
             exit_code=3,
             outcome="failed",
             cause="migration_failed",

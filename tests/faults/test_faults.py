@@ -53,7 +53,10 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
         fault.at.wait(running)
         fault.strike(lab, running)
         if fault.mend is not None:
-            running.wait_until_recorded(STRUCK)
+            if fault.mend_at is None:
+                running.wait_until_recorded(STRUCK)
+            else:
+                fault.mend_at.wait(running)
             fault.mend(lab, running)
         code = running.end()
     next_run = "by the same command"
