@@ -27,6 +27,8 @@ class Network(StrEnum):
     STALE_FDB = "stale_fdb"
     # The switch hears nothing of the guest until some time after the migration.
     DELAYED_ANNOUNCEMENT = "delayed_announcement"
+    # The destination's uplink is no port of the guests' bridge until some time after the migration.
+    LATE_WIRING = "late_wiring"
 
 
 class Probes(StrEnum):

@@ -54,6 +54,7 @@ DESTINATION_EVENTS = EvidenceFile(Role.DESTINATION, "events.jsonl")
 DESTINATION_NIC = EvidenceFile(Role.DESTINATION, "nic.jsonl")
 DESTINATION_TAP = EvidenceFile(Role.DESTINATION, "icmp.pcap", Presence.GUEST_CAME)
 DESTINATION_UPLINK = EvidenceFile(Role.DESTINATION, "icmp_uplink.pcap", Presence.ALL_PROBES)
+DESTINATION_LINKS = EvidenceFile(Role.DESTINATION, "links.jsonl", Presence.ALL_PROBES)
 # libvirt has statistics on one side only.
 DESTINATION_JOB = EvidenceFile(Role.DESTINATION, "job.jsonl", Presence.MAYBE)
 # A guest need not print anything.

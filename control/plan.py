@@ -133,6 +133,7 @@ def probes_of(spec: Spec) -> dict[str, list[str]]:
         for role in MEASURING:
             probes[role] += ["icmp", "clock"]
         probes[Role.PROBER].append("ping_fine")
+        probes[Role.DESTINATION].append("links")
         if spec.backend == Backend.LIBVIRT:
             probes[Role.DESTINATION].append("blocktime")
     return {role.value: names for role, names in probes.items()}

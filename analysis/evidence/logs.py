@@ -12,6 +12,7 @@ from analysis.evidence.errors import EvidenceError
 from analysis.evidence.events import Event, parse_events
 from analysis.evidence.files import RunFiles, verified_files
 from analysis.evidence.job import JobLog, parse_job
+from analysis.evidence.links import Links, parse_links
 from analysis.evidence.nic import NicLog, parse_nic
 from analysis.evidence.nova_log import NovaLog, parse_nova_log, patterns_of
 from analysis.evidence.pcap import Capture, CutCaptureError, parse_pcap
@@ -23,6 +24,7 @@ from contract.evidence import (
     CLOCK,
     DESTINATION_BLOCK_TIME,
     DESTINATION_EVENTS,
+    DESTINATION_LINKS,
     DESTINATION_NIC,
     DESTINATION_NOVA_LOG,
     GUEST_PROGRESS,
@@ -60,6 +62,7 @@ class Evidence:
     exchanges: Mapping[str, Exchanges] | None = None
     captures: Mapping[str, Capture] = field(default_factory=dict)
     block_time: BlockTime | None = None
+    destination_links: Links | None = None
     doubts: tuple[tuple[str, str], ...] = ()
 
 
@@ -85,6 +88,7 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
         captures=captures,
         doubts=doubts,
         block_time=_parse_if_there(files, DESTINATION_BLOCK_TIME.path, parse_qemu_migrate),
+        destination_links=_parse_if_there(files, DESTINATION_LINKS.path, parse_links),
     )
 
 

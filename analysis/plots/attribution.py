@@ -22,6 +22,7 @@ CAUSE_COLOURS: Mapping[Cause, str] = {
     Cause.UNRESOLVED: "published",
     Cause.LOST_BEFORE_HOSTS: "published",
     Cause.SWITCHOVER: "muted",
+    Cause.UNWIRED: "precopy",
     Cause.STALE_UNANNOUNCED: "late",
     Cause.STALE_ANNOUNCED: "lost",
     Cause.NETWORK_EARLY: "lost",

@@ -12,6 +12,7 @@ class Cause(StrEnum):
     UNRESOLVED = "not sent: the guest did not answer for its address (ARP)"
     LOST_BEFORE_HOSTS = "lost between prober and hosts"
     SWITCHOVER = "guest stopped: the switchover"
+    UNWIRED = "guest's port on the destination not wired yet"
     STALE_UNANNOUNCED = "network pointed at the source: not yet announced"
     STALE_ANNOUNCED = "network pointed at the source in spite of the announcement"
     NETWORK_EARLY = "network pointed at the destination too early"
@@ -27,10 +28,20 @@ class Cause(StrEnum):
 # The request came when the guest no longer ran on the source, however early it was sent.
 STOPPED_CAUSES = (
     Cause.SWITCHOVER,
+    Cause.UNWIRED,
     Cause.STALE_UNANNOUNCED,
     Cause.STALE_ANNOUNCED,
     Cause.NOT_RESUMED,
     Cause.DESTINATION_GUEST,
+)
+# What becomes of a ping while the guest runs on the destination and can neither be reached nor announced.
+CAUSES_OF_NO_WIRE = (
+    Cause.UNRESOLVED,
+    Cause.LOST_BEFORE_HOSTS,
+    Cause.STALE_UNANNOUNCED,
+    Cause.STALE_ANNOUNCED,
+    Cause.DESTINATION_HOST,
+    Cause.ANSWER_LOST,
 )
 # The article's suspicion: switches that did not learn in time where the guest was.
 STALE_CAUSES = (Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED)

@@ -17,12 +17,12 @@ from analysis.evidence.logs import Evidence
 from analysis.evidence.pcap import Capture, Kind
 from analysis.evidence.ping import PingLog
 from analysis.run.announcement import guest_mac
-from analysis.run.causes import Cause
+from analysis.run.causes import CAUSES_OF_NO_WIRE, Cause
 from analysis.run.clock import ClockModel
 from analysis.run.consistency import CAPTURE_SECONDS
 from analysis.run.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
 from analysis.run.sightings import ObservationPoint, observation_points_of
-from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, Timeline
+from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, PORT_WIRED, Timeline
 from contract.records import RunRecord
 
 _STOP_UNKNOWN = "when the guest stopped on the source was not noted"
@@ -56,6 +56,8 @@ class Classifier:
         self._completed = timeline.completed
         self._resumed = self._first_life(timeline.destination_resumed)
         self._announced = _announced(timeline)
+        self._wired = _wired(evidence, timeline)
+        self._to_destination = clocks.uncertainty_seconds(run.destination, run.prober)
         self._usual_answer = self._usual_answer_seconds()
         prober = self._points.get("prober")
         ended = float((ping.answered_sent_at + ping.round_trip_seconds).max())
@@ -74,8 +76,8 @@ class Classifier:
                 late = f"answered {answer - sent_at:.2f} s later, when ping had ended"
                 moved = self._reply_at("source tap", sequence) is None
                 return True, Cause.DESTINATION_GUEST if moved else Cause.SOURCE_GUEST, late
-            return (False, *self._lost_answer(sequence, sent_at))
-        return (False, *self._lost_request(sequence, sent_at))
+            return (False, *self._by_wire(sent_at, *self._lost_answer(sequence, sent_at)))
+        return (False, *self._by_wire(sent_at, *self._lost_request(sequence, sent_at)))
 
     def evidence_of(self, sequence: int) -> str:
         """Where request and answer were seen, in the order of the way, and where not."""
@@ -164,6 +166,16 @@ class Classifier:
             return self._at_the_destination(sequence, at_destination)
         assert at_source is not None
         return self._at_the_source(sequence, at_source)
+
+    def _by_wire(self, sent_at: float, cause: Cause, reason: str) -> tuple[Cause, str]:
+        """What a port that is not wired yet did to a ping is put down to it, not to the switches."""
+        if self._wired is None or self._resumed is None or cause not in CAUSES_OF_NO_WIRE:
+            return cause, reason
+        ran_there = sent_at + self._to_destination + _CROSSING_SECONDS >= self._resumed
+        if not ran_there or sent_at + self._to_destination >= self._wired:
+            return cause, reason
+        wired = "never wired" if self._wired == math.inf else f"wired {_ms(self._wired - sent_at)} later"
+        return Cause.UNWIRED, f"{reason}; the guest's port on the destination was {wired}"
 
     def _at_host(self, host: str, sequence: int) -> float | None:
         tap = self._request_at(f"{host} tap", sequence)
@@ -361,6 +373,14 @@ def _announced(timeline: Timeline) -> float | None:
     """When the network was told; where it leaves the host, else at the guest's tap."""
     announced = {moment.name: moment.time for moment in timeline.moments}
     return announced.get(ANNOUNCED_AT_UPLINK, announced.get(ANNOUNCED_AT_TAP))
+
+
+def _wired(evidence: Evidence, timeline: Timeline) -> float | None:
+    """When the guest's port on the destination was wired, infinity if never; None where nobody looked."""
+    links = evidence.destination_links
+    if links is None or links.tap is None:
+        return None
+    return next((moment.time for moment in timeline.moments if moment.name == PORT_WIRED), math.inf)
 
 
 def _ms(seconds: float) -> str:

@@ -16,6 +16,7 @@ from analysis.run.clock import ClockModel
 from analysis.run.traffic import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
 from contract.evidence import (
     DESTINATION_EVENTS,
+    DESTINATION_LINKS,
     DESTINATION_NIC,
     RUN_FILE,
     SOURCE_EVENTS,
@@ -28,6 +29,7 @@ from contract.records import RunRecord
 
 REQUESTED, STARTED, FIRST_PASS_DONE = "requested", "started: first bytes", "first pass done"
 SOURCE_STOPPED, DESTINATION_RESUMED = "source stopped", "destination resumed"
+PORT_WIRED = "destination's port wired"
 ANNOUNCED_AT_TAP = "announced at the destination's tap"
 ANNOUNCED_AT_UPLINK = "announced at the destination's uplink"
 LAST_PAGE, COMPLETED, ABORTED = "last page requested", "completed", "aborted at its limit"
@@ -36,6 +38,7 @@ NOVA_LOG_ENDS, NOVA_RECORD_ENDS = "finished by nova (its log)", "finished by nov
 MOMENTS = (
     REQUESTED,
     STARTED,
+    PORT_WIRED,
     FIRST_PASS_DONE,
     SOURCE_STOPPED,
     DESTINATION_RESUMED,
@@ -195,6 +198,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         (FIRST_PASS_DONE, first_pass, run.source, passes_by),
         (SOURCE_STOPPED, stopped, run.source, SOURCE_EVENTS.path),
         (DESTINATION_RESUMED, resumed, run.destination, DESTINATION_EVENTS.path),
+        (PORT_WIRED, _wired(run, evidence, clocks), run.destination, DESTINATION_LINKS.path),
         *_announcements(run, evidence, clocks, stopped),
         (LAST_PAGE, last_request, run.destination, DESTINATION_NIC.path),
         (COMPLETED if converged else ABORTED, completed, run.source, completed_by),
@@ -221,6 +225,13 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         ),
         clocks_known=clocks.known(run.source, run.prober),
     )
+
+
+def _wired(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> float | None:
+    """Since when the guest's packets can leave the destination; None where nobody saw it."""
+    links = evidence.destination_links
+    wired_at = links.wired_at if links is not None else None
+    return None if wired_at is None else clocks.on_prober(run.destination, wired_at)
 
 
 def _announcements(

@@ -48,7 +48,8 @@ class Suspicion:
     """The article's suspicion held against runs of one kind of network.
 
     Pings of both periods, sent once the guest ran on the destination: `lost`, of them `stale` sent to the
-    source, `unknown` without a verdict; `lost_before`: sent earlier. `announced` and `stale_seconds` since
+    source, `unwired` while the guest's port was not wired yet, `unknown` without a verdict; `lost_before`:
+    sent earlier. `announced` and `stale_seconds` since
     the resume, seconds. `left_out`: runs that do not count (their guest did not arrive intact, ...).
     """
 
@@ -56,6 +57,7 @@ class Suspicion:
     runs: tuple[RunResult, ...]
     lost: int
     stale: int
+    unwired: int
     unknown: int
     lost_before: int
     left_out: int
@@ -111,7 +113,7 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
         for stream in found.streams:
             after.update(stream.after_resume)
     lost, stale = sum(after.values()), sum(after[cause] for cause in STALE_CAUSES)
-    unknown = after[Cause.UNKNOWN]
+    unwired, unknown = after[Cause.UNWIRED], after[Cause.UNKNOWN]
     all_lost = sum(entry.count for _, found in judged for entry in _tallies(found))
     if judged:
         verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
@@ -122,6 +124,8 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
             reason += f" ({LEVEL:.0%} confidence)"
     else:
         verdict, reason = CANNOT_TELL, "no run counts"
+    if unwired:
+        reason += f"; {unwired} were lost while the guest's port on the destination was not wired yet"
     left_out = [found for run, found in moved if run.excluded_because is not None]
     switchover = sum(_count(stream, Cause.SWITCHOVER) for _, found in judged for stream in found.streams)
     others = all_lost - lost - switchover
@@ -137,6 +141,7 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
         runs=tuple(run for run, _ in judged),
         lost=lost,
         stale=stale,
+        unwired=unwired,
         unknown=unknown,
         lost_before=all_lost - lost,
         left_out=len(left_out),

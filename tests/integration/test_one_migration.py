@@ -262,7 +262,11 @@ def causes(lab: Lab) -> dict[str, Counter[str]]:
 
 @pytest.mark.parametrize(
     ("network", "cause"),
-    [("stale-fdb", Cause.STALE_ANNOUNCED), ("delayed-announcement", Cause.STALE_UNANNOUNCED)],
+    [
+        ("stale-fdb", Cause.STALE_ANNOUNCED),
+        ("delayed-announcement", Cause.STALE_UNANNOUNCED),
+        ("late-wiring", Cause.UNWIRED),
+    ],
 )
 def test_an_outage_of_known_cause_is_attributed_to_it(
     causes: dict[str, Counter[str]], network: str, cause: Cause

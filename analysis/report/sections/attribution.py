@@ -43,6 +43,7 @@ _NETWORKS: Mapping[str, str] = {
     Network.PLAIN: "on the lab's network as it is",
     Network.STALE_FDB: "with the switch's FDB entry pinned to the source's port",
     Network.DELAYED_ANNOUNCEMENT: "with the announcements delayed",
+    Network.LATE_WIRING: "with the guest's port on the destination wired late",
 }
 
 
@@ -121,6 +122,7 @@ def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
             Cell(str(found.lost_before)),
             Cell(str(found.lost)),
             Cell(str(found.stale)),
+            Cell(str(found.unwired), tone=None if found.unwired else "muted"),
             Cell(str(found.unknown), tone=None if found.unknown else "muted"),
             estimate_cell(found.stale_seconds),
             estimate_cell(found.announced, 1000),
@@ -134,6 +136,7 @@ def network_table(context: Context, verdicts: Sequence[Suspicion]) -> Table:
         Column("lost before the resume", "pings"),
         Column("lost after it", "pings"),
         Column("of them sent to the source"),
+        Column("port not wired yet"),
         Column("unknown"),
         Column("last request to the source", "s after the resume"),
         Column("announced", "ms after the resume"),

@@ -38,13 +38,14 @@ options:
         second the kit's own, which keeps its period.
       - V(icmp) captures pings and announcements (ARP, RARP) at O(guest_interface) and, with O(guest), at the
         guest's tap, with tcpdump.
+      - V(links) is the bridge that each interface is a port of, from the kernel, and each change of it.
       - V(blocktime) has the destination's QEMU measure how long post-copy blocks the guest's processors,
         where it is the kit's own guest (M(postcopy.lab.guest)).
       - V(clock) answers questions of O(clock_asker), and of nobody else, for this node's time on UDP port
         7301, or, with O(clock_nodes), asks them once a second from UDP port 7302.
     type: list
     elements: str
-    choices: [nic, events, ping, ping_fine, icmp, blocktime, clock]
+    choices: [nic, events, ping, ping_fine, icmp, links, blocktime, clock]
     default: [nic]
   interfaces:
     description: Interfaces whose counters are recorded. V(stopped) tells which of them lost carrier.
@@ -335,6 +336,7 @@ def start(params):
         "blocktime": "blocktime" in probes,
         "vcpu_nice": params["vcpu_nice"] if params["guest"] else 0,
         "capture": capture if "icmp" in probes else None,
+        "links": params["guest_interface"] if "links" in probes else None,
         "pings": {name + ".log": PINGS[name] for name in probes if name in PINGS},
         "guest_address": params["guest_address"],
         "guest_port": params["guest_port"],
@@ -480,7 +482,7 @@ def main():
             "probes": {
                 "type": "list",
                 "elements": "str",
-                "choices": ["nic", "events", "ping", "ping_fine", "icmp", "blocktime", "clock"],
+                "choices": ["nic", "events", "ping", "ping_fine", "icmp", "links", "blocktime", "clock"],
                 "default": ["nic"],
             },
             "interfaces": {"type": "list", "elements": "str", "default": []},

@@ -78,10 +78,12 @@ class Captures:
         self._running.append((process, file_name, stays))
 
     def start_tap(self, domain):
-        """The guest's first interface; a guest that is gone again has none."""
+        """The guest's first interface; returns its name, None for a guest that is gone again."""
         taps = taps_of(domain.XMLDesc(0))
-        if taps:
-            self.start(taps[0], "icmp.pcap")
+        if not taps:
+            return None
+        self.start(taps[0], "icmp.pcap")
+        return taps[0]
 
     def stop(self):
         """End all; returns what went wrong, one line each, [] if all went well.

@@ -1,6 +1,6 @@
 # Copyright: postcopy-lab contributors
 # Apache License 2.0 (see LICENSE)
-"""The measuring process of one node: counters, libvirt's events and job statistics, pings, captures, clocks.
+"""The measuring process of a node: counters, libvirt's events and statistics, links, pings, captures, clocks.
 
 Takes its settings as one JSON argument, says "ready" on standard output once everything is watched (pings
 start later, with the guest's first answer), and measures until SIGTERM or until its deadline: a study that
@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from . import captures, clocks, libvirt_events, monotonic, pings, processes, qmp, vcpus
+from . import captures, clocks, libvirt_events, links, monotonic, pings, processes, qmp, vcpus
 from .errors import described
 from .jsonl import JsonLines
 from .ticks import ticks
@@ -106,12 +106,17 @@ def record_events(libvirt, connection, domain_name, path):
     return present
 
 
-def capture_tap(libvirt, connection, domain_name, present, recorder, stop):
-    """Capture at a domain's tap as soon as there is one."""
+def capture_tap(libvirt, connection, domain_name, present, recorder, ports, stop):
+    """Capture at a domain's tap as soon as there is one.
+
+    :param ports: JsonLines, told which interface the tap is; None where nobody wants to know
+    """
     while not stop.is_set():
         if present.wait(0.05):
             try:
-                recorder.start_tap(connection.lookupByName(domain_name))
+                tap = recorder.start_tap(connection.lookupByName(domain_name))
+                if tap is not None and ports is not None:
+                    ports.write({"tap": tap})
                 recorder.ended.wait()
             except libvirt.libvirtError:
                 # Its event comes a little before it can be found.
@@ -177,6 +182,11 @@ def start_threads(settings, recorder, stop):
         threads.append(start_thread("nic.jsonl", sample_counters, path, settings["interfaces"], stop))
     if settings["capture"]:
         recorder.start(settings["capture"]["interface"], settings["capture"]["file"], stays=True)
+    ports = None
+    if settings["links"]:
+        ports = JsonLines(os.path.join(directory, "links.jsonl"))
+        ports.write({"uplink": settings["links"]})
+        threads.append(start_thread("links.jsonl", links.record, links.open_socket(), ports, stop))
     name = settings["domain"]
     # A guest whose events are not recorded is there already.
     present = threading.Event()
@@ -192,7 +202,9 @@ def start_threads(settings, recorder, stop):
             )
         if settings["tap"]:
             threads.append(
-                start_thread("icmp.pcap", capture_tap, libvirt, connection, name, present, recorder, stop)
+                start_thread(
+                    "icmp.pcap", capture_tap, libvirt, connection, name, present, recorder, ports, stop
+                )
             )
     if settings["vcpu_nice"]:
         threads.append(
@@ -219,9 +231,10 @@ def main(settings):
     :param settings: run_directory, deadline_seconds; interfaces (may be empty); domain, with events and tap
         that say whether its events are recorded (it is yet to come then) and its tap is captured, and
         blocktime, whether its QEMU is asked to measure that; vcpu_nice, how much its processors yield (0: not
-        at all); capture (null, or interface and file); pings
-        (see pings.run, may be empty), guest_address, guest_port; clock_nodes ({name: address}, may be
-        empty), clock_asker (address of the node that asks this one, may be null)
+        at all); capture (null, or interface and file); links (null, or the interface by which guests' packets
+        come in: the ports of bridges are recorded); pings (see pings.run, may be empty), guest_address,
+        guest_port; clock_nodes ({name: address}, may be empty), clock_asker (address of the node that asks
+        this one, may be null)
     """
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
