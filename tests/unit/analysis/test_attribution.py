@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis.evidence.errors import EvidenceError
+from analysis.evidence.links import Link, Links
 from analysis.evidence.logs import CAPTURE_FILES, Evidence, read_evidence
 from analysis.evidence.pcap import Capture, Kind
 from analysis.evidence.records import read_lab, read_run
 from analysis.run.attribution import Attribution, LostPing, attribute, tally
-from analysis.run.causes import Cause
+from analysis.run.causes import STALE_CAUSES, Cause
 from analysis.run.clock import ClockModel, clock_model
 from analysis.run.consistency import check_consistency
 from analysis.run.outage import Requests
@@ -26,6 +28,8 @@ from analysis.run.timeline import Timeline, build_timeline
 from analysis.run.traffic import Wire, wire_of
 from contract.records import RunRecord
 from tests.unit.analysis.recorded_captures import recorded_run
+
+PORTS = ("vnet0", "guest0")
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,25 @@ def test_a_stale_fdb_is_named(held: Scene) -> None:
     assert found.stale_seconds is not None and found.announced_at_uplink_seconds is not None
     assert found.stale_seconds - found.announced_at_uplink_seconds == pytest.approx(0.5, abs=0.06)
     assert found.coarse.tallies[Cause.STALE_ANNOUNCED].count == 5
+
+
+@pytest.mark.parametrize("seconds", [0.2, math.inf])
+def test_a_port_that_is_wired_late_is_to_blame_until_then(held: Scene, seconds: float) -> None:
+    """The same captures, had the destination's uplink joined the guests' bridge so long after the resume."""
+    resumed = held.timeline.destination_resumed
+    assert resumed is not None
+    links = [Link(resumed - 5, name, "br-guest" if name == "vnet0" else None, True, True) for name in PORTS]
+    if seconds < math.inf:
+        links.append(Link(resumed + seconds, "guest0", "br-guest", True, True))
+    evidence = replace(held.evidence, destination_links=Links("guest0", "vnet0", tuple(links)))
+    timeline = build_timeline(held.run, evidence, held.wire, held.clocks)
+    before, found = held.judge().fine, replace(held, evidence=evidence, timeline=timeline).judge().fine
+    assert before is not None and found is not None
+    blamed = {ping.sequence for ping in found.lost if ping.cause is Cause.UNWIRED}
+    stale = {ping.sequence: ping.sent_at for ping in before.lost if ping.cause in STALE_CAUSES}
+    assert blamed == {sequence for sequence, sent_at in stale.items() if sent_at < resumed + seconds}
+    assert blamed and (seconds == math.inf or blamed < set(stale))
+    assert len(found.lost) == len(before.lost)
 
 
 def test_a_delayed_announcement_is_named(project: Path, tmp_path: Path) -> None:
