@@ -48,6 +48,7 @@ def test_archives_become_a_run_directory_with_checksums(tmp_path: Path) -> None:
         "destination/nic.jsonl",
         "destination/icmp.pcap",
         "destination/icmp_uplink.pcap",
+        "destination/links.jsonl",
         "guest/kernel_log.txt",
         "prober/ping_fine.log",
         "prober/icmp.pcap",
