@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,13 @@ import numpy as np
 from analysis.plots.style import COLOURS, legend_entry, new_plot
 from analysis.run.attribution import COARSE, FINE, Attribution, LostPing
 from analysis.run.causes import Cause
-from analysis.run.timeline import ANNOUNCED_AT_UPLINK, DESTINATION_RESUMED, SOURCE_STOPPED, Timeline
+from analysis.run.timeline import (
+    ANNOUNCED_AT_UPLINK,
+    DESTINATION_RESUMED,
+    PORT_WIRED,
+    SOURCE_STOPPED,
+    Timeline,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +46,18 @@ _MOMENTS = {
     SOURCE_STOPPED: "stopped",
     DESTINATION_RESUMED: "resumed",
     ANNOUNCED_AT_UPLINK: "announced",
+    PORT_WIRED: "port wired",
 }
+
+
+def _marks(timeline: Timeline) -> dict[str, float]:
+    """The moments that explain a loss; a port that was wired before the guest came explains none."""
+    stopped = timeline.source_stopped if timeline.source_stopped is not None else -math.inf
+    return {
+        _MOMENTS[moment.name]: moment.time
+        for moment in timeline.moments
+        if moment.name in _MOMENTS and (moment.name != PORT_WIRED or moment.time > stopped)
+    }
 
 
 def attribution_plot(found: Attribution, timeline: Timeline) -> Figure:
@@ -49,7 +67,7 @@ def attribution_plot(found: Attribution, timeline: Timeline) -> Figure:
     plot = new_plot((9.6, 2.6))
     axes = plot.add_subplot()
     plot.subplots_adjust(**_MARGINS)
-    marks = {_MOMENTS[moment.name]: moment.time for moment in timeline.moments if moment.name in _MOMENTS}
+    marks = _marks(timeline)
     times = [ping.sent_at for ping in lost] + list(marks.values())
     margin = 0.04 * (max(times) - min(times)) + 0.05
     left, right = min(times) - margin - origin, max(times) + margin - origin

@@ -1,4 +1,4 @@
-"""When the guest's port on the destination was wired, from the lines of a real run and changed ones."""
+"""When the guest's port on the destination was wired: as a real run tells it, and with what it does not have."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.links import Links, parse_links
+from tests.conftest import PROJECT
 
 FILE = "destination/links.jsonl"
 UPLINK = {"t": 1.0, "uplink": "guest0"}
@@ -23,6 +24,13 @@ TAP = [
 
 def parse(*samples: object) -> Links:
     return parse_links([json.dumps(sample).encode() + b"\n" for sample in samples], FILE)
+
+
+def test_a_real_port_that_was_wired_late() -> None:
+    """The guest resumed there at 1795978334.27; a busy lab gave it its uplink half a minute later."""
+    with (PROJECT / "tests/data/links/late-wiring.jsonl").open("rb") as recorded:
+        links = parse_links(recorded, FILE)
+    assert (links.uplink, links.tap, links.wired_at) == ("guest0", "vnet1", 1795978365.565793)
 
 
 def test_a_port_is_wired_as_soon_as_both_are_ports_of_one_bridge() -> None:
