@@ -1,4 +1,4 @@
-"""When the guest's port on the destination was wired: as a real run tells it, and with what it does not have."""
+"""When the guest's port on the destination was wired: as a real run tells it, and with what it lacks."""
 
 from __future__ import annotations
 
