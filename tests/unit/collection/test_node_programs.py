@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.postcopy.lab.plugins.module_utils import agent_client, guest_domain, node_texts
 from ansible_collections.postcopy.lab.plugins.module_utils.node import (
     captures,
+    errors,
     jsonl,
     libvirt_events,
     migrate,
@@ -146,6 +147,12 @@ def test_lines_are_whole_json_with_their_time(tmp_path: Path) -> None:
     assert len(records) == 201
     assert records[-1] == {"event": "given", "t": 12.5}
     assert abs(records[0]["t"] - time.time()) < 60
+
+
+def test_a_line_that_cannot_be_written_names_its_file() -> None:
+    with pytest.raises(OSError) as error:
+        jsonl.JsonLines("/dev/full").write({"a": 1})
+    assert errors.described(error.value) == "/dev/full: No space left on device"
 
 
 def test_ticks_keep_their_rate_and_skip_what_was_missed() -> None:

@@ -12,5 +12,7 @@ def one_line(error):
 
 
 def described(error):
-    """Any exception in one line, with its kind where its text alone would not say much."""
+    """Any exception in one line: a file with what is wrong with it, else its kind and its text."""
+    if isinstance(error, EnvironmentError) and error.filename and error.strerror:
+        return "%s: %s" % (error.filename, error.strerror)
     return "%s: %s" % (type(error).__name__, one_line(error))

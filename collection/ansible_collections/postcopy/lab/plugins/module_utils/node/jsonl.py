@@ -12,9 +12,13 @@ import time
 
 
 class JsonLines:
-    """A file of JSON lines. A line is written whole and reaches the kernel before write() returns."""
+    """A file of JSON lines. A line is written whole and reaches the kernel before write() returns.
+
+    What cannot be written is an EnvironmentError that names the file.
+    """
 
     def __init__(self, path):
+        self._path = path
         self._stream = open(path, "ab", 0)
         self._lock = threading.Lock()
 
@@ -23,7 +27,11 @@ class JsonLines:
         record["t"] = round(time.time() if at is None else at, 6)
         line = (json.dumps(record, sort_keys=True) + "\n").encode("utf-8")
         with self._lock:
-            self._stream.write(line)
+            try:
+                self._stream.write(line)
+            except EnvironmentError as error:
+                error.filename = self._path
+                raise
 
     def close(self):
         with self._lock:
