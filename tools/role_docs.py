@@ -118,6 +118,8 @@ DEVIATIONS = Path("playbooks/vars/deviations.yml")
 DEVIATIONS_PAGE = PROJECT / "tools/deviations.md.j2"
 FAULTS = Path("docs/faults.json")
 FAULTS_PAGE = PROJECT / "tools/faults.md.j2"
+# What machines of their own are needed for, by a word of what is recorded then.
+FAULTS_OF_MACHINES = {"clock": "a clock is wrong and drifts", "netem": "packets are lost and late"}
 # Groups of faults as they are recorded, in the order of the page.
 FAULT_TITLES = {
     "command": "The command and Ansible",
@@ -278,7 +280,12 @@ def faults_page() -> str:
     note = SOURCE_NOTE.format(source=FAULTS)
     template = environment().from_string(FAULTS_PAGE.read_text())
     compared = max(one["earlier_files"] for one in seen)
-    words = {"groups": groups, "titles": FAULT_TITLES, "compared": compared}
+    elsewhere = {
+        word: words
+        for word, words in FAULTS_OF_MACHINES.items()
+        if not any(word in one["fault"] for one in seen)
+    }
+    words = {"groups": groups, "titles": FAULT_TITLES, "compared": compared, "elsewhere": elsewhere}
     return tidy(template.render(note=note, **words))
 
 
