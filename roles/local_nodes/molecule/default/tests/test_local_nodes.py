@@ -31,6 +31,12 @@ def test_every_processor_of_the_machine_is_theirs(host: Host) -> None:
     assert int(host.check_output("nproc")) == len(os.sched_getaffinity(0))
 
 
+def test_the_journal_takes_little_memory(host: Host) -> None:
+    """journald says at its start how much it may take."""
+    said = host.check_output("journalctl --output cat --identifier systemd-journald")
+    assert [line for line in said.splitlines() if line.startswith("System Journal") and "max 16M" in line]
+
+
 def test_interfaces_and_routes(host: Host) -> None:
     addresses = {
         link["ifname"]: [a["local"] for a in link["addr_info"] if a["family"] == "inet"]
