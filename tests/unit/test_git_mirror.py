@@ -112,12 +112,21 @@ def test_a_submodule_that_cannot_be_had_is_refused_in_one_line(tmp_path: Path, m
     assert list((tmp_path / "cache/git").iterdir()) == []
 
 
-def test_a_mirror_that_lacks_the_commit_is_refused_in_one_line(tmp_path: Path, mirror: Path) -> None:
-    done = fetch(tmp_path, str(mirror), "a" * 40)
+@pytest.mark.parametrize("lacks", ["the commit", "the repository"])
+def test_a_mirror_that_lacks_something_is_refused_in_one_line(
+    tmp_path: Path, mirror: Path, lacks: str
+) -> None:
+    commit = "a" * 40
+    if lacks == "the repository":
+        commit = git(mirror / "example/program.git", "rev-parse", "HEAD")
+        shutil.rmtree(mirror / "example/program.git")
+    done = fetch(tmp_path, str(mirror), commit)
     assert done.returncode == 2
     [said] = [line for line in done.stdout.splitlines() if "did not give" in line]
-    assert json.loads(said.split("=> ", 1)[1])["msg"].startswith(
-        f"program_build.repository {PROGRAM} did not give program_build.commit {'a' * 40} "
+    message = json.loads(said.split("=> ", 1)[1])["msg"]
+    assert message.startswith(
+        f"program_build.repository {PROGRAM} did not give program_build.commit {commit} "
         f"(software_git_mirror: {mirror}): "
     )
-    assert not (tmp_path / "cache/git" / f"program-{'a' * 40}").exists()
+    assert "\n" not in message
+    assert not list((tmp_path / "cache").rglob(f"program-{commit}*"))

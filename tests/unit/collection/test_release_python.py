@@ -45,3 +45,27 @@ def test_every_inventory_takes_it_from_there(inventory: str) -> None:
         extra_env={"ANSIBLE_STRATEGY": "linear"},
     )  # fmt: skip
     assert "ansible_python_interpreter: /usr/bin/python2.7\n" in done.stdout
+
+
+@pytest.mark.parametrize("node", ["compute1", "controller"])
+def test_compute_nodes_use_the_python_of_libvirts_binding(node: str, tmp_path: Path) -> None:
+    """In the playbooks that ask libvirt, where the release has its binding for another than Ansible's."""
+    for name in ("study", "status", "cleanup"):
+        plays = yaml.safe_load((PROJECT / f"playbooks/{name}.yml").read_text(encoding="utf-8"))
+        (first,) = [play["tasks"][0] for play in plays if play["hosts"] == "lab"]
+        assert first["ansible.builtin.import_tasks"] == "tasks/libvirt_python.yml"
+    playbook = tmp_path / "play.yml"
+    tasks = [
+        {"ansible.builtin.import_tasks": str(PROJECT / "playbooks/tasks/libvirt_python.yml")},
+        {"ansible.builtin.debug": {"var": "ansible_python_interpreter"}},
+    ]
+    play = {"hosts": node, "gather_facts": False, "tasks": tasks}
+    play["vars"] = {"libvirt_python_interpreter": "/usr/bin/python2.7"}
+    playbook.write_text(yaml.safe_dump([play]), encoding="utf-8")
+    done = run_tool(
+        "ansible-playbook", "--inventory", "inventories/local", str(playbook),
+        "--extra-vars", "lab_release=icehouse lab_system=bullseye",
+        extra_env={"ANSIBLE_STRATEGY": "linear"},
+    )  # fmt: skip
+    expected = "/usr/bin/python2.7" if node == "compute1" else "/usr/bin/python3"
+    assert f"ansible_python_interpreter: {expected}\n" in done.stdout, done.stdout
