@@ -40,17 +40,18 @@ class Links:
 
         A tap of the same name that was there before is another guest's.
         """
-        now: dict[str, Link] = {}
+        tap: Link | None = None
+        uplink: Link | None = None
         wired: float | None = None
         for link in self.links:
-            now[link.name] = link
-            ends = [now.get(name) for name in (self.tap, self.uplink) if name is not None]
-            if link.name == self.tap and not link.exists:
-                wired = None
-            elif wired is None and len(ends) == 2 and all(end is not None and end.up for end in ends):
-                masters = {end.master for end in ends if end is not None}
-                if len(masters) == 1 and None not in masters:
-                    wired = link.time
+            if link.name == self.tap:
+                tap = link
+                if not link.exists:
+                    wired = None
+            elif link.name == self.uplink:
+                uplink = link
+            if wired is None and tap and uplink and tap.up and uplink.up and tap.master == uplink.master:
+                wired = link.time if tap.master is not None else None
         return wired
 
 

@@ -49,8 +49,8 @@ class Suspicion:
 
     Pings of both periods, sent once the guest ran on the destination: `lost`, of them `stale` sent to the
     source, `unwired` while the guest's port was not wired yet, `unknown` without a verdict; `lost_before`:
-    sent earlier. `announced` and `stale_seconds` since
-    the resume, seconds. `left_out`: runs that do not count (their guest did not arrive intact, ...).
+    sent earlier. `announced` and `stale_seconds` since the resume, seconds. `left_out`: runs that do not
+    count (their guest did not arrive intact, ...).
     """
 
     network: str
