@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from ansible_collections.postcopy.lab.plugins.module_utils import boot_probe
@@ -299,6 +299,9 @@ RECORD = {"id": 7, "source_compute": "c1", "dest_compute": "c2", "created_at": "
 class Nova(BaseHTTPRequestHandler):
     script: list[str]
     posts: list[str]
+    asked: ClassVar[list[str]] = []
+    # Where the instance is, and what nova calls it, of a nova that keeps no records.
+    instance: ClassVar[list[tuple[str, str]]] = []
 
     def log_message(self, *_arguments: Any) -> None:
         pass
@@ -310,6 +313,7 @@ class Nova(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def do_POST(self) -> None:
+        self.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
         what = self.posts.pop(0) if self.posts else "202"
         if what == "reset":
             self.connection.close()
@@ -319,7 +323,11 @@ class Nova(BaseHTTPRequestHandler):
             self.say(*NOVA_PAGES.get(what, (202, "")))
 
     def do_GET(self) -> None:
-        if "os-instance-actions" in self.path:
+        if self.path.startswith("/v2/"):
+            assert "X-OpenStack-Nova-API-Version" not in self.headers
+            status, host = self.instance.pop(0) if len(self.instance) > 1 else self.instance[0]
+            self.say(200, json.dumps({"server": {"status": status, "OS-EXT-SRV-ATTR:host": host}}))
+        elif "os-instance-actions" in self.path:
             self.say(200, '{"instanceActions": []}')
         elif "/os-migrations" not in self.path:
             self.say(200, '{"server": {"status": "ACTIVE", "OS-EXT-SRV-ATTR:host": "c2"}}')
@@ -346,11 +354,11 @@ def nova(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, s
     thread.start()
 
     def run(
-        directory: Path, script: list[str], *posts: str, **changes: float
+        directory: Path, script: list[str], *posts: str, version: str = "v2.1", **changes: float
     ) -> tuple[str, str | None, float]:
-        Nova.script, Nova.posts = list(script), list(posts)
+        Nova.script, Nova.posts, Nova.asked = list(script), list(posts), []
         more = {
-            "nova_url": f"http://127.0.0.1:{server.server_port}/v2.1",
+            "nova_url": f"http://127.0.0.1:{server.server_port}/{version}",
             "server_id": "s",
             "destination": "c2",
             **changes,
@@ -418,6 +426,29 @@ def test_a_busy_instance_is_no_migration_of_ours(
     outcome, error, _seconds = nova(tmp_path, ["running"], "409")
     assert outcome == "failed"
     assert error == "nova: POST /servers/s/action: 409 it is in task_state migrating"
+
+
+@pytest.mark.parametrize(
+    ("ends_as", "outcome", "error"),
+    [
+        (("ACTIVE", "c2"), "migrated", None),
+        (("ACTIVE", "c1"), "failed", "nova: the instance is ACTIVE on c1"),
+        (("ERROR", "c1"), "failed", "nova: the instance is ERROR on c1"),
+    ],
+)
+def test_a_nova_without_records_is_judged_by_its_instance(
+    nova: Callable[..., tuple[str, str | None, float]],
+    tmp_path: Path,
+    ends_as: tuple[str, str],
+    outcome: str,
+    error: str | None,
+) -> None:
+    """As nova 2014.1 answers: the status MIGRATING, then where the instance is."""
+    Nova.instance = [("MIGRATING", "c1"), ("MIGRATING", "c1"), ends_as]
+    assert nova(tmp_path, [], version="v2/9dbe24d0")[:2] == (outcome, error)
+    how = {"host": "c2", "block_migration": False, "disk_over_commit": False}
+    assert [json.loads(body) for body in Nova.asked] == [{"os-migrateLive": how}]
+    assert [line["detail"] for line in noted(tmp_path, "nova-status")] == ["MIGRATING", ends_as[0]]
 
 
 def test_when_nova_switched_is_known_from_the_sources_stop(

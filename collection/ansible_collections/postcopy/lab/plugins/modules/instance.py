@@ -87,6 +87,10 @@ server_id:
   description: The instance.
   returned: when one was booted
   type: str
+project_id:
+  description: The project that it belongs to.
+  returned: when one was booted
+  type: str
 domain:
   description: libvirt's name of the instance.
   returned: when one was booted
@@ -172,7 +176,7 @@ def boot(cloud, params):
     except openstack.exceptions.SDKException as error:
         server = cloud.compute.get_server(server.id)
         result["error"] = one_line((server.fault or {}).get("message") or error)
-    result.update(active_at=time.time(), domain=server.instance_name)
+    result.update(active_at=time.time(), domain=server.instance_name, project_id=server.project_id)
     return result
 
 

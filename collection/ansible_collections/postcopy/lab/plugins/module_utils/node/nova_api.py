@@ -4,6 +4,9 @@
 
 https://docs.openstack.org/api-ref/compute/ has the requests. From version 2.68 on there is no "force", which
 would pass the scheduler by; 2.84 is the first to say why an action failed.
+
+A nova from before microversions (its URL is /v2/PROJECT) wants all three words of a live migration, keeps no
+record of it, and completes none: its instance's status and host tell all that there is.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -12,6 +15,7 @@ __metaclass__ = type
 
 import importlib
 import json
+import re
 import sys
 import time
 
@@ -73,6 +77,8 @@ class NovaApi:
         :param patience_seconds: how long something is asked for again while nova does not answer
         """
         self.url = url.rstrip("/")
+        # Migrations can be looked at, completed and aborted.
+        self.keeps_records = re.search("/v2(/|$)", self.url) is None
         self.token = token
         self.server_id = server_id
         self.patience_seconds = patience_seconds
@@ -85,7 +91,12 @@ class NovaApi:
 
         An answer that is lost may have been a yes: asked again, nova then says that the instance is busy.
         """
-        body = {"os-migrateLive": {"host": host, "block_migration": "auto"}}
+        how = (
+            {"block_migration": "auto"}
+            if self.keeps_records
+            else {"block_migration": False, "disk_over_commit": False}
+        )
+        body = {"os-migrateLive": dict(how, host=host)}
         try:
             self.until_answered("POST", "/servers/%s/action" % self.server_id, body)
         except Conflict:
@@ -162,7 +173,8 @@ class NovaApi:
         request.get_method = lambda: method
         request.add_header("Content-Type", "application/json")
         request.add_header("X-Auth-Token", self.token)
-        request.add_header("X-OpenStack-Nova-API-Version", VERSION)
+        if self.keeps_records:
+            request.add_header("X-OpenStack-Nova-API-Version", VERSION)
         asked = "%s %s" % (method, path.split("?")[0])
         try:
             answer = urllib_request.urlopen(request, timeout=ANSWER_SECONDS).read(MOST_ANSWER_BYTES)

@@ -6,6 +6,9 @@ nova is asked over its API to migrate, to complete by post-copy (force_complete)
 events tell when. As nova has no way to say "after one pass", the request to complete is made when libvirt
 reports the second pass. nova acts on it within its next look at the migration, half a second later at most,
 and forgets it if QEMU refuses: then it is made again.
+
+A nova that keeps no records of migrations cannot be asked for more than the migration. Its flags for libvirt
+say when it switches over, and libvirt aborts it.
 """
 
 from __future__ import absolute_import, division, print_function
@@ -71,30 +74,52 @@ class NovaMigration(migrate.Migration):
         self.wait_for_the_end()
 
     def wait_for_the_end(self):
-        record = None
-        while record is None or record["status"] not in ENDED:
-            time.sleep(POLL_SECONDS)
-            record = self.nova.newest_migration()
-            if record is not None and not self.abort_asked and record["status"] != self.status:
-                self.status = record["status"]
-                self.note("nova-status", self.status)
-        self.result["nova_migration"] = {
-            key: record.get(key)
-            for key in ("id", "status", "source_compute", "dest_compute", "created_at", "updated_at")
-        }
+        if self.nova.keeps_records:
+            record = self.wait_for_the_record()
+            self.result["nova_migration"] = {
+                key: record.get(key)
+                for key in ("id", "status", "source_compute", "dest_compute", "created_at", "updated_at")
+            }
+            ended = record["status"]
+        else:
+            self.wait_for_the_instance()
+            ended = "completed"
         self.result["nova_ended_at"] = time.time()
         server = self.nova.server()
         status, host = server.get("status"), server.get("OS-EXT-SRV-ATTR:host")
         self.result["nova_instance"] = {"status": status, "host": host}
-        if record["status"] == "cancelled" and self.abort_asked:
+        if ended == "cancelled" and self.abort_asked:
             # Its answer may have been lost on the way.
             self.result["aborted"] = True
-        if record["status"] != "completed":
+        if ended != "completed":
             self.error = "nova: the migration is %s" % ": ".join(
-                word for word in (record["status"], self.failure()) if word
+                word for word in (ended, self.failure()) if word
             )
         elif (status, host) != ("ACTIVE", self.settings["destination"]):
             self.error = "nova: the instance is %s on %s" % (status, host)
+
+    def wait_for_the_record(self):
+        """nova's record of the migration when it has ended."""
+        record = None
+        while record is None or record["status"] not in ENDED:
+            time.sleep(POLL_SECONDS)
+            record = self.nova.newest_migration()
+            if record is not None and not self.abort_asked:
+                self.tell(record["status"])
+        return record
+
+    def wait_for_the_instance(self):
+        """Until nova no longer calls the instance migrating; it did so before it answered the request."""
+        status = "MIGRATING"
+        while status == "MIGRATING":
+            time.sleep(POLL_SECONDS)
+            status = self.nova.server().get("status")
+            self.tell(status)
+
+    def tell(self, status):
+        if status != self.status:
+            self.status = status
+            self.note("nova-status", status)
 
     def not_begun(self):
         line = super(NovaMigration, self).not_begun()
@@ -111,7 +136,7 @@ class NovaMigration(migrate.Migration):
         return self.nova.complaint
 
     def switchover(self):
-        if self.result["switched"]:
+        if self.result["switched"] or not self.nova.keeps_records:
             return True
         at = self.note("switchover-requested")
         if self.call("switchover", self.nova.force_complete):
@@ -122,13 +147,17 @@ class NovaMigration(migrate.Migration):
 
     def switchover_was_lost(self):
         return (
-            not self.result["switched"]
+            self.nova.keeps_records
+            and not self.result["switched"]
             and monotonic.seconds() - self.switchover_asked_at > SWITCHOVER_PATIENCE_SECONDS
         )
 
     def ask_to_abort(self):
         self.abort_asked = True
-        self.nova.abort()
+        if self.nova.keeps_records:
+            self.nova.abort()
+        else:
+            super(NovaMigration, self).ask_to_abort()
 
 
 if __name__ == "__main__":
