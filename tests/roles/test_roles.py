@@ -31,6 +31,7 @@ SCENARIOS: list[tuple[str, str, Mapping[str, str]]] = [
     ("prechecks", "default", TODAY),
     ("qemu", "default", TODAY),
     ("guest_image", "default", TODAY),
+    ("python_environment", "default", OLDEST),
     ("node_baseline", "python27", OLDEST),
     ("prober", "default", TODAY),
 ]

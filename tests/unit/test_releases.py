@@ -66,6 +66,16 @@ for built in ("qemu_build", "libvirt_build", "libvirt_python_build"):
     OPTIONS[built] = {**OPTIONS[built], "options": OPTIONS["software_build"]["options"]}
 
 
+# How a service from git runs is what the role openstack_service knows, by the same names without its own.
+GIVEN = {
+    name.removeprefix("openstack_service_"): option
+    for name, option in options("openstack_service").items()
+    if name not in ("openstack_service_project", "openstack_service_given", "openstack_service_source")
+}
+for service in [name for name in OPTIONS if re.search("^(keystone|glance|nova|neutron)_(.*_)?git$", name)]:
+    OPTIONS[service] = {**OPTIONS[service], "options": GIVEN}
+
+
 def faults(release: dict[str, Any]) -> list[str]:
     """One line for each thing that no role could do anything with."""
     lines = [f"{name} is missing" for name in sorted(REQUIRED - set(release))]
@@ -171,7 +181,7 @@ def systems(releases: list[dict[str, Any]]) -> set[tuple[str, str]]:
 # Roles of the cloud are for releases that have nova, or that set variables of the role.
 CLOUD_PLAYS = yaml.safe_load((PROJECT / "playbooks/cloud.yml").read_text(encoding="utf-8"))
 CLOUD_ROLES = {role for play in CLOUD_PLAYS for task in play["tasks"] for role in task.get("loop", [])}
-CLOUD_ROLES.add("openstack_service")
+CLOUD_ROLES |= {"openstack_service", "python_environment"}
 # The control machine, which local_nodes acts on, is of no release.
 NODE_ROLES = {path.name for path in PROJECT.glob("roles/*")} - {"local_nodes"}
 
@@ -188,6 +198,8 @@ def test_a_role_names_the_systems_of_the_releases_that_it_is_for(role: str) -> N
         or "nova" in release.get("prechecks_backends", [])
         or not release.keys().isdisjoint(options(role))
     ]
+    if role == "placement":
+        wanted = [release for release in wanted if release.get("nova_with_placement", True)]
     assert named == systems(wanted)
 
 

@@ -16,7 +16,7 @@ from tests.conftest import PROJECT
 testinfra_hosts = ["ansible://compute"]
 
 SCENARIO = Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"])
-SETTINGS = "/etc/nova/nova-compute.conf"
+SETTINGS = "/etc/nova/live_migration.conf"
 
 # The options that are set, as nova 2014.1 (Icehouse) declares them in nova/virt/libvirt/driver.py,
 # nova/virt/driver.py, nova/compute/manager.py and nova/vnc/__init__.py.
@@ -28,7 +28,6 @@ DECLARED = {
         cfg.StrOpt("vncserver_proxyclient_address", default="127.0.0.1"),
     ],
     "libvirt": [
-        cfg.StrOpt("virt_type", default="kvm"),
         cfg.StrOpt("live_migration_uri", default="qemu+tcp://%s/system"),
         cfg.StrOpt("live_migration_flag", default="VIR_MIGRATE_UNDEFINE_SOURCE, VIR_MIGRATE_PEER2PEER"),
         cfg.IntOpt("live_migration_bandwidth", default=0),
@@ -38,7 +37,7 @@ DECLARED = {
 
 @pytest.fixture
 def read(host: Host, tmp_path: Path) -> cfg.ConfigOpts:
-    path = tmp_path / "nova-compute.conf"
+    path = tmp_path / "live_migration.conf"
     path.write_text(host.file(SETTINGS).content_string)
     conf = cfg.ConfigOpts()
     for section, options in DECLARED.items():
