@@ -70,7 +70,7 @@ for built in ("qemu_build", "libvirt_build", "libvirt_python_build"):
 GIVEN = {
     name.removeprefix("openstack_service_"): option
     for name, option in options("openstack_service").items()
-    if name not in ("openstack_service_project", "openstack_service_given", "openstack_service_source")
+    if name.removeprefix("openstack_service_") not in ("project", "given", "source", "options")
 }
 for service in [name for name in OPTIONS if re.search("^(keystone|glance|nova|neutron)_(.*_)?git$", name)]:
     OPTIONS[service] = {**OPTIONS[service], "options": GIVEN}
