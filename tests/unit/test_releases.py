@@ -178,7 +178,8 @@ def systems(releases: list[dict[str, Any]]) -> set[tuple[str, str]]:
     }
 
 
-# Roles of the cloud are for releases that have nova, or that set variables of the role.
+# Roles of the cloud are for releases that have nova. This one is also for a nova that the kit did not install.
+SETTINGS_OF_NOVA = "nova_live_migration"
 CLOUD_PLAYS = yaml.safe_load((PROJECT / "playbooks/cloud.yml").read_text(encoding="utf-8"))
 CLOUD_ROLES = {role for play in CLOUD_PLAYS for task in play["tasks"] for role in task.get("loop", [])}
 CLOUD_ROLES |= {"openstack_service", "python_environment"}
@@ -196,7 +197,7 @@ def test_a_role_names_the_systems_of_the_releases_that_it_is_for(role: str) -> N
         for release in RELEASES.values()
         if role not in CLOUD_ROLES
         or "nova" in release.get("prechecks_backends", [])
-        or not release.keys().isdisjoint(options(role))
+        or (role == SETTINGS_OF_NOVA and not release.keys().isdisjoint(options(role)))
     ]
     if role == "placement":
         wanted = [release for release in wanted if release.get("nova_with_placement", True)]
