@@ -43,6 +43,7 @@ class Request:
     nodes: Mapping[str, Mapping[str, Any]] | None = None
     fingerprint: str = ""
     switch: bool = False
+    modes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,17 @@ def check_downtimes(cases: Sequence[Case], request: Request) -> None:
             )
 
 
+def check_modes(cases: Sequence[Case], request: Request) -> None:
+    """A nova that switches over by its own settings migrates in one way."""
+    for case in cases:
+        if request.modes and case.spec.mode not in request.modes:
+            raise StudyError(
+                f"{request.study_file}: mode: {case.spec.mode} in case {case.case}, but the lab's nova switches "
+                f"over by its own settings, nova_live_migration_settings of releases/{request.release}.yml "
+                f"(allowed: {', '.join(request.modes)})"
+            )
+
+
 def check_provisioned(request: Request) -> None:
     """Raise NotProvisioned if nodes were provisioned from other files."""
     if request.fingerprint:
@@ -220,6 +232,7 @@ def make_plan(request: Request) -> Plan:
     check_networks(wanted, request)
     check_recovery(wanted, request)
     check_downtimes(wanted, request)
+    check_modes(wanted, request)
     _check_memory(wanted, request)
     return Plan(study, cases, directory, whole_order, order, pending[: request.most_runs])
 

@@ -341,6 +341,17 @@ def test_of_a_large_study_the_first_missing_runs_are_planned(tmp_path: Path) -> 
         planned(tmp_path, most_runs=0)
 
 
+def test_a_nova_that_switches_over_by_itself_is_asked_for_nothing_else(tmp_path: Path) -> None:
+    lab = {"backend": "nova", "release": "icehouse", "modes": ["hybrid"]}
+    fault = (
+        "mode: p.+copy in case p.+, but the lab's nova switches over by its own settings, "
+        r"nova_live_migration_settings of releases/icehouse.yml \(allowed: hybrid\)"
+    )
+    with pytest.raises(StudyError, match=fault):
+        planned(tmp_path, **lab)
+    assert {item["spec"]["mode"] for item in planned(tmp_path, only="hybrid-*", **lab)[1]} == {"hybrid"}
+
+
 def recoverable(tmp_path: Path) -> Path:
     """The quick study, whose post-copies are waited for."""
     text = (PROJECT / "studies" / "quick.yml").read_text(encoding="utf-8")

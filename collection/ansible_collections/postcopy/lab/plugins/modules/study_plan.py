@@ -73,6 +73,11 @@ options:
         with the names of those that differ in C(unprovisioned) then.
     type: str
     default: ""
+  modes:
+    description: Modes in which the lab can migrate. Without any, all of them.
+    type: list
+    elements: str
+    default: []
   switch:
     description: Whether the lab's switch is this machine's own and can be told what to forward where.
     type: bool
@@ -145,6 +150,7 @@ def main() -> None:
             "guest_network": {"type": "str", "default": "10.91.2"},
             "nodes": {"type": "dict", "default": {}},
             "fingerprint": {"type": "str", "default": ""},
+            "modes": {"type": "list", "elements": "str", "default": []},
             "switch": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
