@@ -193,9 +193,9 @@ def check_modes(cases: Sequence[Case], request: Request) -> None:
     for case in cases:
         if request.modes and case.spec.mode not in request.modes:
             raise StudyError(
-                f"{request.study_file}: mode: {case.spec.mode} in case {case.case}, but the lab's nova switches "
-                f"over by its own settings, nova_live_migration_settings of releases/{request.release}.yml "
-                f"(allowed: {', '.join(request.modes)})"
+                f"{request.study_file}: mode: {case.spec.mode} in case {case.case}, but the lab's nova "
+                "switches over by its own settings, nova_live_migration_settings of "
+                f"releases/{request.release}.yml (allowed: {', '.join(request.modes)})"
             )
 
 

@@ -92,8 +92,9 @@ def value_faults(name: str, value: Any, option: dict[str, Any] | None) -> list[s
         return []
     if not isinstance(value, TYPES[option.get("type", "str")]):
         return [f"{name}: {value!r} is not of the type {option['type']}"]
-    if "choices" in option and value not in option["choices"]:
-        return [f"{name}: {value!r} is none of {option['choices']}"]
+    allowed = option.get("choices")
+    if allowed and not set(value if isinstance(value, list) else [value]) <= set(allowed):
+        return [f"{name}: {value!r} is none of {allowed}"]
     if "options" not in option:
         return []
     return [
@@ -178,7 +179,7 @@ def systems(releases: list[dict[str, Any]]) -> set[tuple[str, str]]:
     }
 
 
-# Roles of the cloud are for releases that have nova. This one is also for a nova that the kit did not install.
+# Roles of the cloud are for releases that have nova. This one also sets up a nova of somebody else.
 SETTINGS_OF_NOVA = "nova_live_migration"
 CLOUD_PLAYS = yaml.safe_load((PROJECT / "playbooks/cloud.yml").read_text(encoding="utf-8"))
 CLOUD_ROLES = {role for play in CLOUD_PLAYS for task in play["tasks"] for role in task.get("loop", [])}
