@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,8 @@ NODE_KEYS = (
 )
 # What the role software leaves on a node about a program, and what of it lab.json keeps.
 BUILD_FACT = "postcopy_lab_build_"
+# Among the repositories of a build from several.
+NOVA_REPOSITORY = re.compile(r"/nova(\.git)?(\s|$)")
 BUILD_KEYS = ("id", "version", "source", "origin", "configure_flags", "distribution")
 
 
@@ -165,7 +168,8 @@ def found_here(
         "switchover": {
             Backend.LIBVIRT: "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms "
             "until then; where libvirt has no such event, by its own flag",
-            Backend.NOVA: "nova's force_complete, asked for on libvirt's event of iteration 2",
+            Backend.NOVA: "nova's force_complete, asked for on libvirt's event of iteration 2; where "
+            "nova has no such request, by the flag in its settings",
         }[Backend(backend)],
         "migration_stream": "encrypted (TLS)" if migration_stream_tls else None,
         "nodes": ", ".join(shared) or None,
@@ -181,9 +185,11 @@ def found_here(
 
 
 def nova_versions(facts: Facts) -> list[str]:
-    """Versions of the package nova-compute, without the distribution's part."""
+    """Versions of nova: of its package, without the distribution's part, and of what was made from source."""
     version = (facts.get("packages") or {}).get("nova-compute")
-    return [version.split(":")[-1].split("-")[0]] if version else []
+    packaged = [version.split(":")[-1].split("-")[0]] if version else []
+    made = [build["version"] for build in builds(facts).values() if NOVA_REPOSITORY.search(build["source"])]
+    return packaged + made
 
 
 def _built(nodes: Sequence[Facts], program: str) -> str:

@@ -233,6 +233,17 @@ def test_novas_version_is_the_packages() -> None:
     assert here["cloud"] == "nova 26.2.2"
 
 
+def test_novas_version_is_that_of_its_repository() -> None:
+    made = {
+        "name": "openstack",
+        "version": "2014.1.5",
+        "source": "https://github.com/openstack/glance.git https://github.com/openstack/nova.git",
+    }
+    facts = node(local_facts={"postcopy_lab_build_openstack": made})
+    here = lab_description.found_here("nova", {"compute1": facts}, {"compute1": ["compute"]}, 0, False)
+    assert here["cloud"] == "nova 2014.1.5"
+
+
 def test_what_was_built_is_told_with_its_source() -> None:
     manifest = {
         "name": "qemu",
