@@ -55,6 +55,13 @@ options:
     description: Name of the network.
     type: str
     default: guest
+  network_service:
+    description:
+      - Who connects instances. V(nova-network) chooses the hardware address itself. So the guest's address
+        goes to the kernel's command line, by an image of its own for each address.
+    type: str
+    choices: [neutron, nova-network]
+    default: neutron
   timeout_seconds:
     description: How long nova may take.
     type: int
@@ -120,13 +127,15 @@ except ImportError:
     openstack = None
 
 MIB = 1024 * 1024
+# What an image says beside the disk.
+IMAGE_PROPERTIES = ("kernel_id", "ramdisk_id", "hw_machine_type", "hw_vif_model")
 
 
 def one_line(error):
     return " ".join(str(error).split())
 
 
-def remove(cloud, name, timeout_seconds):
+def remove(cloud, name, params):
     """Delete the instances of this kit, or the one of that name, and their ports; returns their names."""
 
     def ours(item):
@@ -136,10 +145,11 @@ def remove(cloud, name, timeout_seconds):
     for server in servers:
         cloud.compute.delete_server(server, ignore_missing=True)
     for server in servers:
-        cloud.compute.wait_for_delete(server, interval=0.5, wait=timeout_seconds)
-    for port in cloud.network.ports():
-        if ours(port):
-            cloud.network.delete_port(port, ignore_missing=True)
+        cloud.compute.wait_for_delete(server, interval=0.5, wait=params["timeout_seconds"])
+    if params["network_service"] == "neutron":
+        for port in cloud.network.ports():
+            if ours(port):
+                cloud.network.delete_port(port, ignore_missing=True)
     return [server.name for server in servers]
 
 
@@ -151,23 +161,53 @@ def flavor_id(cloud, params):
     return (found or cloud.compute.create_flavor(name=name, vcpus=params["vcpus"], ram=ram_mib, disk=0)).id
 
 
-def boot(cloud, params):
-    remove(cloud, params["name"], params["timeout_seconds"])
-    image = cloud.image.find_image(params["image"], ignore_missing=False)
+def connected_by_neutron(cloud, params, image):
+    """The image, and a port whose hardware address tells the guest its address."""
     network = cloud.network.find_network(params["network"], ignore_missing=False)
-    flavor = flavor_id(cloud, params)
     port = cloud.network.create_port(
         name=params["name"],
         network_id=network.id,
         mac_address=params["mac"] or address_in_mac(params["address"]),
         fixed_ips=[{"ip_address": params["address"]}],
     )
+    return image, {"port": port.id}
+
+
+def connected_by_nova(cloud, params, image):
+    """An image that tells the guest its address, and nova's own network with that address."""
+    name = "%s-%s" % (params["image"], params["address"])
+    words = {key: getattr(image, key) for key in IMAGE_PROPERTIES}
+    words["os_command_line"] = image.os_command_line.replace(
+        "lab.address=mac", "lab.address=" + params["address"]
+    )
+    found = cloud.image.find_image(name)
+    if found and {key: getattr(found, key) for key in words} != words:
+        cloud.image.delete_image(found)
+        found = None
+    if not found:
+        found = cloud.image.create_image(
+            name, data=b"\0" * MIB, disk_format="raw", container_format="bare", wait=True, **words
+        )
+    answer = cloud.compute.get("/os-networks")
+    openstack.exceptions.raise_from_response(answer)
+    (network,) = [one for one in answer.json()["networks"] if one["label"] == params["network"]]
+    return found, {"uuid": network["id"], "fixed_ip": params["address"]}
+
+
+CONNECTED = {"neutron": connected_by_neutron, "nova-network": connected_by_nova}
+
+
+def boot(cloud, params):
+    remove(cloud, params["name"], params)
+    image = cloud.image.find_image(params["image"], ignore_missing=False)
+    flavor = flavor_id(cloud, params)
+    image, network = CONNECTED[params["network_service"]](cloud, params, image)
     started_at = time.time()
     server = cloud.compute.create_server(
         name=params["name"],
         image_id=image.id,
         flavor_id=flavor,
-        networks=[{"port": port.id}],
+        networks=[network],
         availability_zone="nova:" + params["host"],
     )
     result = {"started_at": started_at, "server_id": server.id, "error": None}
@@ -193,6 +233,7 @@ def main():
             "mac": {"type": "str"},
             "image": {"type": "str", "default": "postcopy-lab-guest"},
             "network": {"type": "str", "default": "guest"},
+            "network_service": {"choices": sorted(CONNECTED), "default": "neutron"},
             "timeout_seconds": {"type": "int", "default": 180},
         },
         required_if=[("state", "running", ("name", "host", "memory_bytes", "address"))],
@@ -211,7 +252,7 @@ def main():
             except openstack.exceptions.SDKException as error:
                 result = {"started_at": time.time(), "error": one_line(error)}
             module.exit_json(changed=True, **result)
-        removed = remove(cloud, params["name"], params["timeout_seconds"])
+        removed = remove(cloud, params["name"], params)
         module.exit_json(changed=bool(removed), removed=removed)
     except (openstack.exceptions.SDKException, ClientException) as error:
         module.fail_json(msg="cloud %s: %s" % (params["cloud"], one_line(error)))
