@@ -74,9 +74,9 @@ GIVEN = {
 }
 for service in [name for name in OPTIONS if re.search("^(keystone|glance|nova|neutron)_(.*_)?git$", name)]:
     OPTIONS[service] = {**OPTIONS[service], "options": GIVEN}
-OPTIONS["nova_network_git"]["options"] = dict.fromkeys(
-    OPTIONS["nova_network_service"]["choices"], {"type": "dict", "options": GIVEN}
-)
+OPTIONS["nova_network_git"]["options"] = {
+    name: {"type": "dict", "options": GIVEN} for name in OPTIONS["nova_network_service"]["choices"]
+}
 
 
 def faults(release: dict[str, Any]) -> list[str]:
