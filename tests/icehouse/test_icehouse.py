@@ -6,27 +6,16 @@ Called by `make test-icehouse MIRROR=...`. The builds stay in .cache/builds: a s
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.conftest import PROJECT
+from tests.icehouse.release import DAMAGE, RELEASE, SETTINGS, STUDY, WORDS
 from tests.lab import FAILED_RUNS, Lab, provisioned_lab
 
-RELEASE = "icehouse"
-SYSTEM = "bullseye"
-STUDY = "tests/icehouse/article.yml"
-WORDS: dict[str, Any] = {
-    key: value
-    for name in (f"{RELEASE}.yml", f"{RELEASE}/{SYSTEM}.yml")
-    for key, value in yaml.safe_load((PROJECT / "releases" / name).read_text(encoding="utf-8")).items()
-}
-# Emulating, QEMU of 2015 damages about one guest of seven.
-DAMAGE = ("guest_corrupted", "guest_lost")
 ORIGINS = {
     "qemu": WORDS["qemu_build"]["commit"],
     "libvirt": WORDS["libvirt_build"]["commit"],
@@ -36,12 +25,7 @@ ORIGINS = {
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    settings = {
-        "lab_release": RELEASE,
-        "lab_system": SYSTEM,
-        "software_git_mirror": os.environ.get("MIRROR", ""),
-    }
-    with provisioned_lab(tmp_path_factory.mktemp("lab"), RELEASE, settings) as lab:
+    with provisioned_lab(tmp_path_factory.mktemp("lab"), RELEASE, SETTINGS) as lab:
         yield lab
 
 

@@ -1,0 +1,81 @@
+"""The article's whole system: nova 2014.1.5 over its QEMU and libvirt, with both kinds of network of its time.
+
+Called by `make test-icehouse MIRROR=...`.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.icehouse.release import DAMAGE, SETTINGS, STUDY, WORDS
+from tests.lab import FAILED_RUNS, Lab, provisioned_lab
+from tests.listeners import unexpected
+
+NODES = ("controller", "compute1", "compute2")
+
+
+@pytest.fixture(scope="module", params=["neutron", "nova-network"])
+def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    settings = {**SETTINGS, "lab_backend": "nova", "nova_network_service": request.param}
+    with provisioned_lab(tmp_path_factory.mktemp("lab"), f"ice-{request.param}", settings) as lab:
+        yield lab
+
+
+def on(lab: Lab, node: str, command: str) -> str:
+    return subprocess.run(
+        ["podman", "exec", f"postcopy-lab-{lab.name}-{node}", "sh", "-ec", command],
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
+def test_another_provisioning_changes_nothing(lab: Lab) -> None:
+    lab.assert_provisioned()
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_nothing_listens_that_need_not(lab: Lab, node: str) -> None:
+    assert unexpected(on(lab, node, "ss -Hlntup"), on(lab, node, "ip -brief address")) == []
+
+
+def test_the_lab_can_migrate(lab: Lab) -> None:
+    lab.succeed("check")
+
+
+@pytest.fixture(scope="module")
+def run(lab: Lab) -> dict[str, Any]:
+    done = lab.command("study", STUDY, "--only", "hybrid-*")
+    assert done.returncode in (0, FAILED_RUNS), done.stdout[-6000:]
+    (run,) = lab.runs("article")
+    return run
+
+
+def test_nova_makes_the_switch_after_one_whole_pass(run: dict[str, Any]) -> None:
+    assert run["driver"]["switchover_requested_at"] is None
+    if run["cause"] in DAMAGE and run["accelerator"] == "tcg":
+        assert run["outcome"] == "failed" and run["cause_detail"]
+        return
+    assert (run["outcome"], run["cause"], run["valid"]) == ("completed", None, True), run
+    assert run["switchover_check"]["ok"], run["switchover_check"]
+    assert run["nova"]["instance"] == {"status": "ACTIVE", "host": "compute2"}
+
+
+def test_both_logs_of_nova_tell_the_articles_times(lab: Lab, run: dict[str, Any]) -> None:
+    (directory,) = lab.results("article").glob("runs/*/01")
+    for side, line in (
+        ("source", "_post_live_migration() is started.."),
+        ("destination", "Post operation of migration started"),
+    ):
+        assert line in (directory / side / "nova-compute.log").read_text(encoding="utf-8")
+    assert run["case"] in lab.succeed("report", STUDY)
+
+
+def test_the_lab_says_which_nova_it_has(lab: Lab, run: dict[str, Any]) -> None:
+    assert f"nova {WORDS['python_environment_version']}" in (lab.results("article") / "lab.json").read_text(
+        encoding="utf-8"
+    )
