@@ -37,7 +37,7 @@ def one(port: int) -> range:
     return range(port, port + 1)
 
 
-ALWAYS, CLOUD = "always", "always, in a cloud"
+ALWAYS, CLOUD, ICEHOUSE = "always", "always, in a cloud", "always, in a cloud of the release icehouse"
 ALLOWED = (
     Listener("sshd", "tcp", one(22), Network.ALL, ALWAYS, "a key"),
     Listener("the node's DHCP client", "udp", one(68), Network.ALL, ALWAYS, "nothing"),
@@ -62,6 +62,10 @@ ALLOWED = (
             ("glance", 9292),
             ("neutron", 9696),
         )
+    ),
+    *(
+        Listener(name, "tcp", one(port), Network.MANAGEMENT, ICEHOUSE, "a token, keystone a password for it")
+        for name, port in (("keystone's administration", 35357), ("glance's registry", 9191))
     ),
 )
 # An interface of a node, as a lab on one machine names it, and its network.
