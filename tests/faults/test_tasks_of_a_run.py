@@ -37,7 +37,14 @@ matrix:
     network: [delayed_announcement]
 """
 # What keeps the faults of all others, on the control machine alone: where it fails, the study ends.
-FRAME = ("Forget the last run", "Look for the nodes", "Keep the fault", "Judge", "Report how the run ended")
+FRAME = (
+    "Forget the last run",
+    "Look for the nodes",
+    "Report that the run begins",
+    "Keep the fault",
+    "Judge",
+    "Report how the run ended",
+)
 # It is of the next run.
 BOOT = "Start the guest"
 MIGRATE = "Migrate"
