@@ -54,7 +54,7 @@ test-faults: test-tools ## Faults provoked in a real lab, and in each task of a 
 	FAULTS_SEEN=docs/faults.json pytest -v --durations 0 tests/faults
 	$(BIN)/python tools/role_docs.py
 
-test-icehouse: test-tools ## The article's own QEMU and libvirt on Debian 11: built, provisioned twice, migrated with (MIRROR= of their repositories)
+test-icehouse: test-tools ## The article's own QEMU, libvirt and OpenStack on Debian 11: built, provisioned twice, migrated with (MIRROR= of their repositories)
 	@# Without a mirror they are fetched from the repositories that releases/icehouse.yml names.
 	MIRROR=$(MIRROR) pytest -v --durations 0 tests/icehouse
 
