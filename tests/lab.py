@@ -71,6 +71,16 @@ class Lab:
         return sum(int(line.split("ok=")[1].split()[0]) for line in recap)
 
 
+def on_node(lab_name: str, node: str, command: str) -> str:
+    """What a command of the shell printed on a node of a lab in containers."""
+    return subprocess.run(
+        ["podman", "exec", f"postcopy-lab-{lab_name}-{node}", "sh", "-ec", command],
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
 def secrets_of(state_dir: Path) -> set[str]:
     """Every secret of a lab, as its files have them: passwords, and private keys line by line."""
     passwords = {path.read_text().split()[0] for path in state_dir.glob("secrets/*")}

@@ -5,14 +5,13 @@ Called by `make test-icehouse MIRROR=...`.
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.icehouse.release import DAMAGE, SETTINGS, STUDY, WORDS
-from tests.lab import FAILED_RUNS, Lab, provisioned_lab
+from tests.lab import FAILED_RUNS, Lab, on_node, provisioned_lab
 from tests.listeners import unexpected
 
 NODES = ("controller", "compute1", "compute2")
@@ -25,22 +24,14 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         yield lab
 
 
-def on(lab: Lab, node: str, command: str) -> str:
-    return subprocess.run(
-        ["podman", "exec", f"postcopy-lab-{lab.name}-{node}", "sh", "-ec", command],
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
-
-
 def test_another_provisioning_changes_nothing(lab: Lab) -> None:
     lab.assert_provisioned()
 
 
 @pytest.mark.parametrize("node", NODES)
 def test_nothing_listens_that_need_not(lab: Lab, node: str) -> None:
-    assert unexpected(on(lab, node, "ss -Hlntup"), on(lab, node, "ip -brief address")) == []
+    listening = on_node(lab.name, node, "ss -Hlntup")
+    assert unexpected(listening, on_node(lab.name, node, "ip -brief address")) == []
 
 
 def test_the_lab_can_migrate(lab: Lab) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,7 +15,7 @@ import pytest
 import yaml
 from openstack.connection import Connection
 
-from tests.lab import FAILED_RUNS, Lab, provisioned_lab
+from tests.lab import FAILED_RUNS, Lab, on_node, provisioned_lab
 from tests.listeners import unexpected
 
 LAB = "cicloud"
@@ -36,12 +35,7 @@ Fault = Callable[[Connection], AbstractContextManager[None]]
 
 
 def on(node: str, command: str) -> str:
-    return subprocess.run(
-        ["podman", "exec", f"postcopy-lab-{LAB}-{node}", "sh", "-ec", command],
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout
+    return on_node(LAB, node, command)
 
 
 @pytest.fixture(scope="module")

@@ -135,11 +135,11 @@ def one_line(error):
     return " ".join(str(error).split())
 
 
-def remove(cloud, name, params):
+def remove(cloud, params):
     """Delete the instances of this kit, or the one of that name, and their ports; returns their names."""
 
     def ours(item):
-        return item.name.startswith(guest_domain.NAME_PREFIX) and name in (None, item.name)
+        return item.name.startswith(guest_domain.NAME_PREFIX) and params["name"] in (None, item.name)
 
     servers = [server for server in cloud.compute.servers() if ours(server)]
     for server in servers:
@@ -198,7 +198,7 @@ CONNECTED = {"neutron": connected_by_neutron, "nova-network": connected_by_nova}
 
 
 def boot(cloud, params):
-    remove(cloud, params["name"], params)
+    remove(cloud, params)
     image = cloud.image.find_image(params["image"], ignore_missing=False)
     flavor = flavor_id(cloud, params)
     image, network = CONNECTED[params["network_service"]](cloud, params, image)
@@ -252,7 +252,7 @@ def main():
             except openstack.exceptions.SDKException as error:
                 result = {"started_at": time.time(), "error": one_line(error)}
             module.exit_json(changed=True, **result)
-        removed = remove(cloud, params["name"], params)
+        removed = remove(cloud, params)
         module.exit_json(changed=bool(removed), removed=removed)
     except (openstack.exceptions.SDKException, ClientException) as error:
         module.fail_json(msg="cloud %s: %s" % (params["cloud"], one_line(error)))
