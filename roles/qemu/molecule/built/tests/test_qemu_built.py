@@ -22,6 +22,7 @@ RELEASE: dict[str, Any] = yaml.safe_load(
 VERSION = RELEASE["qemu_expected_version"]
 BUILD = RELEASE["qemu_build"]
 FLAGS = BUILD["configure_flags"]
+PATHS = ", ".join(one["path"] for one in BUILD["corrections"])
 
 
 def build(**options: object) -> dict[str, object]:
@@ -65,6 +66,10 @@ REFUSALS: dict[str, tuple[dict[str, object], str]] = {
     "correction": (
         build(corrections=[{"path": "VERSION", "pattern": "no such", "replacement": "", "reason": "-"}]),
         "qemu_build.corrections: 'no such' matches nothing in VERSION",
+    ),
+    "uncorrected": (
+        {"qemu_uncorrected_files": ["exec.c"]},
+        rf"qemu_uncorrected_files: exec.c: no such path in qemu_build.corrections \(.*\), which has {PATHS}",
     ),
     "repository": (
         {"qemu_source": "git", **build(commit="a" * 40, repository="/nowhere")},
