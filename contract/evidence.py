@@ -80,6 +80,9 @@ SOURCE_PROBE_LOG = EvidenceFile(Role.SOURCE, PROBE_LOG, Presence.MAYBE)
 SOURCE_QEMU_LOG = EvidenceFile(Role.SOURCE, QEMU_LOG, Presence.MAYBE)
 SOURCE_NOVA_LOG = EvidenceFile(Role.SOURCE, "nova-compute.log", Presence.NOVA)
 DESTINATION_NOVA_LOG = EvidenceFile(Role.DESTINATION, "nova-compute.log", Presence.NOVA)
+# Where the cloud's network has such an agent.
+SOURCE_AGENT_LOG = EvidenceFile(Role.SOURCE, "neutron-linuxbridge-agent.log", Presence.MAYBE)
+DESTINATION_AGENT_LOG = EvidenceFile(Role.DESTINATION, "neutron-linuxbridge-agent.log", Presence.MAYBE)
 
 EVIDENCE_FILES: tuple[EvidenceFile, ...] = tuple(
     value for value in dict(globals()).values() if isinstance(value, EvidenceFile)

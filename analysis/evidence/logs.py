@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from analysis.evidence.agent_log import AgentLog, parse_agent_log
 from analysis.evidence.clock import Exchanges, parse_clock
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.events import Event, parse_events
@@ -22,6 +23,7 @@ from analysis.evidence.qemu_migrate import BlockTime, parse_qemu_migrate
 from contract.evidence import (
     CAPTURES,
     CLOCK,
+    DESTINATION_AGENT_LOG,
     DESTINATION_BLOCK_TIME,
     DESTINATION_EVENTS,
     DESTINATION_LINKS,
@@ -63,6 +65,7 @@ class Evidence:
     captures: Mapping[str, Capture] = field(default_factory=dict)
     block_time: BlockTime | None = None
     destination_links: Links | None = None
+    destination_agent: AgentLog | None = None
     doubts: tuple[tuple[str, str], ...] = ()
 
 
@@ -89,6 +92,7 @@ def read_evidence(run_dir: Path, log_patterns: str | None = None, instance: str 
         doubts=doubts,
         block_time=_parse_if_there(files, DESTINATION_BLOCK_TIME.path, parse_qemu_migrate),
         destination_links=_parse_if_there(files, DESTINATION_LINKS.path, parse_links),
+        destination_agent=_parse_if_there(files, DESTINATION_AGENT_LOG.path, parse_agent_log),
     )
 
 

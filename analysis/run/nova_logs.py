@@ -1,21 +1,24 @@
-"""What nova's logs of a run are worth: missing, unread or on another clock, each said in one line."""
+"""What the logs of a run's cloud are worth: missing, unread or on another clock, each said in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 
+from analysis.evidence.agent_log import AgentLog
 from analysis.evidence.logs import Evidence
 from analysis.evidence.nic import NicLog
 from analysis.evidence.nova_log import NovaLog, patterns_of
 from contract.choices import Backend
-from contract.evidence import DESTINATION_NOVA_LOG, SOURCE_NOVA_LOG
+from contract.evidence import DESTINATION_AGENT_LOG, DESTINATION_NOVA_LOG, SOURCE_NOVA_LOG
 from contract.outcomes import RunOutcome
 from contract.records import LabRecord, RunRecord
 
-# nova writes its node's local time; the zones in use are whole quarters of an hour from UTC, within 14 hours.
+Log = TypeVar("Log", NovaLog, AgentLog)
+# A service writes its node's local time; the zones in use are quarters of an hour from UTC, within 14 h.
 _ZONE_STEP_SECONDS = 900.0
 _FARTHEST_ZONE_STEPS = 14 * 4
 # A log is kept from the start of the host's probes to their end; both are started and stopped one by one.
@@ -57,7 +60,18 @@ def trusted_nova_logs(
         if log.read and mark not in log.marks and run.outcome == RunOutcome.COMPLETED:
             what = f"no line of it says {meaning} (looked for: {patterns[mark].pattern})"
             doubts.append((file, what))
-    return replace(evidence, source_nova=logs["source"], destination_nova=logs["destination"]), tuple(doubts)
+    agent = evidence.destination_agent
+    if agent is not None:
+        agent, shifted = _on_host_clock(agent, evidence.destination_nic)
+        if shifted:
+            doubts.append((DESTINATION_AGENT_LOG.path, shifted))
+    trusted = replace(
+        evidence,
+        source_nova=logs["source"],
+        destination_nova=logs["destination"],
+        destination_agent=agent,
+    )
+    return trusted, tuple(doubts)
 
 
 def _unread(log: NovaLog) -> Iterator[str]:
@@ -76,7 +90,7 @@ def _unread(log: NovaLog) -> Iterator[str]:
         yield f"nova says that the migration failed: {log.failure[:200]}"
 
 
-def _on_host_clock(log: NovaLog, nic: NicLog) -> tuple[NovaLog, str | None]:
+def _on_host_clock(log: Log, nic: NicLog) -> tuple[Log, str | None]:
     """The log with its marks in the time in which its host was watched, and what was wrong with them."""
     times = np.array(list(log.marks.values()))
     if not len(times):

@@ -15,6 +15,7 @@ from analysis.run.announcement import first_announcement, guest_mac
 from analysis.run.clock import ClockModel
 from analysis.run.traffic import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
 from contract.evidence import (
+    DESTINATION_AGENT_LOG,
     DESTINATION_EVENTS,
     DESTINATION_LINKS,
     DESTINATION_NIC,
@@ -29,6 +30,7 @@ from contract.records import RunRecord
 
 REQUESTED, STARTED, FIRST_PASS_DONE = "requested", "started: first bytes", "first pass done"
 SOURCE_STOPPED, DESTINATION_RESUMED = "source stopped", "destination resumed"
+PORT_SEEN = "neutron's agent looked at the destination's port"
 PORT_WIRED = "destination's port wired"
 ANNOUNCED_AT_TAP = "announced at the destination's tap"
 ANNOUNCED_AT_UPLINK = "announced at the destination's uplink"
@@ -38,6 +40,7 @@ NOVA_LOG_ENDS, NOVA_RECORD_ENDS = "finished by nova (its log)", "finished by nov
 MOMENTS = (
     REQUESTED,
     STARTED,
+    PORT_SEEN,
     PORT_WIRED,
     FIRST_PASS_DONE,
     SOURCE_STOPPED,
@@ -198,6 +201,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         (FIRST_PASS_DONE, first_pass, run.source, passes_by),
         (SOURCE_STOPPED, stopped, run.source, SOURCE_EVENTS.path),
         (DESTINATION_RESUMED, resumed, run.destination, DESTINATION_EVENTS.path),
+        (PORT_SEEN, _seen_by_agent(run, evidence, clocks), run.destination, DESTINATION_AGENT_LOG.path),
         (PORT_WIRED, _wired(run, evidence, clocks), run.destination, DESTINATION_LINKS.path),
         *_announcements(run, evidence, clocks, stopped),
         (LAST_PAGE, last_request, run.destination, DESTINATION_NIC.path),
@@ -232,6 +236,14 @@ def _wired(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> float | No
     links = evidence.destination_links
     wired_at = links.wired_at if links is not None else None
     return None if wired_at is None else clocks.on_prober(run.destination, wired_at)
+
+
+def _seen_by_agent(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> float | None:
+    """When neutron's agent began to connect the guest's tap; None where there is no such agent."""
+    links, agent = evidence.destination_links, evidence.destination_agent
+    if links is None or links.tap is None or agent is None or links.tap not in agent.marks:
+        return None
+    return clocks.on_prober(run.destination, agent.marks[links.tap])
 
 
 def _announcements(

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from analysis.evidence.agent_log import AgentLog
 from analysis.evidence.errors import EvidenceError
 from analysis.evidence.links import Link, Links
 from analysis.evidence.logs import CAPTURE_FILES, Evidence, read_evidence
@@ -24,7 +25,7 @@ from analysis.run.clock import ClockModel, clock_model
 from analysis.run.consistency import check_consistency
 from analysis.run.outage import Requests
 from analysis.run.sightings import observation_points_of
-from analysis.run.timeline import Timeline, build_timeline
+from analysis.run.timeline import PORT_SEEN, PORT_WIRED, Timeline, build_timeline
 from analysis.run.traffic import Wire, wire_of
 from contract.records import RunRecord
 from tests.unit.analysis.recorded_captures import recorded_run
@@ -109,7 +110,10 @@ def test_a_port_that_is_wired_late_is_to_blame_until_then(held: Scene, seconds: 
     links = [Link(resumed - 5, name, "br-guest" if name == "vnet0" else None, True, True) for name in PORTS]
     if seconds < math.inf:
         links.append(Link(resumed + seconds, "guest0", "br-guest", True, True))
-    evidence = replace(held.evidence, destination_links=Links("guest0", "vnet0", tuple(links)))
+    agent = AgentLog({"vnet0": resumed - 1, "vnet1": resumed - 2})
+    evidence = replace(
+        held.evidence, destination_links=Links("guest0", "vnet0", tuple(links)), destination_agent=agent
+    )
     timeline = build_timeline(held.run, evidence, held.wire, held.clocks)
     before, found = held.judge().fine, replace(held, evidence=evidence, timeline=timeline).judge().fine
     assert before is not None and found is not None
@@ -118,6 +122,8 @@ def test_a_port_that_is_wired_late_is_to_blame_until_then(held: Scene, seconds: 
     assert blamed == {sequence for sequence, sent_at in stale.items() if sent_at < resumed + seconds}
     assert blamed and (seconds == math.inf or blamed < set(stale))
     assert len(found.lost) == len(before.lost)
+    moments = {moment.name: moment.time - resumed for moment in timeline.moments}
+    assert moments[PORT_SEEN] == -1 and moments.get(PORT_WIRED, math.inf) == pytest.approx(seconds)
 
 
 def test_a_delayed_announcement_is_named(project: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from analysis.evidence.nova_log import parse_nova_log, patterns_of
 from analysis.study.results import NOTED, RunResult, load_results
+from contract.evidence import DESTINATION_AGENT_LOG
 from tests.unit.analysis.builder import EPOCH, Model, write_study, write_sums
 
 INSTANCE = "0e73e074-3f4f-447b-a668-674b4eda5719"
@@ -162,7 +163,9 @@ def novas_lines(role: str, hours: float = 0.0) -> bytes:
     return "".join(lines).encode()
 
 
-def by_nova(directory: Path, **logs: bytes | None) -> tuple[RunResult, dict[str, str]]:
+def by_nova(
+    directory: Path, agent: bytes | None = None, **logs: bytes | None
+) -> tuple[RunResult, dict[str, str]]:
     """A run that nova made, with these logs; its warnings by file."""
     write_study(directory, [(Model(), 1)])
     lab = json.loads((directory / "lab.json").read_text())
@@ -175,6 +178,8 @@ def by_nova(directory: Path, **logs: bytes | None) -> tuple[RunResult, dict[str,
         content = logs.get(role, novas_lines(role))
         if content is not None:
             (run_dir / role / "nova-compute.log").write_bytes(content)
+    if agent is not None:
+        (run_dir / DESTINATION_AGENT_LOG.path).write_bytes(agent)
     write_sums(run_dir)
     results = load_results(directory, workers=1)
     assert {notice.effect for notice in results.notices} <= {NOTED}
