@@ -351,6 +351,12 @@ class LabRecord:
     file: str = LAB_FILE
 
     @property
+    def guest_network(self) -> str | None:
+        """Who connects the guests, in words; None where nobody recorded it."""
+        told = sorted({node["guest_network"] for node in self.nodes.values() if node.get("guest_network")})
+        return " and ".join(told) or None
+
+    @property
     def links(self) -> tuple[LinkRate, ...]:
         return self.link.measured
 

@@ -30,6 +30,9 @@ NODE_KEYS = (
 )
 # What the role software leaves on a node about a program, and what of it lab.json keeps.
 BUILD_FACT = "postcopy_lab_build_"
+# Who connects the guests, in words: left by the role that does, where it is not the kit's own bridge.
+GUEST_NETWORK_FACT = "postcopy_lab_guest_network"
+OWN_BRIDGE = "the kit's bridge"
 # Among the repositories of a build from several.
 NOVA_REPOSITORY = re.compile(r"/nova(\.git)?(\s|$)")
 BUILD_KEYS = ("id", "version", "source", "origin", "configure_flags", "distribution")
@@ -65,7 +68,7 @@ def lab_document(
         "log_patterns": log_patterns,
         "kit_commit": kit_commit,
         "written_at": written_at,
-        "nodes": {name: node_document(facts, groups[name]) for name, facts in nodes.items()},
+        "nodes": {name: node_document(facts, groups[name], backend) for name, facts in nodes.items()},
         "link": link,
         "clock_offsets_seconds": clock_offsets(nodes, reference_node),
         "vcpu_nice": vcpu_nice,
@@ -80,11 +83,22 @@ def accelerator_of(facts: Facts) -> tuple[str | None, str | None]:
     return found.get("accelerator"), found.get("reason")
 
 
-def node_document(facts: Facts, groups: Sequence[str]) -> dict[str, Any]:
+def guest_network(facts: Facts, groups: Sequence[str], backend: str) -> str | None:
+    """Who connects the guests of a compute node, in words; None of others, and where no role said so."""
+    if "compute" not in groups:
+        return None
+    if backend == Backend.LIBVIRT:
+        return OWN_BRIDGE
+    told: dict[str, str] = (facts.get("local_facts") or {}).get(GUEST_NETWORK_FACT) or {}
+    return told.get("guest_network")
+
+
+def node_document(facts: Facts, groups: Sequence[str], backend: str) -> dict[str, Any]:
     """What lab.json holds of one node."""
     document = {key: facts.get(key) for key in NODE_KEYS}
     accelerator, reason = accelerator_of(facts)
     document.update(groups=sorted(groups), accelerator=accelerator, accelerator_reason=reason)
+    document["guest_network"] = guest_network(facts, groups, backend)
     document["builds"] = {
         name: {key: build.get(key) for key in BUILD_KEYS} for name, build in builds(facts).items()
     }
@@ -178,6 +192,9 @@ def found_here(
         + " and ".join(sorted({_damage_counted(facts) for facts in computes}))
         if emulated
         else None,
+        "guest_network": " and ".join(
+            sorted({guest_network(facts, ["compute"], backend) or "unknown" for facts in computes})
+        ),
         "guest": "Debian kernel with an initial ramdisk, no disk",
         "guest_load": "a pattern of the study's pattern_mib is rewritten at 8 MiB/s",
         "pinger": "the prober, on the guest network",

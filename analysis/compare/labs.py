@@ -364,6 +364,7 @@ def _side(results: Results) -> dict[str, Any]:
         "lab": lab.lab,
         "release": lab.release,
         "backend": lab.backend,
+        "guest_network": lab.guest_network,
         "migration_stream_tls": lab.migration_stream_tls,
         "kit_commit": lab.kit_commit,
         "sessions": [one.session for one in results.labs],

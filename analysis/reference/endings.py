@@ -15,6 +15,7 @@ from analysis.reference.verdicts import (
     of_share,
     paths,
 )
+from analysis.run.formatter import counted
 from analysis.run.metrics import RunMetrics
 from analysis.study.results import RunResult
 from analysis.study.stability import too_slow_to_outrun
@@ -137,7 +138,7 @@ def _telling(runs: Sequence[RunResult], what: str) -> list[RunResult] | Outcome:
 
 def _said_nothing(runs: Sequence[RunResult], tried: Sequence[RunResult]) -> str:
     left = len(runs) - len(tried)
-    return f"; {left} runs left out as telling nothing" if left else ""
+    return f"; {counted(left, 'run')} left out as telling nothing" if left else ""
 
 
 def _cut_short(run: RunResult) -> bool:

@@ -20,6 +20,7 @@ from analysis.reference.verdicts import (
     of_interval,
     paths,
 )
+from analysis.run.formatter import counted
 from analysis.stats.intervals import derive
 from analysis.study.cases import CaseSummary
 from analysis.study.results import FULL_LINK
@@ -38,11 +39,11 @@ def within_bound(claim: Mapping[str, Any], measurements: Measurements) -> Outcom
     data = [run.metrics.forward_bytes / run.metrics.bound_bytes for run in runs if run.metrics]
     times = [run.metrics.migration_seconds / run.metrics.bound_seconds for run in timed if run.metrics]
     if max(data) > 1 or max(times, default=0.0) > 1:
-        verdict, reason = NOT_REPRODUCED, f"over {len(runs)} runs"
+        verdict, reason = NOT_REPRODUCED, f"over {counted(len(runs), 'run')}"
     elif not times:
         verdict, reason = NOT_TESTABLE, "the data keep to the bound; of the time nothing can be told"
     else:
-        verdict, reason = REPRODUCED, f"over {len(runs)} runs, {exceptions(len(timed))}"
+        verdict, reason = REPRODUCED, f"over {counted(len(runs), 'run')}, {exceptions(len(timed))}"
     of_time = f"{max(times):.0%}" if times else "-"
     found = f"at most {max(data):.0%} of 2 x RAM and {of_time} of the time bound"
     return left_out(of_greatest(verdict, data, found, reason, unit="share of 2 x RAM", runs=runs), runs)
@@ -69,7 +70,7 @@ def total_per_stressed(claim: Mapping[str, Any], measurements: Measurements) -> 
         found,
         (low, high),
         f"times the stressed memory ({stressed / MIB:.0f} MiB)",
-        f"rule: between {low} and {high}; {heaviest.case}, {len(heaviest.counted)} runs",
+        f"rule: between {low} and {high}; {heaviest.case}, {counted(len(heaviest.counted), 'run')}",
         unit="bytes per stressed byte",
         published=_published_total(measurements),
         runs=heaviest.counted,
@@ -85,7 +86,7 @@ def share_of_ram_below(claim: Mapping[str, Any], measurements: Measurements) -> 
     below = max(shares) < claim["share"]
     verdict = REPRODUCED if below else NOT_REPRODUCED
     found = f"{min(shares):.1%} to {max(shares):.1%} of the RAM"
-    reason = f"rule: every unloaded run below {claim['share']:.0%}; {len(runs)} runs"
+    reason = f"rule: every unloaded run below {claim['share']:.0%}; {counted(len(runs), 'run')}"
     if below:
         reason += f", {exceptions(len(runs))}"
     return of_greatest(verdict, shares, found, reason, unit="share of RAM", runs=runs)

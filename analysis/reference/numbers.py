@@ -30,6 +30,7 @@ from analysis.reference.verdicts import (
     paths,
     why_not_told,
 )
+from analysis.run.formatter import counted
 from analysis.stats.intervals import RANGE, Derived, derive, interval_median
 from analysis.study.results import RunResult
 
@@ -137,7 +138,8 @@ def outage_at_most(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     why = why_not_told(bounds, -math.inf, limit, kind)
     return Outcome(
         verdict,
-        f"ping outage of {median.low:.2f} to {median.high:.2f} s (median of {len(case.outages)} runs)"
+        f"ping outage of {median.low:.2f} to {median.high:.2f} s "
+        f"(median of {counted(len(case.outages), 'run')})"
         + ("" if bounds.low is None else f", {bounds.low:.2f} to {bounds.high:.2f} s by the {kind}"),
         f"article: {least:.1f} to {limit:.1f} s as an interval; rule: not longer"
         + (f"; {why}" if verdict == NOT_TESTABLE else ""),

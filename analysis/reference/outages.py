@@ -17,6 +17,7 @@ from analysis.reference.verdicts import (
     paths,
     slowed,
 )
+from analysis.run.formatter import counted
 from analysis.run.metrics import RunMetrics
 from analysis.stats.intervals import LEVEL, Interval, most_unseen
 from analysis.stats.trend import rank_correlation, smallest_trend_p
@@ -27,10 +28,10 @@ from analysis.study.results import RunResult
 def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """The hypervisor's downtime of every counted run that switched over is below the limit."""
     every = measurements.counted(claim["mode"])
-    counted = [run for run in every if not run.record.ended_early]
+    judged = [run for run in every if not run.record.ended_early]
     known = [
         (run, run.metrics.downtime_seconds)
-        for run in counted
+        for run in judged
         if run.metrics is not None and run.metrics.downtime_seconds is not None
     ]
     if not known:
@@ -43,10 +44,10 @@ def downtime_below(claim: Mapping[str, Any], measurements: Measurements) -> Outc
     )
     if below:
         reason += f"; {exceptions(len(runs))}"
-    if len(runs) < len(counted):
-        reason += f"; left out: {len(counted) - len(runs)} runs of unknown downtime"
-    if len(counted) < len(every):
-        reason += f"; left out: {len(every) - len(counted)} runs that ended in pre-copy"
+    if len(runs) < len(judged):
+        reason += f"; left out: {counted(len(judged) - len(runs), 'run')} of unknown downtime"
+    if len(judged) < len(every):
+        reason += f"; left out: {counted(len(every) - len(judged), 'run')} that ended in pre-copy"
     verdict = REPRODUCED if below else NOT_REPRODUCED
     found = f"{min(values) * 1000:.0f} to {max(values) * 1000:.0f} ms"
     return of_greatest(verdict, values, found, reason, unit="s", published=claim["seconds"], runs=runs)
@@ -75,14 +76,16 @@ def no_pings_lost_in_precopy(claim: Mapping[str, Any], measurements: Measurement
     if not hit:
         reason += f"; {exceptions(len(runs))}"
     if len(told) < len(measured):
-        reason += f"; left out: {len(measured) - len(told)} runs with lost pings of an unknown phase"
+        reason += (
+            f"; left out: {counted(len(measured) - len(told), 'run')} with lost pings of an unknown phase"
+        )
     if slowed(hit):
         reason += f"; {slowed(hit)} of these runs were slowed by something else than the link"
     return Outcome(
         NOT_REPRODUCED if hit else REPRODUCED,
-        f"{lost} pings lost in {len(hit)} of {len(runs)} runs"
+        f"{counted(lost, 'ping')} lost in {len(hit)} of {len(runs)} runs"
         if hit
-        else f"no ping lost in {len(runs)} runs",
+        else f"no ping lost in {counted(len(runs), 'run')}",
         reason,
         value=float(lost),
         unit="lost pings",
@@ -138,8 +141,8 @@ def postcopy_outage_unpredictable(claim: Mapping[str, Any], measurements: Measur
     else:
         verdict = NOT_REPRODUCED
         reason = (
-            f"rule: at least {needed:g} s apart in one case; not seen in {len(runs)} runs, so such an outage "
-            f"comes in fewer than {most_unseen(len(runs))} of them ({LEVEL:.0%} confidence)"
+            f"rule: at least {needed:g} s apart in one case; not seen in {counted(len(runs), 'run')}, so "
+            f"such an outage comes in fewer than {most_unseen(len(runs))} of them ({LEVEL:.0%} confidence)"
         )
     return Outcome(
         verdict,

@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 import yaml
 
-from analysis.run.formatter import significant
+from analysis.run.formatter import counted, significant
 
 _FOLDER = Path(__file__).parent / "templates" / "words"
 
@@ -41,4 +41,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["significant"] = significant
+    environment.filters["counted"] = counted
     return environment

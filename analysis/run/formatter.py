@@ -18,6 +18,11 @@ def significant(value: float, digits: int = 3) -> str:
     return f"{value:,.{min(places, 4)}f}"
 
 
+def counted(count: int, noun: str) -> str:
+    """1 run, 7 runs."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 @dataclass(frozen=True)
 class Formatter:
     """A value times `factor` is in `unit`; `head` is the unit as a column's head has it, if it says more.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from analysis.run.attribution import Attribution, StreamAttribution, Tally
 from analysis.run.causes import STALE_CAUSES, Cause
+from analysis.run.formatter import counted
 from analysis.stats.intervals import (
     LEVEL,
     Interval,
@@ -119,9 +120,9 @@ def suspicion(network: str, runs: Sequence[RunResult]) -> Suspicion | None:
         verdict, reason = judge_suspicion(lost, stale, unknown, all_lost)
         if not stale and not unknown:
             reason += (
-                f" in {len(judged)} runs, so it comes in at most {most_unseen(len(judged))} of such runs"
+                f" in {counted(len(judged), 'run')}, so it comes in at most {most_unseen(len(judged))} "
+                f"of such runs ({LEVEL:.0%} confidence)"
             )
-            reason += f" ({LEVEL:.0%} confidence)"
     else:
         verdict, reason = CANNOT_TELL, "no run counts"
     if unwired:

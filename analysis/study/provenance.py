@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from analysis.evidence.records import lab_of
+from analysis.run.formatter import counted
 from contract.records import LabRecord, RunRecord
 
 # Two measurements of one link differ by less than this share of its rate.
@@ -32,6 +33,7 @@ def made_with(run: RunRecord, lab: LabRecord) -> Mapping[str, str]:
         "kit commit": lab.kit_commit,
         "release": lab.release,
         "migration stream": "TLS" if lab.migration_stream_tls else "plain",
+        "guest network": _both(node.get("guest_network") for node in nodes),
         "kernel": _both(node.get("kernel") for node in nodes),
         "nova": _both((node.get("packages") or {}).get("nova-compute") for node in nodes),
         "builds": _both(_builds(node) for node in nodes),
@@ -100,7 +102,7 @@ def _links(described: Sequence[tuple[HasRecord, LabRecord]]) -> Iterator[tuple[s
             yield (
                 next(lab.file for _, lab, theirs_rate in other if theirs_rate == rate),
                 f"the link {source} to {destination} gave {rate / 1e6:,.0f} Mbit/s to {len(theirs)} of "
-                f"{len(found)} runs, {usual / 1e6:,.0f} Mbit/s to most: {_names(theirs)}",
+                f"{counted(len(found), 'run')}, {usual / 1e6:,.0f} Mbit/s to most: {_names(theirs)}",
             )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.run.attribution import COARSE, FINE
+from analysis.run.formatter import counted
 from analysis.run.metrics import RunMetrics
 from analysis.stats.trend import Drift, drift
 from analysis.study.cases import CaseSummary
@@ -98,7 +99,7 @@ def _drift_check(found: Drift, words: str, span: float) -> Check:
     total = found.slope_per_second * span
     hours = f"{span / 3600:.1f} h"
     if found.p is None:
-        least = f"{found.count} runs, smallest possible p = {found.smallest_p:.2f}"
+        least = f"{counted(found.count, 'run')}, smallest possible p = {found.smallest_p:.2f}"
         return Check("drift", "runs", CANNOT_TELL, f"too few repetitions to see {words} drift ({least})")
     bounds = ""
     if found.bounds is not None:
@@ -109,7 +110,7 @@ def _drift_check(found: Drift, words: str, span: float) -> Check:
         "runs",
         UNSTEADY if unsteady else STEADY,
         f"{words} changed by {total:+.1%}{bounds} over the {hours} of the study, p = {found.p:.3f} "
-        f"({found.count} runs, seasonal Kendall test)",
+        f"({counted(found.count, 'run')}, seasonal Kendall test)",
     )
 
 
@@ -157,7 +158,8 @@ def _links(results: Results, cases: Sequence[CaseSummary]) -> Iterator[Check]:
             "link rate",
             LAB_FILE,
             UNSTEADY,
-            f"{rate} was never measured on the idle link: the configured rate stands for it in {count} runs",
+            f"{rate} was never measured on the idle link: the configured rate stands for it in "
+            f"{counted(count, 'run')}",
         )
 
 
@@ -238,7 +240,7 @@ def _periods(results: Results) -> Iterator[Check]:
             f"{late[0]}/prober/{file}" if late else "runs",
             UNSTEADY if late else STEADY,
             f"the ping of {name} was sent every {middle:.1f} ms (median; {low:.1f} to {high:.1f} ms, "
-            f"{len(kept)} runs)"
+            f"{counted(len(kept), 'run')})"
             + (f": more than {_LATE_SHARE:.0%} late in {len(late)} of them" if late else ""),
         )
 

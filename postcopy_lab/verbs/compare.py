@@ -100,6 +100,7 @@ def _sides(found: LabComparison, project: Project) -> Iterator[str]:
         yield (
             f"{name}: {project.shown(results.directory)}, study {results.study.name}, lab {lab.lab}, "
             f"release {lab.release}, backend {lab.backend}"
+            f"{f', guest network by {lab.guest_network}' if lab.guest_network else ''}"
             f"{', migration stream encrypted (TLS)' if lab.migration_stream_tls else ''}"
         )
         for notice in results.mixed:

@@ -24,7 +24,7 @@ from analysis.report.overview import (
 )
 from analysis.report.sections.wall_time import TARGET_RATIO, first_repetition
 from analysis.report.words import words
-from analysis.run.formatter import significant
+from analysis.run.formatter import counted, significant
 from analysis.stats.intervals import median_estimate
 from analysis.study.cases import STRESSED_TABLES, CaseSummary, Series
 from contract.modes import ARTICLE_MODE
@@ -194,7 +194,7 @@ def _bound_row(context: Context) -> Iterator[list[Cell]]:
         "longest migration, of its bound 2 x RAM / throughput",
         article,
         f"{max(shares):.0%}",
-        f"of {len(shares)} runs",
+        f"of {counted(len(shares), 'run')}",
         "The bound",
         "#bound",
     )

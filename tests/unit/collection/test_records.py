@@ -266,10 +266,12 @@ def test_what_was_built_is_told_with_its_source() -> None:
     assert "source of qemu" in deviations
 
 
-def lab(nodes: dict[str, Any], vcpu_nice: int = 0, tls: bool = False) -> dict[str, Any]:
+def lab(
+    nodes: dict[str, Any], vcpu_nice: int = 0, tls: bool = False, backend: str = "libvirt"
+) -> dict[str, Any]:
     groups = {name: ["lab", "compute" if name.startswith("compute") else "prober"] for name in nodes}
     result: dict[str, Any] = lab_description.lab_document(
-        "local", "epoxy", "libvirt", "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy", vcpu_nice, tls
+        "local", "epoxy", backend, "abc", nodes, groups, None, "prober", 1.0, WORDS, "epoxy", vcpu_nice, tls
     )
     return result
 
@@ -291,6 +293,21 @@ def test_containers_of_one_machine_share_a_clock_and_deviate_from_the_article() 
         set(deviation) == {"what", "article", "pinned", "here", "effect"}
         for deviation in document["deviations"]
     )
+
+
+def test_who_connects_the_guests_is_recorded_and_set_beside_the_articles() -> None:
+    told = node(local_facts={"postcopy_lab_guest_network": {"guest_network": "nova-network"}})
+    for backend, facts, found in (
+        ("nova", told, "nova-network"),
+        ("nova", node(), None),
+        # Left by an earlier provisioning of these nodes as a cloud.
+        ("libvirt", told, "the kit's bridge"),
+    ):
+        document = lab({"prober": facts, "compute1": facts}, backend=backend)
+        assert document["nodes"]["compute1"]["guest_network"] == found
+        assert document["nodes"]["prober"]["guest_network"] is None
+        (deviation,) = (one for one in document["deviations"] if one["what"] == "guest network")
+        assert deviation["here"] == (found or "unknown")
 
 
 def test_an_encrypted_stream_is_recorded_and_deviates_from_the_article() -> None:
