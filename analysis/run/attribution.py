@@ -19,7 +19,7 @@ from analysis.run.causes import STOPPED_CAUSES, Cause
 from analysis.run.classifier import Classifier
 from analysis.run.clock import ClockModel
 from analysis.run.outage import Requests, phase_of_lost, usual_answer_seconds
-from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, UNKNOWN_PHASE, Timeline
+from analysis.run.timeline import UNKNOWN_PHASE, Timeline
 from analysis.stats.intervals import Interval
 from contract.records import RunRecord
 
@@ -86,8 +86,7 @@ class Attribution:
     coarse: StreamAttribution
     fine: StreamAttribution | None
     stale_seconds: float | None
-    announced_at_tap_seconds: float | None
-    announced_at_uplink_seconds: float | None
+    announced_seconds: float | None
     doubts: tuple[tuple[str, str], ...]
 
     def without_pings(self) -> Attribution:
@@ -125,17 +124,12 @@ def attribute(
             doubts += classifier.doubts
             stale += classifier.stale_seconds()
     resumed = timeline.destination_resumed
-    announced = {moment.name: moment.time for moment in timeline.moments}
-
-    def after_resume(name: str) -> float | None:
-        return announced[name] - resumed if resumed is not None and name in announced else None
-
+    announced = timeline.announced
     return Attribution(
         coarse=streams[0],
         fine=streams[1] if len(streams) > 1 else None,
         stale_seconds=max(stale, default=None),
-        announced_at_tap_seconds=after_resume(ANNOUNCED_AT_TAP),
-        announced_at_uplink_seconds=after_resume(ANNOUNCED_AT_UPLINK),
+        announced_seconds=None if resumed is None or announced is None else announced - resumed,
         doubts=tuple(dict.fromkeys(doubts)),
     )
 

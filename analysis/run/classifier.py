@@ -22,7 +22,7 @@ from analysis.run.clock import ClockModel
 from analysis.run.consistency import CAPTURE_SECONDS
 from analysis.run.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
 from analysis.run.sightings import ObservationPoint, observation_points_of
-from analysis.run.timeline import ANNOUNCED_AT_TAP, ANNOUNCED_AT_UPLINK, PORT_WIRED, Timeline
+from analysis.run.timeline import ANNOUNCED_AT_TAP, PORT_WIRED, Timeline
 from contract.records import RunRecord
 
 _STOP_UNKNOWN = "when the guest stopped on the source was not noted"
@@ -55,7 +55,10 @@ class Classifier:
         self._across = clocks.uncertainty_seconds(run.source, run.destination)
         self._completed = timeline.completed
         self._resumed = self._first_life(timeline.destination_resumed)
-        self._announced = _announced(timeline)
+        self._announced = timeline.announced
+        self._announced_at_tap = next(
+            (moment.time for moment in timeline.moments if moment.name == ANNOUNCED_AT_TAP), None
+        )
         self._wired = _wired(evidence, timeline)
         self._to_destination = clocks.uncertainty_seconds(run.destination, run.prober)
         self._usual_answer = self._usual_answer_seconds()
@@ -268,7 +271,9 @@ class Classifier:
             return Cause.UNKNOWN, f"came to the source {_ms(since)} after the guest's resume; {doubt}"
         where = f"came to the source {_ms(since)} after the guest resumed on the destination"
         if self._announced is None:
-            return Cause.STALE_UNANNOUNCED, f"{where}, which never announced it"
+            if self._announced_at_tap is None:
+                return Cause.STALE_UNANNOUNCED, f"{where}, which never announced it"
+            return Cause.STALE_UNANNOUNCED, f"{where}, which announced it only before its port was wired"
         after = at - self._announced
         if after > self._across + _CROSSING_SECONDS:
             return Cause.STALE_ANNOUNCED, f"{where}, {_ms(after)} after that was announced"
@@ -367,12 +372,6 @@ def _address_questions(captures: Mapping[str, Capture]) -> _Questions:
     arp, theirs = capture.kind == Kind.ARP, capture.sender_mac == mac
     asked = np.flatnonzero(arp & ~theirs)
     return _Questions(capture.time[asked], asked + 1, capture.time[arp & theirs])
-
-
-def _announced(timeline: Timeline) -> float | None:
-    """When the network was told; where it leaves the host, else at the guest's tap."""
-    announced = {moment.name: moment.time for moment in timeline.moments}
-    return announced.get(ANNOUNCED_AT_UPLINK, announced.get(ANNOUNCED_AT_TAP))
 
 
 def _wired(evidence: Evidence, timeline: Timeline) -> float | None:

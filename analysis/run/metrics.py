@@ -320,11 +320,7 @@ def _link_use_whole(given: MetricInputs) -> float:
 
 
 def _announced(given: MetricInputs) -> float | None:
-    found = given.attribution
-    if found is None:
-        return None
-    uplink, tap = found.announced_at_uplink_seconds, found.announced_at_tap_seconds
-    return tap if uplink is None else uplink
+    return None if given.attribution is None else given.attribution.announced_seconds
 
 
 def _standstill(given: MetricInputs) -> float | None:
@@ -859,7 +855,7 @@ class RunMetrics:
         LOWER,
         "announced",
         "captures",
-        "From the guest's resume to its announcement where that leaves the host, else at the guest's tap.",
+        "From the guest's resume to its announcement where that leaves the host, else at its tap once wired.",
         formatter=MILLISECONDS,
     )
     network_stale_seconds = Metric(

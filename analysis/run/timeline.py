@@ -88,6 +88,8 @@ class Moment:
 class Timeline:
     """Moments of one migration; None where the evidence does not show one (never stopped, no second pass).
 
+    `announced`: when the network was told of the guest's move: where that leaves the host, else at the
+    guest's tap once that was wired.
     `clocks_known`: whether the source's clock is known against the prober's; without it these moments are on
     the source's own clock, and none of the prober's can be put into a phase.
     """
@@ -104,6 +106,7 @@ class Timeline:
     clock_uncertainty_seconds: float
     phases: tuple[Phase, ...]
     moments: tuple[Moment, ...]
+    announced: float | None = None
     clocks_known: bool = True
 
     @property
@@ -208,6 +211,11 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         (COMPLETED if converged else ABORTED, completed, run.source, completed_by),
         *_ended_by_nova(run, evidence, clocks),
     ]
+    seen = tuple(
+        Moment(name, time, clocks.uncertainty_seconds(node, run.prober) + resolution.get(name, 0.0), file)
+        for name, time, node, file in moments
+        if time is not None and clocks.known(node, run.source)
+    )
     return Timeline(
         requested=requested,
         converged=converged,
@@ -222,11 +230,8 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         last_page_requested=last_request,
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
-        moments=tuple(
-            Moment(name, time, clocks.uncertainty_seconds(node, run.prober) + resolution.get(name, 0.0), file)
-            for name, time, node, file in moments
-            if time is not None and clocks.known(node, run.source)
-        ),
+        moments=seen,
+        announced=_told(seen, evidence),
         clocks_known=clocks.known(run.source, run.prober),
     )
 
@@ -236,6 +241,15 @@ def _wired(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> float | No
     links = evidence.destination_links
     wired_at = links.wired_at if links is not None else None
     return None if wired_at is None else clocks.on_prober(run.destination, wired_at)
+
+
+def _told(seen: tuple[Moment, ...], evidence: Evidence) -> float | None:
+    """The announcement that left the host. What the guest told its tap before that was wired went nowhere."""
+    times = {moment.name: moment.time for moment in seen}
+    at_tap, links = times.get(ANNOUNCED_AT_TAP), evidence.destination_links
+    if at_tap is not None and links is not None and links.tap is not None:
+        at_tap = at_tap if at_tap >= times.get(PORT_WIRED, math.inf) else None
+    return times.get(ANNOUNCED_AT_UPLINK, at_tap)
 
 
 def _seen_by_agent(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> float | None:

@@ -97,8 +97,8 @@ def test_a_stale_fdb_is_named(held: Scene) -> None:
     assert causes(found.fine.lost) == {Cause.SWITCHOVER, Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED}
     stale = found.fine.tallies[Cause.STALE_ANNOUNCED]
     assert 0.45 < stale.seconds.low <= stale.seconds.high < 0.65
-    assert found.stale_seconds is not None and found.announced_at_uplink_seconds is not None
-    assert found.stale_seconds - found.announced_at_uplink_seconds == pytest.approx(0.5, abs=0.06)
+    assert found.stale_seconds is not None and found.announced_seconds is not None
+    assert found.stale_seconds - found.announced_seconds == pytest.approx(0.5, abs=0.06)
     assert found.coarse.tallies[Cause.STALE_ANNOUNCED].count == 5
 
 
@@ -126,11 +126,31 @@ def test_a_port_that_is_wired_late_is_to_blame_until_then(held: Scene, seconds: 
     assert moments[PORT_SEEN] == -1 and moments.get(PORT_WIRED, math.inf) == pytest.approx(seconds)
 
 
+def test_what_is_told_at_a_port_before_it_is_wired_tells_nobody(held: Scene) -> None:
+    """The same run without the capture at the uplink, had the port been wired after the guest's last word."""
+    resumed = held.timeline.destination_resumed
+    assert resumed is not None
+    captures = {
+        point: found for point, found in held.evidence.captures.items() if point != "destination uplink"
+    }
+    links = [Link(resumed - 5, name, "br-guest" if name == "vnet0" else None, True, True) for name in PORTS]
+    for wired, told in ((-1.0, True), (0.2, False)):
+        late = (*links, Link(resumed + wired, "guest0", "br-guest", True, True))
+        evidence = replace(held.evidence, captures=captures, destination_links=Links("guest0", "vnet0", late))
+        timeline = build_timeline(held.run, evidence, held.wire, held.clocks)
+        assert (timeline.announced is not None) == told
+        found = replace(held, evidence=evidence, timeline=timeline).judge().fine
+        assert found is not None
+        last = next(ping for ping in reversed(found.lost) if ping.cause in STALE_CAUSES)
+        assert last.cause is (Cause.STALE_ANNOUNCED if told else Cause.STALE_UNANNOUNCED)
+        assert ("which announced it only before its port was wired" in last.reason) is not told
+
+
 def test_a_delayed_announcement_is_named(project: Path, tmp_path: Path) -> None:
     found = scene(project, tmp_path, "delayed_announcement").judge()
     assert found.fine is not None
     assert causes(found.fine.lost) == {Cause.SWITCHOVER, Cause.STALE_UNANNOUNCED}
-    assert found.announced_at_tap_seconds == pytest.approx(0.63, abs=0.05)
+    assert found.announced_seconds == pytest.approx(0.63, abs=0.05)
     assert found.fine.tallies[Cause.STALE_UNANNOUNCED].seconds.high == pytest.approx(0.63, abs=0.08)
 
 
