@@ -2,7 +2,8 @@
 
 The format is the classic one: https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/, pcap-savefile(5).
 Headers: Ethernet II (IEEE 802.3, one or two 802.1Q tags), IPv4 (RFC 791), ICMP echo (RFC 792), ARP (RFC 826),
-RARP (RFC 903), which is how QEMU announces a guest after a migration.
+RARP (RFC 903), which is how QEMU announces a guest after a migration; VXLAN (RFC 7348), of which the frame inside
+is what counts.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ _DISORDER_SECONDS = 0.1
 _IPV4, _ARP, _RARP, _VLAN, _QINQ = 0x0800, 0x0806, 0x8035, 0x8100, 0x88A8
 _ETHERNET_BYTES, _TAG_BYTES, _ARP_BYTES, _ECHO_BYTES = 14, 4, 28, 8
 _PROTOCOL_ICMP, _ECHO_REPLY, _ECHO_REQUEST = 1, 0, 8
+_PROTOCOL_UDP, _VXLAN_PORT, _UDP_BYTES, _VXLAN_BYTES = 17, 4789, 8, 8
+# The longest way to a field: tags, IP header and VXLAN outside, then tags, IP header and ARP inside.
+_LONGEST_HEADERS = 256
 
 
 class Kind(IntEnum):
@@ -65,7 +69,8 @@ class Capture:
     """The packets of one capture, in the file's order: packet number n is at index n - 1.
 
     `time` is epoch seconds of the capturing node's clock, `ip_bytes` the length in the IP header,
-    `gratuitous` an ARP packet that tells its own address (sender = target) and asks nobody.
+    `gratuitous` an ARP packet that tells its own address (sender = target) and asks nobody, `tunnelled` one that
+    came in a frame of VXLAN: the other fields are of the frame inside.
     """
 
     time: NDArray[np.float64]
@@ -75,6 +80,7 @@ class Capture:
     ip_bytes: NDArray[np.uint16]
     sender_mac: NDArray[np.uint64]
     gratuitous: NDArray[np.bool_]
+    tunnelled: NDArray[np.bool_]
 
 
 class CutCaptureError(EvidenceError):
@@ -103,6 +109,7 @@ def parse_pcap(pieces: Iterable[bytes], file: str) -> Capture:
         ip_bytes=_joined(parts, "ip_bytes", np.uint16),
         sender_mac=_joined(parts, "sender_mac", np.uint64),
         gratuitous=_joined(parts, "gratuitous", np.bool_),
+        tunnelled=_joined(parts, "tunnelled", np.bool_),
     )
     _check_clock(capture.time, file)
     if cut is not None:
@@ -187,8 +194,7 @@ def _headers(
     data: bytes, starts: NDArray[np.int64], order: str, unit: float, place: int, packets: int, file: str
 ) -> dict[str, NDArray[Any]]:
     """The fields of all packets of a piece at once. Bytes behind a packet's end are read as zeros."""
-    # The longest offset looked at: two tags, the longest IP header, an echo header.
-    raw = np.frombuffer(data + bytes(128), dtype=np.uint8)
+    raw = np.frombuffer(data + bytes(_LONGEST_HEADERS), dtype=np.uint8)
     record = np.dtype([(name, order + "u4") for name in ("seconds", "fraction", "kept", "length")])
     places = starts[:, None] + np.arange(-_RECORD_HEADER_BYTES, 0)
     headers = raw[places].copy().view(record)[:, 0]
@@ -207,16 +213,33 @@ def _headers(
     def word(offset: NDArray[np.int64] | int) -> NDArray[np.int64]:
         return byte(offset) << 8 | byte(offset + 1)
 
-    network = np.full(len(starts), _ETHERNET_BYTES, dtype=np.int64)
-    for _ in range(2):
-        tag = word(network - 2)
-        network += np.where((tag == _VLAN) | (tag == _QINQ), _TAG_BYTES, 0)
+    def network_of(frame: NDArray[np.int64]) -> NDArray[np.int64]:
+        network = frame + _ETHERNET_BYTES
+        for _ in range(2):
+            tag = word(network - 2)
+            network = network + np.where((tag == _VLAN) | (tag == _QINQ), _TAG_BYTES, 0)
+        return network
+
+    # The first fragment alone has the header behind IP's; a ping of this kit is never in fragments.
+    def carries(network: NDArray[np.int64], protocol: int) -> NDArray[np.bool_]:
+        first = word(network + 6) & 0x1FFF == 0
+        found: NDArray[np.bool_] = (word(network - 2) == _IPV4) & (byte(network + 9) == protocol) & first
+        return found
+
+    frame = np.zeros(len(starts), dtype=np.int64)
+    network = network_of(frame)
+    transport = network + (byte(network) & 0xF) * 4
+    inside = transport + _UDP_BYTES + _VXLAN_BYTES
+    tunnelled = carries(network, _PROTOCOL_UDP) & (word(transport + 2) == _VXLAN_PORT)
+    tunnelled &= length >= inside + _ETHERNET_BYTES
+    frame = np.where(tunnelled, inside, frame)
+    network = network_of(frame)
     ethertype = word(network - 2)
     transport = network + (byte(network) & 0xF) * 4
-    # The first fragment alone has the ICMP header; a ping of this kit is never in fragments.
-    icmp = (ethertype == _IPV4) & (byte(network + 9) == _PROTOCOL_ICMP) & (word(network + 6) & 0x1FFF == 0)
+    icmp = carries(network, _PROTOCOL_ICMP)
     arp = (ethertype == _ARP) | (ethertype == _RARP)
     needed = np.where(icmp, transport + _ECHO_BYTES, np.where(arp, network + _ARP_BYTES, 0))
+    needed = np.where(tunnelled, np.maximum(needed, frame + _ETHERNET_BYTES), needed)
     cut = (kept < needed) & (length >= needed)
     if cut.any():
         first = int(np.argmax(cut))
@@ -242,7 +265,7 @@ def _headers(
     echo = (kind == Kind.REQUEST) | (kind == Kind.REPLY)
     sender = np.zeros(len(starts), dtype=np.uint64)
     for offset in range(6, 12):
-        sender = sender << np.uint64(8) | raw[starts + offset]
+        sender = sender << np.uint64(8) | raw[starts + frame + offset]
     told, asked = word(network + 14) << 16 | word(network + 16), word(network + 24) << 16 | word(network + 26)
     return {
         "time": time,
@@ -252,6 +275,7 @@ def _headers(
         "ip_bytes": np.where(echo, word(network + 2), 0).astype(np.uint16),
         "sender_mac": sender,
         "gratuitous": (kind == Kind.ARP) & (told == asked),
+        "tunnelled": tunnelled & whole,
     }
 
 

@@ -32,6 +32,7 @@ CAUSE_COLOURS: Mapping[Cause, str] = {
     Cause.UNWIRED: "precopy",
     Cause.STALE_UNANNOUNCED: "late",
     Cause.STALE_ANNOUNCED: "lost",
+    Cause.STALE_ENTRY: "lost",
     Cause.NETWORK_EARLY: "lost",
     Cause.SOURCE_HOST: "precopy",
     Cause.SOURCE_GUEST: "precopy",

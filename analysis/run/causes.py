@@ -15,6 +15,7 @@ class Cause(StrEnum):
     UNWIRED = "guest's port on the destination not wired yet"
     STALE_UNANNOUNCED = "network pointed at the source: not yet announced"
     STALE_ANNOUNCED = "network pointed at the source in spite of the announcement"
+    STALE_ENTRY = "network pointed at the source: forwarding entry of the tunnels not moved yet"
     NETWORK_EARLY = "network pointed at the destination too early"
     SOURCE_HOST = "lost inside the source host"
     SOURCE_GUEST = "guest on the source did not answer"
@@ -31,6 +32,7 @@ STOPPED_CAUSES = (
     Cause.UNWIRED,
     Cause.STALE_UNANNOUNCED,
     Cause.STALE_ANNOUNCED,
+    Cause.STALE_ENTRY,
     Cause.NOT_RESUMED,
     Cause.DESTINATION_GUEST,
 )
@@ -44,4 +46,4 @@ CAUSES_OF_NO_WIRE = (
     Cause.ANSWER_LOST,
 )
 # The article's suspicion: switches that did not learn in time where the guest was.
-STALE_CAUSES = (Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED)
+STALE_CAUSES = (Cause.STALE_UNANNOUNCED, Cause.STALE_ANNOUNCED, Cause.STALE_ENTRY)

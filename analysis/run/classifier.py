@@ -21,7 +21,7 @@ from analysis.run.causes import CAUSES_OF_NO_WIRE, Cause
 from analysis.run.clock import ClockModel
 from analysis.run.consistency import CAPTURE_SECONDS
 from analysis.run.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
-from analysis.run.sightings import ObservationPoint, observation_points_of
+from analysis.run.sightings import ObservationPoint, observation_points_of, with_tunnels
 from analysis.run.timeline import ANNOUNCED_AT_TAP, PORT_WIRED, Timeline
 from contract.records import RunRecord
 
@@ -47,6 +47,8 @@ class Classifier:
         ip_bytes: int,
     ) -> None:
         self._points = observation_points_of(evidence.captures, ping, ip_bytes, run, clocks)
+        # What the hosts' uplinks saw came in tunnels, whose forwarding entries are not only learned.
+        self._tunnels = with_tunnels(evidence.captures)
         self._questions = _address_questions(evidence.captures)
         self._requested = timeline.requested
         self._stopped = timeline.source_stopped if timeline.source_stopped is not None else math.inf
@@ -270,6 +272,8 @@ class Classifier:
         if doubt is not None and "destination tap" not in self._points:
             return Cause.UNKNOWN, f"came to the source {_ms(since)} after the guest's resume; {doubt}"
         where = f"came to the source {_ms(since)} after the guest resumed on the destination"
+        if self._tunnels:
+            return Cause.STALE_ENTRY, f"{where}, through its tunnel; {self._entry_moved(at)}"
         if self._announced is None:
             if self._announced_at_tap is None:
                 return Cause.STALE_UNANNOUNCED, f"{where}, which never announced it"
@@ -279,6 +283,16 @@ class Classifier:
             return Cause.STALE_ANNOUNCED, f"{where}, {_ms(after)} after that was announced"
         when = f"{_ms(-after)} before" if after < 0 else "just as"
         return Cause.STALE_UNANNOUNCED, f"{where}, {when} that was announced"
+
+    def _entry_moved(self, at: float) -> str:
+        """When the tunnels first brought a request of this ping to the destination."""
+        destination = self._points.get("destination uplink")
+        if destination is None:
+            return "there is no capture at the destination uplink"
+        later = destination.requests.time[destination.requests.time > at]
+        if not len(later):
+            return "the destination's never brought one"
+        return f"the destination's brought the first one {_ms(float(later.min()) - at)} later"
 
     def _proves_absence(self, name: str, at: float) -> str | None:
         """None if a packet that passed this point at that time would be in its capture; else why not."""
@@ -375,9 +389,12 @@ def _address_questions(captures: Mapping[str, Capture]) -> _Questions:
 
 
 def _wired(evidence: Evidence, timeline: Timeline) -> float | None:
-    """When the guest's port on the destination was wired, infinity if never; None where nobody looked."""
+    """When the guest's port on the destination was wired, infinity if never; None where nobody looked.
+
+    Between tap and tunnels are bridges of which the kernel does not tell.
+    """
     links = evidence.destination_links
-    if links is None or links.tap is None:
+    if links is None or links.tap is None or with_tunnels(evidence.captures):
         return None
     return next((moment.time for moment in timeline.moments if moment.name == PORT_WIRED), math.inf)
 

@@ -66,6 +66,11 @@ def observation_points_of(
     return dict(_points(captures, ping, ip_bytes, identifier, run, clocks))
 
 
+def with_tunnels(captures: Mapping[str, Capture]) -> bool:
+    """Whether hosts got the guests' packets in tunnels."""
+    return any(bool(capture.tunnelled.any()) for capture in captures.values())
+
+
 def _points(
     captures: Mapping[str, Capture],
     ping: PingLog,

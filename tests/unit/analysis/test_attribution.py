@@ -146,6 +146,27 @@ def test_what_is_told_at_a_port_before_it_is_wired_tells_nobody(held: Scene) -> 
         assert ("which announced it only before its port was wired" in last.reason) is not told
 
 
+def test_in_tunnels_the_forwarding_entry_is_to_blame_and_no_bridge(held: Scene) -> None:
+    """The same captures, had the hosts' uplinks got everything in tunnels; tap and uplink share no bridge then."""
+    resumed = held.timeline.destination_resumed
+    assert resumed is not None
+    links = [Link(resumed - 5, "vnet0", "qbr0", True, True), Link(resumed - 5, "guest0", None, True, True)]
+    captures = {
+        name: replace(capture, tunnelled=np.full(len(capture.time), name.endswith("uplink")))
+        for name, capture in held.evidence.captures.items()
+    }
+    evidence = replace(
+        held.evidence, captures=captures, destination_links=Links("guest0", "vnet0", tuple(links))
+    )
+    before, found = held.judge(), replace(held, evidence=evidence).judge()
+    assert before.fine is not None and found.fine is not None
+    assert causes(found.fine.lost) == {Cause.SWITCHOVER, Cause.STALE_ENTRY}
+    assert [ping.sequence for ping in found.fine.lost] == [ping.sequence for ping in before.fine.lost]
+    assert found.stale_seconds == before.stale_seconds
+    entry = [ping for ping in found.fine.lost if ping.cause is Cause.STALE_ENTRY]
+    assert all("through its tunnel; the destination's brought the first one" in ping.reason for ping in entry)
+
+
 def test_a_delayed_announcement_is_named(project: Path, tmp_path: Path) -> None:
     found = scene(project, tmp_path, "delayed_announcement").judge()
     assert found.fine is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +55,19 @@ def tagged(data: bytes) -> bytes:
     return whole
 
 
+def in_tunnels(data: bytes, port: int = 4789) -> bytes:
+    """The same packets as they travel between hosts in VXLAN: Ethernet, IPv4, UDP, VXLAN, and the frame."""
+    whole = data[:24]
+    for _, header, packet in records(data):
+        seconds, fraction, kept, length = struct.unpack("<IIII", header)
+        outer = bytes.fromhex("525400000001525400000002") + struct.pack(">H", 0x0800)
+        outer += struct.pack(">BBHIBBHII", 0x45, 0, 36 + length, 0x4000, 64, 17, 0, 0x0A5B030B, 0x0A5B030C)
+        outer += struct.pack(">HHHH", 49152, port, 16 + length, 0) + struct.pack(">II", 0x08000000, 7 << 8)
+        whole += struct.pack("<IIII", seconds, fraction, kept + len(outer), length + len(outer))
+        whole += outer + packet
+    return whole
+
+
 def test_what_tcpdump_wrote(project: Path) -> None:
     capture = parse(content(project, "plain"))
     assert capture.kind.tolist() == KINDS
@@ -73,6 +86,29 @@ def test_other_forms_of_the_same_packets_say_the_same(project: Path, form: objec
     expected, found = parse(content(project, "plain")), parse(form(content(project, "plain")))
     for name in vars(expected):
         assert np.array_equal(getattr(expected, name), getattr(found, name)), name
+
+
+@pytest.mark.parametrize("form", [in_tunnels, lambda data: in_tunnels(tagged(data))])
+def test_what_is_in_tunnels_counts(project: Path, form: Callable[[bytes], bytes]) -> None:
+    expected, found = parse(content(project, "plain")), parse(form(content(project, "plain")))
+    assert not expected.tunnelled.any() and found.tunnelled.all()
+    for name in set(vars(expected)) - {"tunnelled"}:
+        assert np.array_equal(getattr(expected, name), getattr(found, name)), name
+
+
+def test_other_datagrams_are_no_tunnels(project: Path) -> None:
+    found = parse(in_tunnels(content(project, "plain"), port=4790))
+    assert not found.tunnelled.any() and set(found.kind.tolist()) == {Kind.OTHER}
+
+
+@pytest.mark.parametrize("kept", [60, 90])
+def test_of_a_tunnels_frame_enough_has_to_be_kept(project: Path, kept: int) -> None:
+    data = in_tunnels(content(project, "plain"))
+    _, header, packet = next(records(data))
+    length = struct.unpack_from("<I", header, 12)[0]
+    cut = data[:24] + header[:8] + struct.pack("<II", kept, length) + packet[:kept]
+    with pytest.raises(EvidenceError, match=f"only {kept} of its {length} bytes were kept"):
+        parse(cut)
 
 
 def test_nanoseconds(project: Path) -> None:
