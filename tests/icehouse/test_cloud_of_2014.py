@@ -1,4 +1,4 @@
-"""The article's whole system: nova 2014.1.5 over its QEMU and libvirt, with both its kinds of network.
+"""The article's whole system: nova 2014.1.5 over its QEMU and libvirt, with each of its kinds of network.
 
 Called by `make test-icehouse MIRROR=...`.
 """
@@ -10,17 +10,30 @@ from typing import Any
 
 import pytest
 
+from analysis.evidence.pcap import Kind, parse_pcap
 from tests.icehouse.release import DAMAGE, SETTINGS, STUDY, WORDS
 from tests.lab import FAILED_RUNS, Lab, on_node, provisioned_lab
 from tests.listeners import unexpected
 
 NODES = ("controller", "compute1", "compute2")
+TUNNELS = "tunnels"
+NETWORKS = {
+    "neutron": {},
+    "nova-network": {"nova_network_service": "nova-network"},
+    TUNNELS: {"neutron_mechanism": "openvswitch"},
+}
 
 
-@pytest.fixture(scope="module", params=["neutron", "nova-network"])
-def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    settings = {**SETTINGS, "lab_backend": "nova", "nova_network_service": request.param}
-    with provisioned_lab(tmp_path_factory.mktemp("lab"), f"ice-{request.param}", settings) as lab:
+@pytest.fixture(scope="module", params=NETWORKS)
+def network(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def lab(network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    settings = {**SETTINGS, "lab_backend": "nova", **NETWORKS[network]}
+    with provisioned_lab(tmp_path_factory.mktemp("lab"), f"ice-{network}", settings) as lab:
         yield lab
 
 
@@ -63,6 +76,16 @@ def test_both_logs_of_nova_tell_the_articles_times(lab: Lab, run: dict[str, Any]
     ):
         assert line in (directory / side / "nova-compute.log").read_text(encoding="utf-8")
     assert run["case"] in lab.succeed("report", STUDY)
+
+
+def test_pings_travel_in_tunnels_where_there_are_some(lab: Lab, network: str, run: dict[str, Any]) -> None:
+    """To one host and then to the other; what is lost in between went to the source, or came too early."""
+    (directory,) = lab.results("article").glob("runs/*/01")
+    for side in ("source", "destination"):
+        with (directory / side / "icmp_uplink.pcap").open("rb") as stream:
+            capture = parse_pcap(stream, f"{side}/icmp_uplink.pcap")
+        pings = capture.kind == Kind.REQUEST
+        assert pings.any() and bool(capture.tunnelled[pings].all()) == (network == TUNNELS)
 
 
 def test_the_lab_says_which_nova_it_has(lab: Lab, run: dict[str, Any]) -> None:

@@ -61,6 +61,18 @@ def test_the_article_may_run_on_two_systems(more: str) -> None:
             "lab_release=zed-backports lab_backend=nova nova_network_service=nova-network",
             "nova_network_service is 'nova-network'; allowed with release zed-backports is neutron",
         ),
+        (
+            "x3550",
+            "lab_release=zed-backports lab_backend=nova neutron_mechanism=openvswitch",
+            "neutron_mechanism is 'openvswitch'; allowed with release zed-backports is linuxbridge",
+        ),
+        (
+            "x3550",
+            "lab_release=icehouse lab_system=bullseye lab_backend=nova neutron_mechanism=openvswitch",
+            "neutron_mechanism is 'openvswitch'; that takes nova_network_service 'neutron' and "
+            "neutron_tunnel_address of compute1, compute2, controller, an IPv4 address of a network of its own "
+            "on the guest interfaces",
+        ),
     ],
 )
 def test_what_a_release_is_not_made_for_is_refused_in_one_line(

@@ -133,6 +133,7 @@ KINDS: dict[str, tuple[Callable[[str], bool], str]] = {
     "mariadb_bind_address": HOST,
     "memcached_address": HOST,
     "neutron_interface": INTERFACE,
+    "neutron_tunnel_address": ADDRESS,
     "nova_address": HOST,
     "nova_live_migration_inbound_address": ADDRESS,
     "rabbitmq_address": HOST,
@@ -145,6 +146,7 @@ MAY_BE_EMPTY = {
     "lab_network_guest_interface",
     "lab_network_migration_address",
     "mariadb_bind_address",
+    "neutron_tunnel_address",
     "nova_live_migration_inbound_address",
 }
 
