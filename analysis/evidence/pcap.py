@@ -2,8 +2,8 @@
 
 The format is the classic one: https://datatracker.ietf.org/doc/draft-ietf-opsawg-pcap/, pcap-savefile(5).
 Headers: Ethernet II (IEEE 802.3, one or two 802.1Q tags), IPv4 (RFC 791), ICMP echo (RFC 792), ARP (RFC 826),
-RARP (RFC 903), which is how QEMU announces a guest after a migration; VXLAN (RFC 7348), of which the frame inside
-is what counts.
+RARP (RFC 903), which is how QEMU announces a guest after a migration; VXLAN (RFC 7348), of which the frame
+inside is what counts.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ class Capture:
     """The packets of one capture, in the file's order: packet number n is at index n - 1.
 
     `time` is epoch seconds of the capturing node's clock, `ip_bytes` the length in the IP header,
-    `gratuitous` an ARP packet that tells its own address (sender = target) and asks nobody, `tunnelled` one that
-    came in a frame of VXLAN: the other fields are of the frame inside.
+    `gratuitous` an ARP packet that tells its own address (sender = target) and asks nobody, `tunnelled` one
+    that came in VXLAN: the other fields are of the frame inside.
     """
 
     time: NDArray[np.float64]

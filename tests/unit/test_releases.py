@@ -74,7 +74,10 @@ GIVEN = {
 }
 for service in [name for name in OPTIONS if re.search("^(keystone|glance|nova|neutron)_(.*_)?git$", name)]:
     OPTIONS[service] = {**OPTIONS[service], "options": GIVEN}
-for service, chosen_by in {"nova_network_git": "nova_network_service", "neutron_mechanism_git": "neutron_mechanism"}.items():
+for service, chosen_by in {
+    "nova_network_git": "nova_network_service",
+    "neutron_mechanism_git": "neutron_mechanism",
+}.items():
     OPTIONS[service] = {
         **OPTIONS[service],
         "options": {name: {"type": "dict", "options": GIVEN} for name in OPTIONS[chosen_by]["choices"]},

@@ -147,7 +147,7 @@ def test_what_is_told_at_a_port_before_it_is_wired_tells_nobody(held: Scene) -> 
 
 
 def test_in_tunnels_the_forwarding_entry_is_to_blame_and_no_bridge(held: Scene) -> None:
-    """The same captures, had the hosts' uplinks got everything in tunnels; tap and uplink share no bridge then."""
+    """The same captures, had the hosts' uplinks got everything in tunnels: no bridge joins tap and uplink."""
     resumed = held.timeline.destination_resumed
     assert resumed is not None
     links = [Link(resumed - 5, "vnet0", "qbr0", True, True), Link(resumed - 5, "guest0", None, True, True)]

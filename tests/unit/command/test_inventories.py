@@ -70,8 +70,8 @@ def test_the_article_may_run_on_two_systems(more: str) -> None:
             "x3550",
             "lab_release=icehouse lab_system=bullseye lab_backend=nova neutron_mechanism=openvswitch",
             "neutron_mechanism is 'openvswitch'; that takes nova_network_service 'neutron' and "
-            "neutron_tunnel_address of compute1, compute2, controller, an IPv4 address of a network of its own "
-            "on the guest interfaces",
+            "neutron_tunnel_address of compute1, compute2, controller, an IPv4 address of a network of its "
+            "own on the guest interfaces",
         ),
     ],
 )

@@ -18,8 +18,8 @@ from . import processes
 # Pings, and what tells switches where an address is: gratuitous ARP, and the RARP by which QEMU announces a
 # guest; where guests' packets travel in tunnels (VXLAN), what is in them.
 FILTER = "icmp or arp or rarp or udp port 4789"
-# Ethernet, IPv4 and ICMP headers take 42 bytes; with the time stamp that ping puts behind them it is 58. A tunnel's
-# headers are 50 more.
+# Ethernet, IPv4 and ICMP headers take 42 bytes; with the time stamp that ping puts behind them it is 58. A
+# tunnel's headers are 50 more.
 SNAPSHOT_BYTES = 112
 # What tcpdump says besides its reason: what it listens on, and its counts at the end.
 _TALK = re.compile(r"listening on |verbose output suppressed|\d+ packets? (captured|received|dropped)")
