@@ -96,6 +96,16 @@ def test_what_is_in_tunnels_counts(project: Path, form: Callable[[bytes], bytes]
         assert np.array_equal(getattr(expected, name), getattr(found, name)), name
 
 
+def test_what_a_host_captured_of_a_tunnel(project: Path) -> None:
+    """At the guest interface of the source, in a lab with tunnels of Open vSwitch: four pings and an ARP."""
+    capture = parse(content(project, "tunnels"))
+    assert capture.kind.tolist() == [Kind.REQUEST, Kind.REPLY] * 4 + [Kind.ARP] * 2
+    assert capture.tunnelled.all() and not capture.gratuitous.any()
+    assert capture.sequence.tolist() == [1, 1, 2, 2, 3, 3, 4, 4, 0, 0]
+    assert capture.ip_bytes.tolist() == [84] * 8 + [0, 0]
+    assert [int(mac) == 0x52540A5C0268 for mac in capture.sender_mac] == [False, True] * 5
+
+
 def test_other_datagrams_are_no_tunnels(project: Path) -> None:
     found = parse(in_tunnels(content(project, "plain"), port=4790))
     assert not found.tunnelled.any() and set(found.kind.tolist()) == {Kind.OTHER}
