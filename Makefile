@@ -51,7 +51,8 @@ test-machines: test-tools ## Three machines of their own (QEMU guests): clocks, 
 	$(BIN)/python tools/role_docs.py
 
 test-faults: test-tools ## Faults provoked in a real lab, and in each task of a run; makes docs/faults.md (an hour)
-	FAULTS_SEEN=docs/faults.json pytest -v --durations 0 tests/faults
+	@# Two labs side by side: much of a fault's time is waiting.
+	FAULTS_SEEN=docs/faults.json pytest -n 2 --dist load -v --durations 0 tests/faults
 	$(BIN)/python tools/role_docs.py
 
 test-icehouse: test-tools ## The article's own QEMU, libvirt and OpenStack on Debian 11: built, provisioned twice, migrated with (MIRROR= of their repositories)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -56,10 +57,14 @@ def keep(seen: Seen) -> None:
     named = os.environ.get(SEEN_VARIABLE)
     if not named:
         return
-    path = Path(named)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    known[seen.key] = asdict(seen)
-    path.write_text(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    with Path(named).open("a+", encoding="utf-8") as file:
+        # Two labs see faults at the same time.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known = json.loads(file.read() or "{}")
+        known[seen.key] = asdict(seen)
+        file.truncate(0)
+        file.write(json.dumps(known, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 def guest_words(run: Mapping[str, Any] | None) -> str:

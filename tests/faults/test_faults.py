@@ -28,7 +28,9 @@ STRUCK, NEXT = "hybrid", "precopy"
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyLab]:
     folder = tmp_path_factory.mktemp("faults")
     settings = {"lab_network_link_rate": LINK_RATE}
-    with provisioned_lab(folder, "faults", settings) as made:
+    # One for each process of pytest.
+    name = f"faults-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}"
+    with provisioned_lab(folder, name, settings) as made:
         (folder / "studies").mkdir()
         yield FaultyLab(made, folder / "studies")
         for mounted in (made.results_dir).glob("*/*"):
