@@ -299,7 +299,7 @@ def test_a_downtime_that_is_unknown_is_left_out_and_said_so() -> None:
     metrics = [{"downtime_seconds": seconds} for seconds in (0.0, 0.05, None)]
     found = statement("switchover-downtime", measurements([made_case(metrics)]))
     assert (found.verdict, found.measured, len(found.outcome.runs)) == (REPRODUCED, "0 to 50 ms", 2)
-    assert found.reason.endswith("left out: 1 runs of unknown downtime")
+    assert found.reason.endswith("left out: 1 run of unknown downtime")
 
 
 def test_precopy_under_less_load_tells_where_the_border_of_convergence_lies() -> None:
@@ -526,8 +526,8 @@ def lost_in_precopy(*counts: tuple[int | None, int]) -> Verdict:
 
 def test_a_lost_ping_of_an_unknown_phase_is_no_outage_of_precopy_and_no_proof_of_none() -> None:
     found = lost_in_precopy((0, 0), (0, 2), (None, 1))
-    assert (found.verdict, found.measured) == (REPRODUCED, "no ping lost in 1 runs")
-    assert found.reason.endswith("left out: 1 runs with lost pings of an unknown phase")
+    assert (found.verdict, found.measured) == (REPRODUCED, "no ping lost in 1 run")
+    assert found.reason.endswith("left out: 1 run with lost pings of an unknown phase")
     assert lost_in_precopy((0, 2)).verdict == NOT_TESTABLE
     assert lost_in_precopy((0, 0), (1, 2)).verdict == NOT_REPRODUCED
 

@@ -79,7 +79,7 @@ def test_any_damage_to_results_is_reported_on(
     # What vouches for the others is not in its own list, run.json comes before it.
     if run and not renewed and after != before and path.name not in ("SHA256SUMS", "run.json"):
         assert f">{file}</a>" in page and "checksum differs from SHA256SUMS line" in page
-        assert "1 runs excluded from the medians" in out
+        assert "1 run excluded from the medians" in out
 
 
 @pytest.mark.parametrize(
