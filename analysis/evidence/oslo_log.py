@@ -23,7 +23,7 @@ _LINE = re.compile(
     rb"(?P<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d{1,6})?)(?: ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)(?= ))?"
     rb"(?: +\d+)? +(?P<level>" + _LEVELS + rb") +(?P<logger>\S+) (?P<text>.*)"
 )
-# A record of a service's, whatever its date looks like; the lines of a traceback are none.
+# A record of nova's, whatever its date looks like; the lines of a traceback are none.
 _RECORD = re.compile(rb"\b" + _LEVELS + rb"\b:? +(?:nova|oslo)[\w.]*")
 # Terminal colours, and how rsyslog writes their escape character.
 _COLOUR = re.compile(rb"(?:\x1b|#033)\[[0-9;]*m")
@@ -46,7 +46,7 @@ def clean(line: bytes) -> bytes:
 
 
 def looks_like_record(line: bytes) -> bool:
-    """Whether a clean line is a service's record, whatever its date looks like."""
+    """Whether a clean line is a record of nova's or oslo's, whatever its date looks like."""
     return _RECORD.search(line) is not None
 
 
