@@ -505,7 +505,7 @@ DAMAGES = (
         path=_result("runs/hybrid*/01/run.json"),
         harm=_cut_file,
         exit_code=0,
-        said="1 runs excluded from the medians",
+        said="1 run excluded from the medians",
     ),
     Damage(
         name="run.json is missing",

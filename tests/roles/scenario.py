@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from tests.conftest import PROJECT, run_tool
 from tests.lab import free_address_prefix
 
+# What molecule says between the action that failed and the nodes' end.
+REMOVES_THE_NODES = "An error occurred during the test sequence action"
+
 
 def run_scenario(
     role: str, settings: Mapping[str, str] | None = None, scenario: str = "default", marks: str = ""
@@ -25,5 +28,9 @@ def run_scenario(
             **(settings or {}),
         },
     )
-    # The end of the log names the failing task; the whole of it is too long to read in a report.
-    assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-120:])
+    assert done.returncode == 0, end_of_failure(done.stdout)
+
+
+def end_of_failure(log: str, lines: int = 120) -> str:
+    """The last lines of what failed: molecule removes the nodes after it, which is no part of the failure."""
+    return "\n".join(log.partition(REMOVES_THE_NODES)[0].splitlines()[-lines:])
