@@ -1,4 +1,4 @@
-"""What of the nodes' code runs under Python 2.7 is tested there by a scenario; under this Python here, in a second."""
+"""The nodes' code that runs under Python 2.7, under this Python here; a scenario does it on a node of old."""
 
 from __future__ import annotations
 
