@@ -22,7 +22,7 @@ from analysis.run.clock import ClockModel
 from analysis.run.consistency import CAPTURE_SECONDS
 from analysis.run.outage import LEAST_ANSWER_SECONDS, USUAL_SHARE
 from analysis.run.sightings import ObservationPoint, observation_points_of, with_tunnels
-from analysis.run.timeline import ANNOUNCED_AT_TAP, PORT_WIRED, Timeline
+from analysis.run.timeline import ANNOUNCED_AT_TAP, Timeline
 from contract.records import RunRecord
 
 _STOP_UNKNOWN = "when the guest stopped on the source was not noted"
@@ -61,7 +61,7 @@ class Classifier:
         self._announced_at_tap = next(
             (moment.time for moment in timeline.moments if moment.name == ANNOUNCED_AT_TAP), None
         )
-        self._wired = _wired(evidence, timeline)
+        self._wired = timeline.wired
         self._to_destination = clocks.uncertainty_seconds(run.destination, run.prober)
         self._usual_answer = self._usual_answer_seconds()
         prober = self._points.get("prober")
@@ -386,17 +386,6 @@ def _address_questions(captures: Mapping[str, Capture]) -> _Questions:
     arp, theirs = capture.kind == Kind.ARP, capture.sender_mac == mac
     asked = np.flatnonzero(arp & ~theirs)
     return _Questions(capture.time[asked], asked + 1, capture.time[arp & theirs])
-
-
-def _wired(evidence: Evidence, timeline: Timeline) -> float | None:
-    """When the guest's port on the destination was wired, infinity if never; None where nobody looked.
-
-    Between tap and tunnels are bridges of which the kernel does not tell.
-    """
-    links = evidence.destination_links
-    if links is None or links.tap is None or with_tunnels(evidence.captures):
-        return None
-    return next((moment.time for moment in timeline.moments if moment.name == PORT_WIRED), math.inf)
 
 
 def _ms(seconds: float) -> str:

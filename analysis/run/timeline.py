@@ -13,6 +13,7 @@ from analysis.evidence.events import Event
 from analysis.evidence.logs import CAPTURE_FILES, Evidence
 from analysis.run.announcement import first_announcement, guest_mac
 from analysis.run.clock import ClockModel
+from analysis.run.sightings import with_tunnels
 from analysis.run.traffic import BORDER_BIN_SECONDS, Wire, first_activity, last_page_request, traffic_border
 from contract.evidence import (
     DESTINATION_AGENT_LOG,
@@ -88,6 +89,8 @@ class Moment:
 class Timeline:
     """Moments of one migration; None where the evidence does not show one (never stopped, no second pass).
 
+    `wired`: since when the guest's packets can leave the destination, infinity if never; None where nobody
+    looked.
     `announced`: when the network was told of the guest's move: where that leaves the host, else at the
     guest's tap once that was wired.
     `clocks_known`: whether the source's clock is known against the prober's; without it these moments are on
@@ -106,6 +109,7 @@ class Timeline:
     clock_uncertainty_seconds: float
     phases: tuple[Phase, ...]
     moments: tuple[Moment, ...]
+    wired: float | None = None
     announced: float | None = None
     clocks_known: bool = True
 
@@ -197,6 +201,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
     last_request = None
     if resumed is not None and run.has_postcopy:
         last_request = last_page_request(wire, resumed, completed)
+    wired = _wired(run, evidence, clocks)
     resolution = {STARTED: wire.source_sent.resolution_seconds, LAST_PAGE: BORDER_BIN_SECONDS}
     moments = [
         (REQUESTED, requested, run.source, RUN_FILE),
@@ -205,7 +210,7 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         (SOURCE_STOPPED, stopped, run.source, SOURCE_EVENTS.path),
         (DESTINATION_RESUMED, resumed, run.destination, DESTINATION_EVENTS.path),
         (PORT_SEEN, _seen_by_agent(run, evidence, clocks), run.destination, DESTINATION_AGENT_LOG.path),
-        (PORT_WIRED, _wired(run, evidence, clocks), run.destination, DESTINATION_LINKS.path),
+        (PORT_WIRED, None if wired == math.inf else wired, run.destination, DESTINATION_LINKS.path),
         *_announcements(run, evidence, clocks, stopped),
         (LAST_PAGE, last_request, run.destination, DESTINATION_NIC.path),
         (COMPLETED if converged else ABORTED, completed, run.source, completed_by),
@@ -231,24 +236,31 @@ def build_timeline(run: RunRecord, evidence: Evidence, wire: Wire, clocks: Clock
         clock_uncertainty_seconds=clocks.uncertainty_seconds(run.source, run.destination),
         phases=phases,
         moments=seen,
-        announced=_told(seen, evidence),
+        wired=wired,
+        announced=_told(seen, wired),
         clocks_known=clocks.known(run.source, run.prober),
     )
 
 
 def _wired(run: RunRecord, evidence: Evidence, clocks: ClockModel) -> float | None:
-    """Since when the guest's packets can leave the destination; None where nobody saw it."""
+    """When the guest's port on the destination was wired, infinity if never; None where nobody looked.
+
+    Between tap and tunnels are bridges of which the kernel does not tell.
+    """
     links = evidence.destination_links
-    wired_at = links.wired_at if links is not None else None
-    return None if wired_at is None else clocks.on_prober(run.destination, wired_at)
+    if links is None or links.tap is None or with_tunnels(evidence.captures):
+        return None
+    if not clocks.known(run.destination, run.source):
+        return None
+    return math.inf if links.wired_at is None else clocks.on_prober(run.destination, links.wired_at)
 
 
-def _told(seen: tuple[Moment, ...], evidence: Evidence) -> float | None:
+def _told(seen: tuple[Moment, ...], wired: float | None) -> float | None:
     """The announcement that left the host. What the guest told its tap before that was wired went nowhere."""
     times = {moment.name: moment.time for moment in seen}
-    at_tap, links = times.get(ANNOUNCED_AT_TAP), evidence.destination_links
-    if at_tap is not None and links is not None and links.tap is not None:
-        at_tap = at_tap if at_tap >= times.get(PORT_WIRED, math.inf) else None
+    at_tap = times.get(ANNOUNCED_AT_TAP)
+    if at_tap is not None and wired is not None and at_tap < wired:
+        at_tap = None
     return times.get(ANNOUNCED_AT_UPLINK, at_tap)
 
 
