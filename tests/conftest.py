@@ -16,12 +16,10 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """With `--dist loadfile` one process has what shares a lab or a .venv: a file or the scenarios of a role.
+    """What shares a lab or a .venv stays in one process: a file's tests, and the scenarios of one role.
 
     pytest-xdist 3.8 has `--dist loadgroup` for this, which does nothing under pytest 9.2.
     """
-    if config.option.dist != "loadfile":
-        return None
     from xdist.scheduler import LoadFileScheduling
 
     class Scheduling(LoadFileScheduling):
