@@ -346,7 +346,9 @@ def _early_end_fault(evidence: Results, check: Results | None, mode: Mode) -> st
         return "it ended in pre-copy: there was no switchover to post-copy"
     if check is None:
         return "it ended in pre-copy, without job statistics that show how much was sent"
-    fault = _bytes_fault(check, mode, _bytes_left(evidence), evidence["spec"]["ram_bytes"])
+    left = _bytes_left(evidence)
+    # What was left after the pass was sent while the guest stood still: as much as the allowed downtime lets.
+    fault = _bytes_fault(check, mode, left, evidence["spec"]["ram_bytes"], bytes_after_passes=left)
     return None if fault is None else f"it ended in pre-copy: {fault}"
 
 
@@ -359,13 +361,15 @@ def _bytes_left(evidence: Results) -> int:
     return int(allowed_milliseconds(allowed) * spec["link_rate_bits_per_second"] / 8000)
 
 
-def _bytes_fault(check: Results, mode: Mode, bytes_left: int, ram_bytes: int) -> str | None:
+def _bytes_fault(
+    check: Results, mode: Mode, bytes_left: int, ram_bytes: int, bytes_after_passes: int = 0
+) -> str | None:
     """What the bytes say against whole passes; more than one pass has no upper bound of bytes."""
     sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
     if resident is None:
         return "the guest's resident memory is not known: no pass can be told by its bytes"
     low, high = (int(share * resident + bytes_more) for share, bytes_more in (LEAST_SENT, MOST_SENT))
-    low -= bytes_left
+    low, high = low - bytes_left, high + bytes_after_passes
     if sent < low or (mode.whole_passes == 1 and sent > high):
         ratio = f"{sent} / {resident} = {check['ratio']}"
         return f"bytes before the switchover / resident bytes = {ratio}, allowed {low} to {high} bytes"

@@ -271,6 +271,20 @@ def test_a_hybrid_that_was_over_within_its_pass_is_valid_and_says_so(hybrid: dic
     assert check == {**of_the_pass, "iteration": 3}
 
 
+def test_what_fits_the_allowed_downtime_is_sent_after_the_pass(hybrid: dict[str, Any]) -> None:
+    """Icehouse's nova allows QEMU's own 300 ms: 37.5 MB at 1 Gb/s, which an idle guest sends after its pass."""
+    job = ended_in_precopy(hybrid)
+    spec, migration = hybrid["run"]["spec"], hybrid["results"]["migration"]
+    spec.update(link_rate="1gbit", link_rate_bits_per_second=10**9)
+    migration["max_downtime_ms"] = 300
+    check = document(hybrid)["switchover_check"]
+    most = int(1.15 * check["resident_bytes"]) + (32 << 20)
+    job.update(memory_processed=most + 37_000_000)
+    assert document(hybrid)["valid"] is True
+    job.update(memory_processed=most + 38_000_000)
+    assert document(hybrid)["valid"] is False
+
+
 def test_a_hybrid_that_was_over_says_so_by_its_last_sample_where_libvirt_tells_no_end(
     hybrid: dict[str, Any],
 ) -> None:

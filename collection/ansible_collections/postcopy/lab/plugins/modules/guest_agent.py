@@ -81,7 +81,7 @@ answers:
   type: list
   elements: dict
 resident_bytes:
-  description: The most memory that the guest said it uses, in bytes.
+  description: The most memory that the guest said it uses, with all that its stressor ever held, in bytes.
   returned: when it answered
   type: int
 memory_total_bytes:
@@ -142,7 +142,7 @@ class Asker:
 
     def note_status(self, status):
         self.status = status
-        self.resident_bytes = max(self.resident_bytes or 0, status["resident_bytes"])
+        self.resident_bytes = max(self.resident_bytes or 0, in_use_with_all_of_the_stressor(status))
         self.memory_total_bytes = status["memory_total_bytes"]
 
     def keep(self, name, lines):
@@ -173,6 +173,18 @@ class Asker:
                     % (held_bytes, wanted_bytes, self.timeout_seconds)
                 )
             time.sleep(POLL_SECONDS)
+
+
+def in_use_with_all_of_the_stressor(status):
+    """Bytes that the guest has in use when its stressor holds the most that it ever held.
+
+    A stressor that just gave its memory back would else be left out: those pages travel like all others.
+
+    :param status: the guest's answer to "status"
+    """
+    stressor = status["stressor"]
+    given_back = max(0, stressor["peak_resident_bytes"] - stressor["resident_bytes"])
+    return min(status["resident_bytes"] + given_back, status["memory_total_bytes"])
 
 
 def hold(until):

@@ -1,0 +1,42 @@
+"""Module postcopy.lab.guest_agent: what of a guest's answer is judged, by the answer of a recorded run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.postcopy.lab.plugins.modules.guest_agent import in_use_with_all_of_the_stressor
+
+from tests.conftest import PROJECT
+
+FILL = "TASK [Fill]"
+
+
+@pytest.fixture
+def status() -> dict[str, Any]:
+    """Two workers of 256 MiB hold all of it."""
+    lines = (PROJECT / "tests/data/runner-events/study.jsonl").read_text(encoding="utf-8").splitlines()
+    event = next(
+        event for event in map(json.loads, lines) if FILL in event["stdout"] and "res" in event["event_data"]
+    )
+    answer: dict[str, Any] = event["event_data"]["res"]["status"]
+    return answer
+
+
+def test_a_stressor_that_holds_all_adds_nothing(status: dict[str, Any]) -> None:
+    assert status["stressor"]["resident_bytes"] >= status["stressor"]["peak_resident_bytes"]
+    assert in_use_with_all_of_the_stressor(status) == status["resident_bytes"]
+
+
+def test_what_a_stressor_gave_back_counts(status: dict[str, Any]) -> None:
+    whole = status["resident_bytes"]
+    given_back = status["stressor"]["peak_resident_bytes"] // 2
+    status["stressor"]["resident_bytes"] = status["stressor"]["peak_resident_bytes"] - given_back
+    status["resident_bytes"] -= given_back
+    assert in_use_with_all_of_the_stressor(status) == whole
+
+
+def test_it_is_never_more_than_there_is(status: dict[str, Any]) -> None:
+    status["stressor"]["peak_resident_bytes"] *= 10
+    assert in_use_with_all_of_the_stressor(status) == status["memory_total_bytes"]
