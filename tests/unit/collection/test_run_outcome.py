@@ -272,7 +272,7 @@ def test_a_hybrid_that_was_over_within_its_pass_is_valid_and_says_so(hybrid: dic
 
 
 def test_what_fits_the_allowed_downtime_is_sent_after_the_pass(hybrid: dict[str, Any]) -> None:
-    """Icehouse's nova allows QEMU's own 300 ms, 37.5 MB at 1 Gb/s: an idle guest sends them after its pass."""
+    """Icehouse's nova allows 300 ms, 37.5 MB at 1 Gb/s: an idle guest sends them after its pass."""
     job = ended_in_precopy(hybrid)
     spec, migration = hybrid["run"]["spec"], hybrid["results"]["migration"]
     spec.update(link_rate="1gbit", link_rate_bits_per_second=10**9)
