@@ -332,7 +332,7 @@ def _mode_fault(evidence: Results, check: Results | None) -> str | None:
         return (
             f"it switched at iteration {at}, not at {mode.switchover_iteration}: not after exactly {passes}"
         )
-    return _bytes_fault(check, mode, _bytes_left(evidence), evidence["spec"]["ram_bytes"])
+    return _bytes_fault(evidence, check, mode)
 
 
 def _early_end_fault(evidence: Results, check: Results | None, mode: Mode) -> str | None:
@@ -346,9 +346,7 @@ def _early_end_fault(evidence: Results, check: Results | None, mode: Mode) -> st
         return "it ended in pre-copy: there was no switchover to post-copy"
     if check is None:
         return "it ended in pre-copy, without job statistics that show how much was sent"
-    left = _bytes_left(evidence)
-    # What was left after the pass was sent while the guest stood still: as much as the allowed downtime lets.
-    fault = _bytes_fault(check, mode, left, evidence["spec"]["ram_bytes"], bytes_after_passes=left)
+    fault = _bytes_fault(evidence, check, mode)
     return None if fault is None else f"it ended in pre-copy: {fault}"
 
 
@@ -361,19 +359,21 @@ def _bytes_left(evidence: Results) -> int:
     return int(allowed_milliseconds(allowed) * spec["link_rate_bits_per_second"] / 8000)
 
 
-def _bytes_fault(
-    check: Results, mode: Mode, bytes_left: int, ram_bytes: int, bytes_after_passes: int = 0
-) -> str | None:
+def _bytes_fault(evidence: Results, check: Results, mode: Mode) -> str | None:
     """What the bytes say against whole passes; more than one pass has no upper bound of bytes."""
     sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
     if resident is None:
         return "the guest's resident memory is not known: no pass can be told by its bytes"
     low, high = (int(share * resident + bytes_more) for share, bytes_more in (LEAST_SENT, MOST_SENT))
-    low, high = low - bytes_left, high + bytes_after_passes
+    bytes_left = _bytes_left(evidence)
+    low -= bytes_left
+    if ended_in(evidence) == EndedIn.PRECOPY:
+        # What was left after the pass was sent while the guest stood still.
+        high += bytes_left
     if sent < low or (mode.whole_passes == 1 and sent > high):
         ratio = f"{sent} / {resident} = {check['ratio']}"
         return f"bytes before the switchover / resident bytes = {ratio}, allowed {low} to {high} bytes"
-    least_ratio = PASS_RATIO_MINIMUM - bytes_left / ram_bytes
+    least_ratio = PASS_RATIO_MINIMUM - bytes_left / evidence["spec"]["ram_bytes"]
     if check["pass_ratio"] is not None and check["pass_ratio"] < least_ratio:
         ratio = check["pass_ratio"]
         return f"the first pass was not a whole one: {ratio} of the guest's pages were looked at"

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 from ansible_collections.postcopy.lab.plugins.modules.guest_agent import in_use_with_all_of_the_stressor
 
-from tests.conftest import PROJECT
-
-FILL = "TASK [Fill]"
+from tests.unit.command.conftest import events_of
 
 
 @pytest.fixture
 def status() -> dict[str, Any]:
     """Two workers of 256 MiB hold all of it."""
-    lines = (PROJECT / "tests/data/runner-events/study.jsonl").read_text(encoding="utf-8").splitlines()
-    event = next(
-        event for event in map(json.loads, lines) if FILL in event["stdout"] and "res" in event["event_data"]
+    filled = (
+        event["event_data"]["res"]
+        for event in events_of("study")
+        if "TASK [Fill]" in event["stdout"] and "res" in event["event_data"]
     )
-    answer: dict[str, Any] = event["event_data"]["res"]["status"]
+    answer: dict[str, Any] = next(filled)["status"]
     return answer
 
 
