@@ -114,10 +114,12 @@ def deadline_seconds(spec: Spec) -> float:
 def load_requests(spec: Spec) -> list[str]:
     """What the guest's agent is asked before the migration."""
     requests = []
-    if spec.stress_threads:
-        requests.append(f"stressor start {spec.stressor} {spec.stress_threads} {spec.stress_thread_bytes}")
     if spec.pattern_bytes:
         requests.append(f"pattern start {spec.pattern_bytes}")
+    if spec.stress_threads:
+        # The memory in use without the stressor, by which the guest's agent tells what all of it needs.
+        requests.append("status")
+        requests.append(f"stressor start {spec.stressor} {spec.stress_threads} {spec.stress_thread_bytes}")
     return requests
 
 

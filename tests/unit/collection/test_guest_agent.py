@@ -22,19 +22,35 @@ def status() -> dict[str, Any]:
     return answer
 
 
-def test_a_stressor_that_holds_all_adds_nothing(status: dict[str, Any]) -> None:
-    assert status["stressor"]["resident_bytes"] >= status["stressor"]["peak_resident_bytes"]
-    assert in_use_with_all_of_the_stressor(status) == status["resident_bytes"]
+@pytest.fixture
+def unloaded_bytes(status: dict[str, Any]) -> int:
+    """What was in use before the workers began."""
+    return int(status["resident_bytes"] - status["stressor"]["peak_resident_bytes"])
 
 
-def test_what_a_stressor_gave_back_counts(status: dict[str, Any]) -> None:
+def test_a_stressor_that_holds_all_adds_nothing(status: dict[str, Any], unloaded_bytes: int) -> None:
+    assert in_use_with_all_of_the_stressor(status, unloaded_bytes) == status["resident_bytes"]
+
+
+def test_what_a_stressor_gave_back_counts(status: dict[str, Any], unloaded_bytes: int) -> None:
     whole = status["resident_bytes"]
-    given_back = status["stressor"]["peak_resident_bytes"] // 2
-    status["stressor"]["resident_bytes"] = status["stressor"]["peak_resident_bytes"] - given_back
-    status["resident_bytes"] -= given_back
-    assert in_use_with_all_of_the_stressor(status) == whole
+    status["resident_bytes"] -= status["stressor"]["peak_resident_bytes"] // 2
+    assert in_use_with_all_of_the_stressor(status, unloaded_bytes) == whole
 
 
-def test_it_is_never_more_than_there_is(status: dict[str, Any]) -> None:
+def test_memory_given_back_between_two_figures_of_one_answer_is_not_counted_twice(
+    status: dict[str, Any], unloaded_bytes: int
+) -> None:
+    whole = status["resident_bytes"]
+    status["stressor"]["resident_bytes"] = 0
+    assert in_use_with_all_of_the_stressor(status, unloaded_bytes) == whole
+
+
+def test_without_a_figure_from_before_the_stressor_a_moments_counts(status: dict[str, Any]) -> None:
+    status["resident_bytes"] -= 4096
+    assert in_use_with_all_of_the_stressor(status, None) == status["resident_bytes"]
+
+
+def test_it_is_never_more_than_there_is(status: dict[str, Any], unloaded_bytes: int) -> None:
     status["stressor"]["peak_resident_bytes"] *= 10
-    assert in_use_with_all_of_the_stressor(status) == status["memory_total_bytes"]
+    assert in_use_with_all_of_the_stressor(status, unloaded_bytes) == status["memory_total_bytes"]

@@ -349,7 +349,7 @@ def test_a_plan_says_all_that_a_run_needs(tmp_path: Path) -> None:
     assert len(items) == 12
     item = next(item for item in items if item["case"] == "hybrid-s-stress-2x256mib-1gbit")
     assert item["label"].endswith(f"/12 hybrid-s-stress-2x256mib-1gbit {item['repetition']:02d}")
-    assert item["requests"] == ["stressor start stress 2 268435456", "pattern start 33554432"]
+    assert item["requests"] == ["pattern start 33554432", "status", "stressor start stress 2 268435456"]
     assert item["guest"]["address"] in ("10.91.2.100", "10.91.2.101")
     assert (item["source"], item["destination"]) == ("compute1", "compute2")
     unloaded = next(item for item in items if "unloaded" in item["case"])

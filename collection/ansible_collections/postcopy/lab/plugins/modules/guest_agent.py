@@ -117,6 +117,7 @@ class Asker:
         self.answers = []
         self.ready_at = None
         self.resident_bytes = None
+        self.resident_bytes_unloaded = None
         self.memory_total_bytes = None
         self.status = None
 
@@ -142,7 +143,10 @@ class Asker:
 
     def note_status(self, status):
         self.status = status
-        self.resident_bytes = max(self.resident_bytes or 0, in_use_with_all_of_the_stressor(status))
+        if not status["stressor"]["running"]:
+            self.resident_bytes_unloaded = status["resident_bytes"]
+        in_use_bytes = in_use_with_all_of_the_stressor(status, self.resident_bytes_unloaded)
+        self.resident_bytes = max(self.resident_bytes or 0, in_use_bytes)
         self.memory_total_bytes = status["memory_total_bytes"]
 
     def keep(self, name, lines):
@@ -175,16 +179,19 @@ class Asker:
             time.sleep(POLL_SECONDS)
 
 
-def in_use_with_all_of_the_stressor(status):
+def in_use_with_all_of_the_stressor(status, unloaded_bytes):
     """Bytes that the guest has in use when its stressor holds the most that it ever held.
 
-    A stressor that just gave its memory back would else be left out: those pages travel like all others.
+    stress gives its memory back and takes it again all the time, and an answer's figures are not of one moment.
+    So what it ever held is added to what was in use before it began, and never to a moment's figure.
 
     :param status: the guest's answer to "status"
+    :param unloaded_bytes: memory in use before the stressor began, None if that is not known
     """
-    stressor = status["stressor"]
-    given_back = max(0, stressor["peak_resident_bytes"] - stressor["resident_bytes"])
-    return min(status["resident_bytes"] + given_back, status["memory_total_bytes"])
+    if unloaded_bytes is None:
+        return status["resident_bytes"]
+    loaded_bytes = unloaded_bytes + status["stressor"]["peak_resident_bytes"]
+    return min(max(status["resident_bytes"], loaded_bytes), status["memory_total_bytes"])
 
 
 def hold(until):
