@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,20 +24,21 @@ from control.plan import NODE_RUNS_DIRECTORY
 from tests.conftest import PROJECT
 from tests.lab import Lab
 
-LINK_RATE = "200mbit"
+LINK_RATE = "300mbit"
 SOURCE, DESTINATION, PROBER = "compute1", "compute2", "controller"
 NODES = (SOURCE, DESTINATION, PROBER)
 MIGRATION_INTERFACE = "migration0"
-# A guest that takes 10 s of pre-copy and 10 s of post-copy at LINK_RATE: time enough to be struck in.
+# A guest that takes 10 s of pre-copy and 8 s of post-copy at LINK_RATE: time enough to be struck in.
+STRUCK, NEXT = "hybrid", "precopy"
 STRUCK_CASE = {
-    "mode": ["hybrid"],
+    "mode": [STRUCK],
     "flavor": ["s"],
     "stressor": ["stress"],
     "stress_threads": [1],
     "stress_thread_mib": [192],
 }
 # The run after it shows that the lab is as before. An idle guest is soon through.
-NEXT_CASE = {"mode": ["precopy"], "flavor": ["s"], "stress_threads": [0]}
+NEXT_CASE = {"mode": [NEXT], "flavor": ["s"], "stress_threads": [0]}
 PRECOPY_BYTES = 20_000_000
 POLL_SECONDS = 0.02
 STEP_SECONDS = 240
@@ -108,7 +109,10 @@ class RunningStudy:
         self.lab = lab
         self.study = study
         self.output = study.with_suffix(f".{time.monotonic_ns()}.out")
+        # Which repetition of the struck case is being made, or made next.
+        self.repetition = 1
         self._known_logs = set(lab.logs())
+        self._log_of_earlier_runs = 0
         # A program started in the background ignores SIGINT, and hands that on.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.output.open("wb") as stream:
@@ -142,12 +146,19 @@ class RunningStudy:
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
         return lines[-1] if lines else ""
 
+    def line_of(self, repetition: int) -> str:
+        """Its line of a struck run, empty if it has said nothing of it."""
+        lines = [line.strip() for line in self.text.splitlines() if f"{STRUCK}-s" in line]
+        return next((line for line in reversed(lines) if f"  {repetition:02d}  " in line), "")
+
     def log(self) -> str:
-        """The log of its playbook; empty as long as there is none."""
+        """The log of its playbook, of the run that is struck alone; empty as long as there is none."""
         logs = [
             path for path in self.lab.logs() if path not in self._known_logs and "-study-" in path.parent.name
         ]
-        return logs[0].read_text(encoding="utf-8", errors="replace") if logs else ""
+        if not logs:
+            return ""
+        return logs[0].read_text(encoding="utf-8", errors="replace")[self._log_of_earlier_runs :]
 
     def playbook_pid(self) -> int:
         """The ansible-playbook that it started."""
@@ -164,9 +175,21 @@ class RunningStudy:
             assert time.monotonic() < deadline, f"no {what} within {seconds} s: {self.text[-3000:]}"
             time.sleep(POLL_SECONDS)
 
-    def wait_until_recorded(self, mode: str) -> None:
-        """Wait for the run.json of the case with this mode."""
-        self.wait_until("the run's record", lambda: mode in self.lab.runs(self.study.stem))
+    def struck(self) -> dict[str, Any] | None:
+        """The run.json of the struck case's repetition; None as long as there is none."""
+        for run in self.lab.lab.runs(self.study.stem):
+            if (run["spec"]["mode"], run["repetition"]) == (STRUCK, self.repetition):
+                return dict(run)
+        return None
+
+    def wait_until_recorded(self) -> None:
+        """Wait for the run.json of the struck run."""
+        self.wait_until("the run's record", lambda: self.struck() is not None)
+
+    def turn_to_the_next_run(self) -> None:
+        """What is waited for from now on is of the next repetition. The run before it is recorded."""
+        self._log_of_earlier_runs += len(self.log())
+        self.repetition += 1
 
     def end(self, seconds: float = STUDY_SECONDS) -> int:
         """Its exit code."""
@@ -202,12 +225,21 @@ class FaultyLab:
 
     def write_study(self, name: str, **defaults: Any) -> Path:
         """A study of the run that is struck, and of the one after it."""
+        return self._write_study(name, [STRUCK_CASE, NEXT_CASE], 1, defaults)
+
+    def write_study_of_runs(self, name: str, runs: int) -> Path:
+        """A study in which each run is to be struck but the last."""
+        return self._write_study(name, [STRUCK_CASE], runs, {})
+
+    def _write_study(
+        self, name: str, matrix: list[dict[str, Any]], repetitions: int, defaults: Mapping[str, Any]
+    ) -> Path:
         document = {
             "schema": 2,
             "name": name,
             "title": "A fault, and the run after it",
             "reference": None,
-            "repetitions": 1,
+            "repetitions": repetitions,
             # The struck run is the first by it.
             "order_seed": 2,
             "flavors": {"s": {"vcpus": 1, "ram_mib": 512}},
@@ -218,7 +250,7 @@ class FaultyLab:
                 "pattern_mib": 4,
                 **defaults,
             },
-            "matrix": [STRUCK_CASE, NEXT_CASE],
+            "matrix": matrix,
         }
         path = self.studies / f"{name}.yml"
         path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
@@ -250,6 +282,25 @@ class FaultyLab:
         while (found := self.left_at_once()) and time.monotonic() < deadline:
             time.sleep(1)
         return found
+
+    def left_of(self, run: Mapping[str, Any]) -> list[str]:
+        """What a run of a study that goes on has left on the nodes, in which the next one's guest may be."""
+        guest = run["guest"]
+        names = (guest["name"], f"{run['case']}/{run['repetition']:02d}", guest["address"])
+        deadline = time.monotonic() + LEAVING_SECONDS
+        while (found := self._that_name(names)) and time.monotonic() < deadline:
+            time.sleep(1)
+        return found
+
+    def _that_name(self, names: Sequence[str]) -> list[str]:
+        """Processes, domains and sockets of QEMU on the nodes with one of these in what they are called."""
+        lists = ("ps -eo args", "timeout 20 virsh list --all --name", "ls /var/lib/postcopy-lab/qmp")
+        return sorted(
+            f"{name}: {line}"
+            for name, node in self.node.items()
+            for line in node.sh("; ".join(lists), check=False).splitlines()
+            if any(word in line for word in names)
+        )
 
     def left_at_once(self) -> list[str]:
         """As `left`, without waiting."""

@@ -433,6 +433,24 @@ DISK = [
 FAULTS = (*LINK, *HYPERVISOR, *GUEST, *PROBE, *NODE, *DISK, *COMMAND)
 
 
+def _in_a_chain(fault: Fault) -> bool:
+    """Whether its study goes on, so that the next run can be struck by another."""
+    return (
+        fault.exit_code in (0, 3)
+        and fault.at != BOOT
+        and fault.prepare is None
+        and not fault.defaults
+        and not fault.quick
+    )
+
+
+# Faults that strike the runs of one study in turn, by their group. Such a study has one exit code.
+CHAINS = {
+    group: tuple(fault for fault in FAULTS if fault.group == group and _in_a_chain(fault))
+    for group in dict.fromkeys(fault.group for fault in FAULTS if _in_a_chain(fault))
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Damage:
     """A file of the lab or of a finished study that is missing or cut, and what a command says of it."""

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import PROJECT
-from tests.faults.faulty_lab import LINK_RATE, NODES, FaultyLab, RunningStudy
+from tests.faults.faulty_lab import LINK_RATE, NEXT, NODES, STRUCK, FaultyLab, RunningStudy
 from tests.faults.seen import Seen, guest_words, keep, recorded
 from tests.faults.steps import FILL, PRECOPY, STEPS, Step
-from tests.faults.table import DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
+from tests.faults.table import CHAINS, DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
 from tests.lab import provisioned_lab
-
-STRUCK, NEXT = "hybrid", "precopy"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +42,18 @@ def marked(name: str, quick: bool, *values: Any) -> Any:
     return pytest.param(*values, id=name, marks=() if quick else pytest.mark.long)
 
 
+def let_it_happen(lab: FaultyLab, running: RunningStudy, fault: Fault) -> None:
+    """The fault, and what an administrator does about it while the study goes on."""
+    fault.at.wait(running)
+    fault.strike(lab, running)
+    if fault.mend is not None:
+        if fault.mend_at is None:
+            running.wait_until_recorded()
+        else:
+            fault.mend_at.wait(running)
+        fault.mend(lab, running)
+
+
 def provoke(lab: FaultyLab, fault: Fault) -> Seen:
     """A study of two runs, the first of which is struck; it is made whole if it has stopped."""
     started = time.monotonic()
@@ -52,18 +63,11 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
     if fault.prepare is not None:
         fault.prepare(lab, lab.lab.results(name))
     with lab.begin(study) as running:
-        fault.at.wait(running)
-        fault.strike(lab, running)
-        if fault.mend is not None:
-            if fault.mend_at is None:
-                running.wait_until_recorded(STRUCK)
-            else:
-                fault.mend_at.wait(running)
-            fault.mend(lab, running)
+        let_it_happen(lab, running, fault)
         code = running.end()
     next_run = "by the same command"
     line = line_of(lab, running, code)
-    struck = lab.runs(name).get(STRUCK)
+    struck = running.struck()
     left = lab.left()
     lab.wait_until_free()
     if fault.mend_after is not None:
@@ -96,10 +100,47 @@ def assert_unchanged(lab: FaultyLab, before: dict[str, str]) -> None:
     assert {path: after.get(path) for path in before} == before, "files of earlier runs have changed"
 
 
+def provoke_in_turn(lab: FaultyLab, name: str, faults: Sequence[Fault]) -> list[Seen]:
+    """One study, each run of which is struck but the last: the run after a fault is the next one's."""
+    struck = []
+    study = lab.write_study_of_runs(name, len(faults) + 1)
+    with lab.begin(study) as running:
+        for fault in faults:
+            started = time.monotonic()
+            before = lab.digests()
+            let_it_happen(lab, running, fault)
+            running.wait_until_recorded()
+            run = running.struck()
+            assert run is not None
+            running.turn_to_the_next_run()
+            assert_unchanged(lab, before)
+            struck.append((fault, run, lab.left_of(run), len(before), round(time.monotonic() - started)))
+        code = running.end()
+    last = running.struck()
+    assert last is not None, running.text
+    assert (last["outcome"], last["valid"]) == ("completed", True), last
+    assert lab.left() == []
+    return [
+        Seen(
+            group=fault.group,
+            fault=fault.name,
+            step=fault.at.name,
+            exit_code=code,
+            line=shown(lab, running.line_of(run["repetition"])),
+            run=recorded(run),
+            guest=guest_words(run),
+            left=tuple(left),
+            earlier_files=earlier_files,
+            next_run="by the same command",
+            seconds=seconds,
+        )
+        for fault, run, left, earlier_files, seconds in struck
+    ]
+
+
 def line_of(lab: FaultyLab, study: RunningStudy, code: int) -> str:
     """What a user reads of the fault: the command's error, or its line of the struck run."""
-    lines = [line.strip() for line in study.text.splitlines() if "hybrid-s" in line]
-    return shown(lab, study.last_line if code not in (0, 3) or not lines else lines[-1])
+    return shown(lab, (code in (0, 3) and study.line_of(study.repetition)) or study.last_line)
 
 
 def shown(lab: FaultyLab, line: str) -> str:
@@ -107,10 +148,29 @@ def shown(lab: FaultyLab, line: str) -> str:
     return line.replace(os.fspath(lab.studies.parent), "LAB").replace(os.fspath(PROJECT), "CHECKOUT")
 
 
-@pytest.mark.parametrize("fault", [marked(fault.label, fault.quick, fault) for fault in FAULTS])
+ALONE = [fault for fault in FAULTS if fault not in itertools.chain(*CHAINS.values())]
+
+
+@pytest.mark.parametrize("fault", [marked(fault.label, fault.quick, fault) for fault in ALONE])
 def test_a_run_that_is_struck(lab: FaultyLab, fault: Fault) -> None:
     seen = provoke(lab, fault)
     keep(seen)
+    assert_as_expected(fault, seen)
+
+
+@pytest.mark.parametrize(
+    ("name", "faults"), [marked(name.replace(" ", "-"), False, name, CHAINS[name]) for name in CHAINS]
+)
+def test_runs_that_are_struck_in_turn(lab: FaultyLab, name: str, faults: Sequence[Fault]) -> None:
+    made = provoke_in_turn(lab, f"faults-of-{name.replace(' ', '-')}", faults)
+    for seen in made:
+        keep(seen)
+    for fault, seen in zip(faults, made, strict=True):
+        assert_as_expected(fault, seen)
+
+
+def assert_as_expected(fault: Fault, seen: Seen) -> None:
+    """What the study did is what the table of faults says."""
     assert seen.exit_code == fault.exit_code, seen
     assert seen.left == () or fault.leaves, seen
     assert fault.said in json.dumps([seen.line, seen.run], ensure_ascii=False), seen
