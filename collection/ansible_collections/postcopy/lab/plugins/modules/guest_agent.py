@@ -182,8 +182,8 @@ class Asker:
 def in_use_with_all_of_the_stressor(status, unloaded_bytes):
     """Bytes that the guest has in use when its stressor holds the most that it ever held.
 
-    stress gives its memory back and takes it again all the time, and an answer's figures are not of one moment.
-    So what it ever held is added to what was in use before it began, and never to a moment's figure.
+    stress gives its memory back and takes it again all the time, and an answer's figures are of several
+    moments. So what it ever held is added to what was in use before it began, and to no later figure.
 
     :param status: the guest's answer to "status"
     :param unloaded_bytes: memory in use before the stressor began, None if that is not known
