@@ -29,7 +29,8 @@ class Fault:
 
     `exit_code` of the study. `outcome`, `cause`, `valid` of the struck run; an outcome of None: it has no
     run.json, and is made when the study goes on; valid of None: either. `said`: what its record or the
-    command's line contains. `leaves`: whether something may be left until the study goes on.
+    command's line contains. `leaves`: whether something may be left until the study goes on. `unprovisioned`:
+    whether the lab must be provisioned for that.
     """
 
     group: str
@@ -42,6 +43,7 @@ class Fault:
     valid: bool | None = True
     said: str = ""
     leaves: bool = False
+    unprovisioned: bool = False
     mend: Act | None = None
     mend_at: Step | None = None
     prepare: Callable[[FaultyLab, Path], None] | None = None
@@ -346,6 +348,7 @@ NODE = [
         valid=None,
         said="compute2",
         leaves=True,
+        unprovisioned=True,
     ),
     Fault(
         group="node",
@@ -357,6 +360,7 @@ NODE = [
         cause="lab_fault",
         said="compute1",
         leaves=True,
+        unprovisioned=True,
     ),
 ]
 

@@ -74,7 +74,7 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
         fault.mend_after(lab, running)
     if NEXT not in lab.runs(name):
         next_run = "when the study was resumed"
-        with lab.begin(study, "--provision") as resumed:
+        with lab.begin(study, *(["--provision"] if fault.unprovisioned else [])) as resumed:
             assert resumed.end() in (0, 3), resumed.text[-3000:]
     assert_unchanged(lab, before)
     assert lab.left() == []
