@@ -54,6 +54,9 @@ PROGRAMS = {
     "^ping |node[.]steady_ping": "ping",
     "^tcpdump ": "tcpdump",
 }
+LIST_PROCESSES = "ps -eo args"
+LIST_DOMAINS = "timeout 20 virsh list --all --name"
+LIST_SOCKETS = "ls /var/lib/postcopy-lab/qmp 2>/dev/null"
 # How long what an ended study leaves may take to go.
 LEAVING_SECONDS = 20
 
@@ -212,6 +215,14 @@ def seed_by_which_the_struck_case_is_first(document: Mapping[str, Any]) -> int:
     return next(seed for seed, (name, _) in enumerate(first) if name.startswith(f"{STRUCK}-"))
 
 
+def _found_after_a_while(look: Callable[[], list[str]]) -> list[str]:
+    """What is still found after LEAVING_SECONDS, if anything is."""
+    deadline = time.monotonic() + LEAVING_SECONDS
+    while (found := look()) and time.monotonic() < deadline:
+        time.sleep(1)
+    return found
+
+
 @dataclass
 class FaultyLab:
     """The lab, and what it is like when nothing has befallen it."""
@@ -287,27 +298,21 @@ class FaultyLab:
 
     def left(self) -> list[str]:
         """What a study that ended has left on the nodes and on this machine: nothing, after a while."""
-        deadline = time.monotonic() + LEAVING_SECONDS
-        while (found := self.left_at_once()) and time.monotonic() < deadline:
-            time.sleep(1)
-        return found
+        return _found_after_a_while(self.left_at_once)
 
     def left_of(self, run: Mapping[str, Any]) -> list[str]:
         """What a run of a study that goes on has left on the nodes, in which the next one's guest may be."""
         guest = run["guest"]
         names = (guest["name"], f"{run['case']}/{run['repetition']:02d}", guest["address"])
-        deadline = time.monotonic() + LEAVING_SECONDS
-        while (found := self._that_name(names)) and time.monotonic() < deadline:
-            time.sleep(1)
-        return found
+        return _found_after_a_while(lambda: self._that_name(names))
 
     def _that_name(self, names: Sequence[str]) -> list[str]:
         """Processes, domains and sockets of QEMU on the nodes with one of these in what they are called."""
-        lists = ("ps -eo args", "timeout 20 virsh list --all --name", "ls /var/lib/postcopy-lab/qmp")
+        lists = "; ".join((LIST_PROCESSES, LIST_DOMAINS, LIST_SOCKETS))
         return sorted(
             f"{name}: {line}"
             for name, node in self.node.items()
-            for line in node.sh("; ".join(lists), check=False).splitlines()
+            for line in node.sh(lists, check=False).splitlines()
             if any(word in line for word in names)
         )
 
@@ -315,16 +320,16 @@ class FaultyLab:
         """As `left`, without waiting."""
         found = set()
         for name, node in self.node.items():
-            for words in node.sh("ps -eo args", check=False).splitlines():
+            for words in node.sh(LIST_PROCESSES, check=False).splitlines():
                 found |= {
                     f"{name}: {what}" for pattern, what in PROGRAMS.items() if re.search(pattern, words)
                 }
             if self.shape(name) != self._shaped[name]:
                 found.add(f"{name}: the rate of the run")
-            if node.sh("ls /var/lib/postcopy-lab/qmp 2>/dev/null", check=False):
+            if node.sh(LIST_SOCKETS, check=False):
                 found.add(f"{name}: a socket of QEMU")
         for name in (SOURCE, DESTINATION):
-            if self.node[name].sh("timeout 20 virsh list --all --name", check=False).split():
+            if self.node[name].sh(LIST_DOMAINS, check=False).split():
                 found.add(f"{name}: a domain")
         if self.playbook_runs():
             found.add("this machine: ansible-playbook")

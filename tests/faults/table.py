@@ -448,9 +448,10 @@ def _in_a_chain(fault: Fault) -> bool:
     )
 
 
+ALONE = tuple(fault for fault in FAULTS if not _in_a_chain(fault))
 # Faults that strike the runs of one study in turn, by their group. Such a study has one exit code.
 CHAINS = {
-    group: tuple(fault for fault in FAULTS if fault.group == group and _in_a_chain(fault))
+    group.replace(" ", "-"): tuple(fault for fault in FAULTS if fault.group == group and _in_a_chain(fault))
     for group in dict.fromkeys(fault.group for fault in FAULTS if _in_a_chain(fault))
 }
 

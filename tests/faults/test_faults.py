@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from tests.conftest import PROJECT
 from tests.faults.faulty_lab import LINK_RATE, NEXT, NODES, STRUCK, FaultyLab, RunningStudy
 from tests.faults.seen import Seen, guest_words, keep, recorded
 from tests.faults.steps import FILL, PRECOPY, STEPS, Step
-from tests.faults.table import CHAINS, DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
+from tests.faults.table import ALONE, CHAINS, DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
 from tests.lab import provisioned_lab
 
 
@@ -80,18 +79,27 @@ def provoke(lab: FaultyLab, fault: Fault) -> Seen:
     assert lab.left() == []
     made = lab.runs(name)[NEXT]
     assert (made["outcome"], made["valid"]) == ("completed", True), made
-    return Seen(
-        group=fault.group,
-        fault=fault.name,
-        step=fault.at.name,
+    return seen_of(
+        fault,
+        struck,
         exit_code=code,
         line=line,
-        run=recorded(struck),
-        guest=guest_words(struck),
         left=tuple(left),
         earlier_files=len(before),
         next_run=next_run,
         seconds=round(time.monotonic() - started),
+    )
+
+
+def seen_of(fault: Fault, run: dict[str, Any] | None, **seen: Any) -> Seen:
+    """What became of a fault and of the run.json of the run that it struck, None where there is none."""
+    return Seen(
+        group=fault.group,
+        fault=fault.name,
+        step=fault.at.name,
+        run=recorded(run),
+        guest=guest_words(run),
+        **seen,
     )
 
 
@@ -121,14 +129,11 @@ def provoke_in_turn(lab: FaultyLab, name: str, faults: Sequence[Fault]) -> list[
     assert (last["outcome"], last["valid"]) == ("completed", True), last
     assert lab.left() == []
     return [
-        Seen(
-            group=fault.group,
-            fault=fault.name,
-            step=fault.at.name,
+        seen_of(
+            fault,
+            run,
             exit_code=code,
             line=shown(lab, running.line_of(run["repetition"])),
-            run=recorded(run),
-            guest=guest_words(run),
             left=tuple(left),
             earlier_files=earlier_files,
             next_run="by the same command",
@@ -148,9 +153,6 @@ def shown(lab: FaultyLab, line: str) -> str:
     return line.replace(os.fspath(lab.studies.parent), "LAB").replace(os.fspath(PROJECT), "CHECKOUT")
 
 
-ALONE = [fault for fault in FAULTS if fault not in itertools.chain(*CHAINS.values())]
-
-
 @pytest.mark.parametrize("fault", [marked(fault.label, fault.quick, fault) for fault in ALONE])
 def test_a_run_that_is_struck(lab: FaultyLab, fault: Fault) -> None:
     seen = provoke(lab, fault)
@@ -158,11 +160,11 @@ def test_a_run_that_is_struck(lab: FaultyLab, fault: Fault) -> None:
     assert_as_expected(fault, seen)
 
 
-@pytest.mark.parametrize(
-    ("name", "faults"), [marked(name.replace(" ", "-"), False, name, CHAINS[name]) for name in CHAINS]
-)
-def test_runs_that_are_struck_in_turn(lab: FaultyLab, name: str, faults: Sequence[Fault]) -> None:
-    made = provoke_in_turn(lab, f"faults-of-{name.replace(' ', '-')}", faults)
+@pytest.mark.long
+@pytest.mark.parametrize("group", CHAINS)
+def test_runs_that_are_struck_in_turn(lab: FaultyLab, group: str) -> None:
+    faults = CHAINS[group]
+    made = provoke_in_turn(lab, f"faults-of-{group}", faults)
     for seen in made:
         keep(seen)
     for fault, seen in zip(faults, made, strict=True):

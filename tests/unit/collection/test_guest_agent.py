@@ -29,6 +29,7 @@ def unloaded_bytes(status: dict[str, Any]) -> int:
 
 
 def test_a_stressor_that_holds_all_adds_nothing(status: dict[str, Any], unloaded_bytes: int) -> None:
+    assert status["stressor"]["resident_bytes"] >= status["stressor"]["peak_resident_bytes"]
     assert in_use_with_all_of_the_stressor(status, unloaded_bytes) == status["resident_bytes"]
 
 
