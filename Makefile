@@ -50,7 +50,7 @@ test-machines: test-tools ## Three machines of their own (QEMU guests): clocks, 
 	FAULTS_SEEN=docs/faults.json pytest -v --durations 0 tests/machines
 	$(BIN)/python tools/role_docs.py
 
-test-faults: test-tools ## Faults provoked in a real lab, and in each task of a run; makes docs/faults.md (an hour and a half)
+test-faults: test-tools ## Faults provoked in a real lab, and in each task of a run; makes docs/faults.md (an hour)
 	@# One lab, in which an emulated guest and Ansible keep two processors busy; the tasks fail in turn beside it.
 	FAULTS_SEEN=docs/faults.json pytest -v -n 2 --durations 0 tests/faults
 	$(BIN)/python tools/role_docs.py

@@ -26,11 +26,11 @@ from control.study import resolve_cases, run_order, validate
 from tests.conftest import PROJECT
 from tests.lab import Lab
 
-LINK_RATE = "300mbit"
+LINK_RATE = "500mbit"
 SOURCE, DESTINATION, PROBER = "compute1", "compute2", "controller"
 NODES = (SOURCE, DESTINATION, PROBER)
 MIGRATION_INTERFACE = "migration0"
-# A guest that takes 10 s of pre-copy and 8 s of post-copy at LINK_RATE: time enough to be struck in.
+# A guest that takes 6 s of pre-copy and 4 s of post-copy at LINK_RATE: time enough to be struck in.
 STRUCK, NEXT = "hybrid", "precopy"
 STRUCK_CASE = {
     "mode": [STRUCK],

@@ -456,6 +456,10 @@ CHAINS = {
 }
 
 
+# The study that is interrupted, then made whole, then damaged.
+INTERRUPTED = "interrupted"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Damage:
     """A file of the lab or of a finished study that is missing or cut, and what a command says of it."""
@@ -482,7 +486,7 @@ def _cut_file(path: Path) -> None:
 
 
 def _result(name: str) -> Callable[[Lab], Path]:
-    return lambda lab: next(iter(sorted(lab.results("whole").glob(name))))
+    return lambda lab: next(iter(sorted(lab.results(INTERRUPTED).glob(name))))
 
 
 def _state(name: str) -> Callable[[Lab], Path]:

@@ -18,7 +18,7 @@ from tests.conftest import PROJECT
 from tests.faults.faulty_lab import LINK_RATE, NEXT, NODES, STRUCK, FaultyLab, RunningStudy
 from tests.faults.seen import Seen, guest_words, keep, recorded
 from tests.faults.steps import FILL, PRECOPY, STEPS, Step
-from tests.faults.table import ALONE, CHAINS, DAMAGES, FAULTS, INTERRUPTS, Damage, Fault
+from tests.faults.table import ALONE, CHAINS, DAMAGES, FAULTS, INTERRUPTED, INTERRUPTS, Damage, Fault
 from tests.lab import provisioned_lab
 
 
@@ -207,7 +207,7 @@ def test_a_study_that_is_interrupted(
 ) -> None:
     """Its study is the same for all of them: each goes on where the one before was stopped."""
     started = time.monotonic()
-    study = lab.write_study("interrupted")
+    study = lab.write_study(INTERRUPTED)
     before = lab.digests()
     with lab.begin(study) as running:
         step.wait(running)
@@ -235,21 +235,21 @@ def test_a_study_that_is_interrupted(
     )
     assert code == 130, running.text
     assert "the same command makes the rest" in running.last_line
-    assert STRUCK not in lab.runs("interrupted")
+    assert STRUCK not in lab.runs(INTERRUPTED)
     assert left == [] or times > 1
     assert_unchanged(lab, before)
 
 
 def test_an_interrupted_study_is_made_whole(lab: FaultyLab) -> None:
-    with lab.begin(lab.write_study("interrupted")) as running:
+    with lab.begin(lab.write_study(INTERRUPTED)) as running:
         assert running.end() == 0, running.text
-    assert {run["outcome"] for run in lab.lab.runs("interrupted")} == {"completed"}
+    assert [run["outcome"] for run in lab.lab.runs(INTERRUPTED)] == ["completed"] * 2
     assert lab.left() == []
 
 
 @pytest.mark.long
 def test_a_second_study_is_refused(lab: FaultyLab) -> None:
-    study = lab.write_study("first-of-two")
+    study = lab.write_study_of_runs("first-of-two", 1)
     with lab.begin(study) as running:
         FILL.wait(running)
         with lab.begin(lab.write_study("second-of-two")) as second:
@@ -266,7 +266,7 @@ def test_a_second_study_is_refused(lab: FaultyLab) -> None:
             guest="the first study's is not touched",
             left=(),
             earlier_files=0,
-            next_run="both of the first study, by its command",
+            next_run="the first study's, by its command",
             seconds=0,
         )
     )
@@ -281,7 +281,7 @@ def test_a_node_that_is_restarted_between_two_studies(lab: FaultyLab, name: str)
     """It has lost its link's rate: no run is made before the lab is provisioned."""
     lab.node[name].podman("restart")
     started = time.monotonic()
-    study = lab.write_study(f"after-restart-of-{name}")
+    study = lab.write_study_of_runs(f"after-restart-of-{name}", 1)
     with lab.begin(study) as refused:
         code = refused.end()
     with lab.begin(study, "--provision") as running:
@@ -313,8 +313,8 @@ def test_a_node_that_is_restarted_between_two_studies(lab: FaultyLab, name: str)
 @pytest.mark.parametrize("damage", [marked(damage.label, True, damage) for damage in DAMAGES])
 def test_a_file_that_is_damaged(lab: FaultyLab, tmp_path: Path, damage: Damage) -> None:
     """The study is through: its command has nothing to make, and still reads what it left."""
-    study = lab.write_study("whole")
-    if len(lab.runs("whole")) < 2:
+    study = lab.write_study(INTERRUPTED)
+    if len(lab.runs(INTERRUPTED)) < 2:
         with lab.begin(study) as running:
             assert running.end() == 0, running.text
     path = damage.path(lab.lab)

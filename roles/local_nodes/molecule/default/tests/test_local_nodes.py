@@ -38,14 +38,14 @@ def test_the_journal_takes_little_memory(host: Host) -> None:
 
 
 def test_interfaces_and_routes(host: Host) -> None:
-    addresses = {
-        link["ifname"]: [a["local"] for a in link["addr_info"] if a["family"] == "inet"]
-        for link in json.loads(host.check_output("ip -json address"))
-    }
+    links = {link["ifname"]: link for link in json.loads(host.check_output("ip -json address"))}
     number = {"one": "11", "two": "12"}[host.check_output("hostname")]
     for interface, network in {"mgmt0": 0, "migration0": 1, "guest0": 2}.items():
-        (address,) = addresses[interface]
+        (address,) = (a["local"] for a in links[interface]["addr_info"] if a["family"] == "inet")
         assert address.split(".")[2:] == [str(network), number]
+        # The same after a restart, by which its neighbours go on to reach it.
+        numbers = ":".join(f"{int(part):02x}" for part in address.split("."))
+        assert links[interface]["address"] == f"52:56:{numbers}"
     (route,) = json.loads(host.check_output("ip -json -4 route show default"))
     assert route["dev"] == "mgmt0"
 
