@@ -99,8 +99,12 @@ class Node:
         assert pids, f"{self.name}: no process has {pattern} in its command line"
         self.sh(f"kill -{int(number)} {' '.join(map(str, pids))}")
 
-    def podman(self, verb: str) -> None:
-        podman(verb, self.container)
+    def podman(self, *verb: str) -> None:
+        podman(*verb, self.container)
+
+    def restart(self) -> None:
+        """As by its power switch: a migration would be over before a node has shut down."""
+        self.podman("restart", "--time", "0")
 
 
 def podman(*arguments: str) -> str:

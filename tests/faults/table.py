@@ -311,7 +311,7 @@ PROBE = [
 
 def _restart(node: str) -> Act:
     def act(lab: FaultyLab, _study: RunningStudy) -> None:
-        lab.node[node].podman("restart")
+        lab.node[node].restart()
 
     return act
 

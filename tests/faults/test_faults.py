@@ -279,7 +279,7 @@ def test_a_second_study_is_refused(lab: FaultyLab) -> None:
 @pytest.mark.parametrize("name", NODES)
 def test_a_node_that_is_restarted_between_two_studies(lab: FaultyLab, name: str) -> None:
     """It has lost its link's rate: no run is made before the lab is provisioned."""
-    lab.node[name].podman("restart")
+    lab.node[name].restart()
     started = time.monotonic()
     study = lab.write_study_of_runs(f"after-restart-of-{name}", 1)
     with lab.begin(study) as refused:
