@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from postcopy_lab.errors import CommandError, ExitCode, one_line, system_error
+from postcopy_lab.errors import CommandError, ExitCode, InputError, one_line, system_error
 from postcopy_lab.project import DEFAULT_INVENTORY
 
 HELP = """\
@@ -29,6 +29,7 @@ EXAMPLES = (
     ("postcopy-lab report quick --format md", "the same as an appendix for a paper"),
     ("postcopy-lab export quick shared/quick", "copy its results, packed, to share them"),
     ("postcopy-lab compare results/quick/old results/quick/new", "exit code 1 if the second is slower"),
+    ("postcopy-lab compare --claims results/quick/*", "the article's claims, as each lab judges them"),
     ("postcopy-lab predict --ram 16G --stressed 8G --rate 1G", "how long would that guest take?"),
     ("postcopy-lab support-bundle", "what one needs to understand a failure, without secrets"),
     ("postcopy-lab status", "nodes, link, and how far each study is"),
@@ -305,10 +306,18 @@ def export(
 
 @app.command()
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="Results directory or study: the reference.")],
-    second: Annotated[
-        str, typer.Argument(metavar="B", help="Results directory or study to compare with it.")
+    results: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="A B [C ...]",
+            help="Results directories or studies. Of two the second is held against the first, case by case; "
+            "of more the verdict of each on the article's claims is shown.",
+        ),
     ],
+    claims: Annotated[
+        bool,
+        typer.Option("--claims", help="Show the verdicts on the article's claims of two as well, or of one."),
+    ] = False,
     metric: Annotated[
         list[str] | None,
         typer.Option(
@@ -337,14 +346,20 @@ def compare(
     inventory: InventoryOption = DEFAULT_INVENTORY,
     backend: BackendOption = None,
 ) -> None:
-    """Compare two labs, releases or settings case by case. The exit code serves CI."""
+    """Compare labs, releases or settings: two case by case, more by the article's claims."""
+    if claims or len(results) > 2:
+        from postcopy_lab.verbs import compare_claims
+
+        compare_claims.compare_claims(inventory, results, backend=backend, form=form.value)
+        return
+    if len(results) < 2:
+        raise InputError(f"{results[0]}: one results directory is nothing to compare; give another one")
     from postcopy_lab.verbs import compare as verb
 
     raise typer.Exit(
         verb.compare(
             inventory,
-            first,
-            second,
+            *results,
             backend=backend,
             metrics=metric or (),
             threshold=threshold,

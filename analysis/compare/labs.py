@@ -350,7 +350,7 @@ def comparison_document(found: LabComparison) -> dict[str, Any]:
         "match": list(found.match),
         "only_first": list(found.only_first),
         "only_second": list(found.only_second),
-        "rows": [{name: _plain(value) for name, value in vars(row).items()} for row in found.rows],
+        "rows": [{name: plain(value) for name, value in vars(row).items()} for row in found.rows],
         "beyond": len(found.beyond),
         "undecided": len(found.undecided),
     }
@@ -372,8 +372,8 @@ def _side(results: Results) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    """For JSON, which has no intervals and no infinity."""
+def plain(value: Any) -> Any:
+    """A value for JSON, which has no intervals and no infinity."""
     if isinstance(value, Interval):
         return [value.low, value.high]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,4 +1,4 @@
-"""`postcopy-lab compare`."""
+"""`postcopy-lab compare` of two results directories, case by case."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from postcopy_lab.verbs.report import READING, open_results
 
 if TYPE_CHECKING:
     from analysis.compare.labs import LabComparison, Row
+    from analysis.study.results import Results
 
 HEADS = ("metric", "A", "B", "B / A", "n", "p", "verdict")
 NUMBER_HEADS = frozenset({"A", "B", "B / A", "n", "p"})
@@ -94,17 +95,22 @@ def _markdown(found: LabComparison, project: Project) -> Iterator[str]:
     yield from map(markdown_text, _conclusion(found))
 
 
+def side(name: str, results: Results, project: Project) -> Iterator[str]:
+    """What is compared under this letter."""
+    lab = results.lab
+    yield (
+        f"{name}: {project.shown(results.directory)}, study {results.study.name}, lab {lab.lab}, "
+        f"release {lab.release}, backend {lab.backend}"
+        f"{f', guest network by {lab.guest_network}' if lab.guest_network else ''}"
+        f"{', migration stream encrypted (TLS)' if lab.migration_stream_tls else ''}"
+    )
+    for notice in results.mixed:
+        yield f"{name} is mixed: {notice.file}: {notice.message}"
+
+
 def _sides(found: LabComparison, project: Project) -> Iterator[str]:
     for name, results in (("A", found.first), ("B", found.second)):
-        lab = results.lab
-        yield (
-            f"{name}: {project.shown(results.directory)}, study {results.study.name}, lab {lab.lab}, "
-            f"release {lab.release}, backend {lab.backend}"
-            f"{f', guest network by {lab.guest_network}' if lab.guest_network else ''}"
-            f"{', migration stream encrypted (TLS)' if lab.migration_stream_tls else ''}"
-        )
-        for notice in results.mixed:
-            yield f"{name} is mixed: {notice.file}: {notice.message}"
+        yield from side(name, results, project)
     for name, cases in (("A", found.only_first), ("B", found.only_second)):
         if cases:
             yield f"only in {name}: {', '.join(cases)}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.reference.claims import NOT_REPRODUCED, NUMBER, REPRODUCED, SHAPE, Verdict
+from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, NUMBER, REPRODUCED, SHAPE, Verdict
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
 from analysis.report.overview import other_release, verdict_counts
 from analysis.report.words import words
 
-_SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad")}
+SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad"), NOT_TESTABLE: ("?", "muted")}
 
 
 def section(context: Context) -> Section | None:
@@ -54,7 +54,7 @@ def _verdicts_table(
     """One row per claim: the statement, its verdict, what was measured, the rule and the reason."""
     rows = []
     for verdict in verdicts:
-        symbol, tone = _SYMBOLS.get(verdict.verdict, ("?", "muted"))
+        symbol, tone = SYMBOLS[verdict.verdict]
         rows.append(
             [
                 Cell(verdict.statement, f"{verdict.identifier}; {verdict.where}"),

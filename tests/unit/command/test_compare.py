@@ -9,7 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+from analysis.reference.published import DIRECTORY
+from analysis.report.formats import markdown_text
 from postcopy_lab.project import Project
 from tests.unit.analysis.builder import Model, write_study
 from tests.unit.command.conftest import ROOT
@@ -17,6 +20,7 @@ from tests.unit.command.conftest import ROOT
 Call = Callable[..., tuple[int, str, str]]
 RECORDED = ROOT / "tests" / "data" / "results"
 MODEL = Model(threads=1)
+CLAIMS = yaml.safe_load((DIRECTORY / "icclab-2014" / "claims.yml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +30,16 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_study(folder / "before", [(MODEL, 7)])
     write_study(folder / "after", [(replace(MODEL, base_bytes=MODEL.base_bytes + 300e6), 7)])
     return folder
+
+
+@pytest.fixture
+def without_reference(tmp_path: Path) -> Path:
+    """Results of a study that is held against no article."""
+    copied = shutil.copytree(RECORDED / "quick" / "local", tmp_path / "own" / "local")
+    document = json.loads((copied / "study.json").read_text())
+    document["study"] |= {"name": "own", "reference": None}
+    (copied / "study.json").write_text(json.dumps(document))
+    return copied
 
 
 def test_a_slower_lab_fails_and_is_named(call: Call, labs: Path) -> None:
@@ -80,6 +94,44 @@ def test_markdown_for_a_merge_request(call: Call, labs: Path) -> None:
     assert lines[head + 2].startswith(f"| {MODEL.case} | migration s | ")
 
 
+@pytest.fixture
+def three(labs: Path) -> list[str]:
+    return [str(labs / "before"), str(labs / "after"), str(RECORDED / "quick" / "local")]
+
+
+def test_the_claims_of_three_labs_side_by_side(call: Call, three: list[str]) -> None:
+    code, out, err = call("compare", *three, "--format", "md")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert [line[:5] for line in lines[:3]] == ["- A: ", "- B: ", "- C: "]
+    head = lines.index("| the article says | A | B | C |")
+    rows = lines[head + 2 :]
+    statements = [claim["statement"] for claim in CLAIMS["claims"]]
+    slopes = [claim["statement"] for claim in CLAIMS["shapes"] if claim["rule"] == "slope_like_published"]
+    assert (len(statements), len(slopes), len(rows)) == (14, 4, 18)
+    for row, statement in zip(rows, statements + slopes, strict=True):
+        assert row.startswith(f"| {markdown_text(' '.join(statement.split()))} (")
+        assert all(cell[0] in "✓✗?" for cell in row.removesuffix(" |").split(" | ")[1:]), row
+    (reliable,) = (row for row in rows if "very reliable" in row)
+    assert "✓ 7 of 7 completed with an intact guest" in reliable
+
+
+def test_the_claims_say_why_one_is_not_testable(call: Call, three: list[str]) -> None:
+    code, out, _err = call("compare", "--claims", three[0])
+    assert code == 0
+    assert "? not measured: " in " ".join(out.split())
+
+
+def test_the_claims_for_machines_have_each_verdict_with_its_interval(call: Call, three: list[str]) -> None:
+    code, out, err = call("compare", *three, "--format", "json")
+    document = json.loads(out)
+    assert (code, err, document["results"]) == (0, "", three)
+    (reliable,) = (claim for claim in document["claims"] if claim["identifier"] == "reliable")
+    before, after, _recorded = reliable["outcomes"]
+    assert before["verdict"] == "reproduced" and before["value"] == 1.0 and 0.5 < before["low"] < 1
+    assert len(before["runs"]) == 7 and after["verdict"] == "reproduced"
+
+
 def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> None:
     shutil.copytree(RECORDED / "quick" / "local", checkout.root / "results" / "quick" / "tiny")
     code, out, err = call("compare", "quick", str(RECORDED / "quick" / "local"))
@@ -93,6 +145,10 @@ def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> No
     ("words", "parts"),
     [
         (["compare"], ["A"]),
+        (["compare", "QUICK"], ["one results directory", "another"]),
+        (["compare", *["QUICK"] * 27], ["27 results directories", "26"]),
+        (["compare", "QUICK", "QUICK", "OWN"], ["study own", "key reference"]),
+        (["compare", "QUICK", "playbooks", "QUICK"], ["playbooks", "study.json"]),
         (["compare", "nope", "nope"], ["nope: no results", "none yet"]),
         (["compare", "QUICK", "playbooks"], ["playbooks", "study.json"]),
         (["compare", "QUICK", "MODES"], ["no case in common", "--match"]),
@@ -104,8 +160,14 @@ def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> No
         (["compare", "QUICK", "QUICK", "--format", "pdf"], ["--format", "'pdf'", "json"]),
     ],
 )
-def test_bad_input_is_one_line(call: Call, words: list[str], parts: list[str]) -> None:
-    names = {"QUICK": str(RECORDED / "quick" / "local"), "MODES": str(RECORDED / "modes" / "loop")}
+def test_bad_input_is_one_line(
+    call: Call, words: list[str], parts: list[str], without_reference: Path
+) -> None:
+    names = {
+        "QUICK": str(RECORDED / "quick" / "local"),
+        "MODES": str(RECORDED / "modes" / "loop"),
+        "OWN": str(without_reference),
+    }
     code, out, err = call(*(names.get(word, word) for word in words))
     assert (code, out) == (2, "")
     assert err.startswith("error: ") and err.count("\n") == 1, err

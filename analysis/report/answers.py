@@ -1,0 +1,97 @@
+"""Several results directories side by side: what each of them says of the article's statements and slopes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis.compare.labs import plain
+from analysis.evidence.errors import InputError
+from analysis.reference.claims import STATEMENT, Verdict
+from analysis.reference.lines import slope_like_published
+from analysis.report.analysis import Analysis, analyse
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One claim of the article; `verdicts` has one for each results directory, in their order."""
+
+    identifier: str
+    where: str
+    statement: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The claims, and what they were held against."""
+
+    analyses: tuple[Analysis, ...]
+    rows: tuple[Answer, ...]
+
+
+def side_by_side(directories: Sequence[Path]) -> Answers:
+    """The article's statements, then the slopes of its tables, each as every results directory judges it.
+
+    Raises:
+        InputError: a directory cannot be analysed, its study has no reference, or another than the first's.
+    """
+    analyses = tuple(analyse(directory) for directory in directories)
+    for one in analyses:
+        _check(one, analyses[0])
+    judged = [_judged(one) for one in analyses]
+    rows = tuple(
+        Answer(
+            identifier=first.identifier,
+            where=first.where,
+            statement=first.statement,
+            verdicts=tuple(verdicts[identifier] for verdicts in judged),
+        )
+        for identifier, first in judged[0].items()
+    )
+    return Answers(analyses, rows)
+
+
+def _check(one: Analysis, first: Analysis) -> None:
+    study = one.results.study
+    if study.reference is None:
+        raise InputError(
+            f"{one.results.directory}: study {study.name} has no reference, whose claims could be judged "
+            "(study file, key reference)"
+        )
+    if study.reference != first.results.study.reference:
+        raise InputError(
+            f"{one.results.directory}: study {study.name} has the reference {study.reference}, "
+            f"{first.results.directory} has {first.results.study.reference}: their claims are others"
+        )
+
+
+def _judged(analysis: Analysis) -> dict[str, Verdict]:
+    """The verdicts that are shown, by the claims' identifiers."""
+    slope = f"{slope_like_published.__name__}:"
+    every = (*analysis.verdicts, *analysis.number_verdicts)
+    return {one.identifier: one for one in every if one.group == STATEMENT or one.rule.startswith(slope)}
+
+
+def answers_document(found: Answers) -> dict[str, Any]:
+    """What `--format json` prints: of each claim one outcome for each results directory, in their order."""
+    return {
+        "schema": SCHEMA,
+        "results": [str(one.results.directory) for one in found.analyses],
+        "claims": [
+            {
+                "identifier": row.identifier,
+                "where": row.where,
+                "statement": row.statement,
+                "outcomes": [
+                    {name: plain(value) for name, value in vars(verdict.outcome).items()}
+                    for verdict in row.verdicts
+                ],
+            }
+            for row in found.rows
+        ],
+    }

@@ -1,0 +1,99 @@
+"""`postcopy-lab compare` of any number of results directories, by the article's claims."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from string import ascii_uppercase
+from typing import TYPE_CHECKING
+
+from postcopy_lab.board import make_console
+from postcopy_lab.errors import InputError
+from postcopy_lab.project import Project
+from postcopy_lab.verbs.compare import side
+from postcopy_lab.verbs.report import READING, open_results
+
+if TYPE_CHECKING:
+    from analysis.reference.claims import Verdict
+    from analysis.report.answers import Answers
+
+STYLES = {"good": "green", "bad": "red", "muted": "dim"}
+
+
+def compare_claims(inventory: str, targets: Sequence[str], *, backend: str | None, form: str) -> None:
+    """Print what each results directory says of the article's statements and of the slopes of its tables.
+
+    Raises:
+        InputError: a directory cannot be analysed, it has no claims or those of another article, too many.
+    """
+    if len(targets) > len(ascii_uppercase):
+        raise InputError(f"{len(targets)} results directories (allowed: {len(ascii_uppercase)} at most)")
+    opened = [open_results(inventory, target, backend) for target in targets]
+    project = opened[0][0]
+    from analysis.evidence.errors import InputError as AnalysisInputError
+    from analysis.report.answers import answers_document, side_by_side
+
+    try:
+        # Progress goes to stderr: what is printed may be piped.
+        with make_console(stderr=True).status(READING):
+            found = side_by_side([directory for _, directory in opened])
+    except AnalysisInputError as error:
+        raise InputError(str(error)) from error
+    if form == "json":
+        print(json.dumps(answers_document(found), indent=1))
+    elif form == "md":
+        print("\n".join(_markdown(found, project)))
+    else:
+        _print_table(found, project)
+
+
+def _sides(found: Answers, project: Project) -> Iterator[str]:
+    for name, one in zip(ascii_uppercase, found.analyses, strict=False):
+        yield from side(name, one.results, project)
+
+
+def _heads(found: Answers) -> tuple[str, ...]:
+    return ("the article says", *ascii_uppercase[: len(found.analyses)])
+
+
+def _print_table(found: Answers, project: Project) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from analysis.report.sections.claims import SYMBOLS
+
+    console = make_console()
+    for line in _sides(found, project):
+        console.print(line, soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=True)
+    for head in _heads(found):
+        table.add_column(head)
+    for row in found.rows:
+        said = Text(f"{row.statement} ").append(f"({row.where})", style="dim")
+        judged = [Text(_cell(verdict), style=STYLES[SYMBOLS[verdict.verdict][1]]) for verdict in row.verdicts]
+        table.add_row(said, *judged)
+    console.print(table)
+
+
+def _markdown(found: Answers, project: Project) -> Iterator[str]:
+    from analysis.report.formats import markdown_text
+
+    for line in _sides(found, project):
+        yield f"- {markdown_text(line)}"
+    heads = _heads(found)
+    yield ""
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
+    for row in found.rows:
+        cells = (f"{row.statement} ({row.where})", *map(_cell, row.verdicts))
+        yield f"| {' | '.join(map(markdown_text, cells))} |"
+
+
+def _cell(verdict: Verdict) -> str:
+    """The verdict, and what it rests on; where there is nothing to rest on, why."""
+    from analysis.report.sections.claims import SYMBOLS
+    from analysis.run.formatter import EMPTY
+
+    symbol, _tone = SYMBOLS[verdict.verdict]
+    return f"{symbol} {verdict.reason if verdict.measured == EMPTY else verdict.measured}"
