@@ -134,9 +134,6 @@ def test_the_article_runs_the_same_on_each_of_its_systems() -> None:
         ] == []
 
 
-READERS = [*PROJECT.glob("playbooks/*.yml"), *PROJECT.glob(".config/molecule/*.yml")]
-
-
 def files_read(path: Path) -> list[list[Any]]:
     """The files of variables of each play of a playbook."""
     plays = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -144,16 +141,23 @@ def files_read(path: Path) -> list[list[Any]]:
     return [[files] if isinstance(files, str) else files for files in listed]
 
 
+def test_a_playbook_reads_the_release_once() -> None:
+    """As tasks: Ansible parses the files of a play anew for each task on each host."""
+    for path in PROJECT.glob("playbooks/*.yml"):
+        text = path.read_text(encoding="utf-8")
+        assert "tasks/release.yml" in text and "releases/" not in text, path
+
+
 def test_who_reads_what_runs_reads_what_it_runs_on() -> None:
     seen = 0
-    for path in READERS:
+    for path in PROJECT.glob(".config/molecule/*.yml"):
         for files in files_read(path) if "vars_files" in path.read_text(encoding="utf-8") else []:
             for release in [one for one in files if str(one).endswith("releases/{{ lab_release }}.yml")]:
                 folder = release.removesuffix(".yml")
                 system = [f"{folder}/{{{{ lab_system | default('') }}}}.yml", release]
                 assert files[files.index(release) + 1] == system, f"{path}: {files}"
                 seen += 1
-    assert seen >= len(files_read(PROJECT / "playbooks/cloud.yml"))
+    assert seen == 2
 
 
 def test_faults_are_found() -> None:
