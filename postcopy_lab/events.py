@@ -34,6 +34,8 @@ ARGUMENT_CHECK_ACTION = "ansible.builtin.validate_argument_spec"
 REPORT_ACTION = "postcopy.lab.event"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 DELEGATED = re.compile(r"^(?:fatal|failed): \[\S+ -> ([^\](]+)", re.MULTILINE)
+# What Ansible prints after a failure that does not count. The event of a silent host says no more.
+IGNORED = "...ignoring"
 ERROR_MARKS = ("ERROR!", "[ERROR]:")
 TASK_STARTS = ("playbook_on_task_start", "playbook_on_handler_task_start")
 HOST_EVENTS = ("runner_on_ok", "runner_on_failed", "runner_on_unreachable")
@@ -133,7 +135,10 @@ def failure_of(event: Event) -> Failure | None:
     """The failure that an event reports; None for other events and for ignored failures."""
     kind = event.get("event")
     data = event.get("event_data") or {}
-    if kind not in ("runner_on_failed", "runner_on_unreachable") or data.get("ignore_errors"):
+    if kind not in ("runner_on_failed", "runner_on_unreachable"):
+        return None
+    printed = COLOUR.sub("", str(event.get("stdout") or ""))
+    if data.get("ignore_errors") or printed.rstrip().endswith(IGNORED):
         return None
     return Failure(
         host=str(data.get("host", "?")),
@@ -144,13 +149,13 @@ def failure_of(event: Event) -> Failure | None:
         message=failure_message(data.get("res") or {}),
         unreachable=kind == "runner_on_unreachable",
         unprovisioned=bool((data.get("res") or {}).get("unprovisioned")),
-        delegate=_delegate_of(str(event.get("stdout") or "")),
+        delegate=_delegate_of(printed),
     )
 
 
 def _delegate_of(printed: str) -> str:
-    """The host that a task was delegated to, as Ansible prints it: "fatal: [compute1 -> localhost]"."""
-    found = DELEGATED.search(COLOUR.sub("", printed))
+    """The host that a task was delegated to, as is printed: "fatal: [compute1 -> localhost]"."""
+    found = DELEGATED.search(printed)
     return found.group(1) if found else ""
 
 

@@ -24,6 +24,7 @@ STREAMS = {
     "failed": ("failed", "local", {}),
     "refused": ("check", "local", {"unwanted_nodes": ["node2"]}),
     "unreachable": ("provision", "unreachable", {}),
+    "silent": ("silent", "unreachable", {}),
     "no-hosts": ("no_hosts", "local", {}),
     "broken": ("broken", "local", {}),
 }

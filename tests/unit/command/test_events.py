@@ -94,6 +94,15 @@ def test_a_node_that_does_not_answer_is_named() -> None:
     assert "postcopy-lab provision" in message
 
 
+def test_a_silence_that_was_ignored_is_not_the_cause() -> None:
+    message, code = explain(recorded("silent"), 2, NEUTRAL, "silent.yml")
+    assert code == ExitCode.FAILED
+    assert message == (
+        "node0: second: Write it down: non-zero return code: the disk is full (exit code 3) "
+        "(roles/second/tasks/main.yml:6)"
+    )
+
+
 def test_no_matching_host_is_an_error_although_ansible_ends_with_0() -> None:
     message, code = explain(recorded("no-hosts"), 0, NEUTRAL, "no_hosts.yml")
     assert code == ExitCode.BAD_INPUT

@@ -370,6 +370,7 @@ CHECK_STUBS = {
 }
 CHECK_INVENTORY = """
 lab_backend: libvirt
+lab_release: epoxy
 lab_project_dir: "{{ ansible_config_file | dirname }}"
 lab_state_dir: "{{ lab_project_dir }}/.lab/tiny"
 lab_results_dir: "{{ lab_project_dir }}/results"
