@@ -55,8 +55,11 @@ PROGRAMS = {
     "^tcpdump ": "tcpdump",
 }
 LIST_PROCESSES = "ps -eo args"
+LIST_RATES = f"tc qdisc show dev {MIGRATION_INTERFACE}"
 LIST_DOMAINS = "timeout 20 virsh list --all --name"
 LIST_SOCKETS = "ls /var/lib/postcopy-lab/qmp 2>/dev/null"
+# A line that none of them prints.
+BETWEEN = "----"
 # How long what an ended study leaves may take to go.
 LEAVING_SECONDS = 20
 
@@ -76,6 +79,10 @@ class Node:
     def sh(self, script: str, *, check: bool = True) -> str:
         """What a shell of the node prints."""
         return self._exec(["sh", "-c", script], check)
+
+    def answers(self, *scripts: str) -> list[str]:
+        """What the node's shell prints for each of these, whether it fails or not."""
+        return self.sh(f"\necho {BETWEEN}\n".join(scripts), check=False).split(f"{BETWEEN}\n")
 
     def _exec(self, command: list[str], check: bool) -> str:
         done = subprocess.run(
@@ -219,6 +226,11 @@ def seed_by_which_the_struck_case_is_first(document: Mapping[str, Any]) -> int:
     return next(seed for seed, (name, _) in enumerate(first) if name.startswith(f"{STRUCK}-"))
 
 
+def _rates(printed: str) -> list[str]:
+    """The rates in what tc shows."""
+    return re.findall(r"rate \S+", printed)
+
+
 def _found_after_a_while(look: Callable[[], list[str]]) -> list[str]:
     """What is still found after LEAVING_SECONDS, if anything is."""
     deadline = time.monotonic() + LEAVING_SECONDS
@@ -242,7 +254,7 @@ class FaultyLab:
 
     def shape(self, name: str) -> list[str]:
         """The rates that the node's link is shaped to."""
-        return re.findall(r"rate \S+", self.node[name].sh(f"tc qdisc show dev {MIGRATION_INTERFACE}"))
+        return _rates(self.node[name].sh(LIST_RATES))
 
     def logs(self) -> list[Path]:
         return sorted((self.lab.state_dir / "runner").glob("*/stdout"))
@@ -324,16 +336,20 @@ class FaultyLab:
         """As `left`, without waiting."""
         found = set()
         for name, node in self.node.items():
-            for words in node.sh(LIST_PROCESSES, check=False).splitlines():
+            # The prober has no libvirt.
+            domains = LIST_DOMAINS if name != PROBER else "true"
+            processes, rates, sockets, domains = node.answers(
+                LIST_PROCESSES, LIST_RATES, LIST_SOCKETS, domains
+            )
+            for words in processes.splitlines():
                 found |= {
                     f"{name}: {what}" for pattern, what in PROGRAMS.items() if re.search(pattern, words)
                 }
-            if self.shape(name) != self._shaped[name]:
+            if _rates(rates) != self._shaped[name]:
                 found.add(f"{name}: the rate of the run")
-            if node.sh(LIST_SOCKETS, check=False):
+            if sockets:
                 found.add(f"{name}: a socket of QEMU")
-        for name in (SOURCE, DESTINATION):
-            if self.node[name].sh(LIST_DOMAINS, check=False).split():
+            if domains.split():
                 found.add(f"{name}: a domain")
         if self.playbook_runs():
             found.add("this machine: ansible-playbook")
