@@ -52,7 +52,7 @@ test-machines: test-tools ## Three machines of their own (QEMU guests): clocks, 
 
 test-faults: test-tools ## Faults provoked in a real lab, and in each task of a run; makes docs/faults.md (an hour)
 	@# One lab, in which an emulated guest and Ansible keep two processors busy; the tasks fail in turn beside it.
-	FAULTS_SEEN=docs/faults.json pytest -v -n 2 --durations 0 tests/faults
+	FAULTS_SEEN=docs/faults.json pytest -v -n 2 --durations 0 -m "not small" tests/faults
 	$(BIN)/python tools/role_docs.py
 
 test-icehouse: test-tools ## The article's own QEMU, libvirt and OpenStack on Debian 11: built, provisioned twice, migrated with (MIRROR= of their repositories)

@@ -18,7 +18,7 @@ from tests.conftest import PROJECT
 from tests.faults.faulty_lab import LINK_RATE, NEXT, NODES, STRUCK, FaultyLab, RunningStudy
 from tests.faults.seen import Seen, guest_words, keep, recorded
 from tests.faults.steps import FILL, PRECOPY, STEPS, Step
-from tests.faults.table import ALONE, CHAINS, DAMAGES, FAULTS, INTERRUPTED, INTERRUPTS, Damage, Fault
+from tests.faults.table import ALONE, CHAINS, DAMAGES, FAULTS, INTERRUPTED, INTERRUPTS, SMALL, Damage, Fault
 from tests.lab import provisioned_lab
 
 
@@ -153,7 +153,13 @@ def shown(lab: FaultyLab, line: str) -> str:
     return line.replace(os.fspath(lab.studies.parent), "LAB").replace(os.fspath(PROJECT), "CHECKOUT")
 
 
-@pytest.mark.parametrize("fault", [marked(fault.label, fault.quick, fault) for fault in ALONE])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(marked(fault.label, fault.quick, fault) for fault in ALONE),
+        *(pytest.param(fault, id=fault.label, marks=pytest.mark.small) for fault in SMALL),
+    ],
+)
 def test_a_run_that_is_struck(lab: FaultyLab, fault: Fault) -> None:
     seen = provoke(lab, fault)
     keep(seen)

@@ -158,6 +158,7 @@ def assert_the_study_went_on(
     assert (refused["cause"], refused["cause_detail"]) == ("boot_failed", f"{BOOT} was told to fail")
 
 
+@pytest.mark.small
 def test_a_fault_ends_the_run_and_the_study_goes_on(tmp_path: Path) -> None:
     """On one node before the migration and after it, and a node that is silent in it."""
     faults = [
