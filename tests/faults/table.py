@@ -439,12 +439,7 @@ FAULTS = (*LINK, *HYPERVISOR, *GUEST, *PROBE, *NODE, *DISK, *COMMAND)
 
 def _in_a_chain(fault: Fault) -> bool:
     """Whether its study goes on, so that the next run can be struck by another."""
-    return (
-        fault.exit_code in (0, 3)
-        and fault.at != BOOT
-        and fault.prepare is None
-        and not fault.defaults
-    )
+    return fault.exit_code in (0, 3) and fault.at != BOOT and fault.prepare is None and not fault.defaults
 
 
 ALONE = tuple(fault for fault in FAULTS if not _in_a_chain(fault))
