@@ -22,5 +22,3 @@ SETTINGS = {
     "lab_system": SYSTEM,
     "software_git_mirror": os.environ.get("MIRROR", ""),
 }
-# Emulating, QEMU of 2015 damages about one guest of seven.
-DAMAGE = ("guest_corrupted", "guest_lost")

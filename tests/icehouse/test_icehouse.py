@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import PROJECT
-from tests.icehouse.release import DAMAGE, RELEASE, SETTINGS, STUDY, WORDS
+from tests.icehouse.release import RELEASE, SETTINGS, STUDY, WORDS
 from tests.lab import FAILED_RUNS, Lab, provisioned_lab
 
 ORIGINS = {
@@ -56,22 +56,16 @@ def test_each_mode_migrates_the_guest(runs: dict[str, dict[str, Any]], mode: str
     assert run["qemu_version"] == WORDS["qemu_expected_version"]
     assert run["libvirt_version"] == WORDS["libvirt_expected_version"]
     integrity = run["integrity"]
-    if run["cause"] in DAMAGE and run["accelerator"] == "tcg":
-        # Named, with what shows it (docs/guest-integrity.md).
-        assert run["outcome"] == "failed" and run["cause_detail"]
-        return
     assert (run["outcome"], run["cause"], run["valid"]) == ("completed", None, True), run
     assert (integrity["alive_on"], integrity["absent_on"]) == ("compute2", "compute1")
     assert integrity["kernel_log_errors"] == [] and integrity["pattern"]["bad_pages"] == 0
 
 
-def test_no_more_guests_are_damaged_than_emulation_explains(runs: dict[str, dict[str, Any]]) -> None:
-    assert len([run for run in runs.values() if run["cause"] in DAMAGE]) <= 1
-
-
 def test_hybrid_makes_one_whole_pass(runs: dict[str, dict[str, Any]]) -> None:
-    """Without its correction this libvirt switches at once (docs/deviations.md)."""
-    assert runs["hybrid"]["switchover_check"]["iteration"] == 2
+    """Without its correction this libvirt switches at once (docs/deviations.md). It tells no iterations."""
+    check = runs["hybrid"]["switchover_check"]
+    assert check["iteration"] is None
+    assert 0.9 < check["pass_ratio"] < 1.1, check
 
 
 def test_the_lab_says_what_it_was_built_from(lab: Lab, runs: dict[str, dict[str, Any]]) -> None:

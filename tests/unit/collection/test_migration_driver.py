@@ -401,13 +401,13 @@ def test_what_nova_never_began_says_how_far_it_had_come(
     nova: Callable[..., tuple[str, str | None, float]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrate.Migration, "job", lambda _self: None)
-    changes = {"limit_seconds": 0.3, "stuck_seconds": 5}
+    changes = {"limit_seconds": 2, "stuck_seconds": 10}
     monkeypatch.setattr(nova_migrate.NovaApi, "abort", lambda _self: Nova.script.append("cancelled"))
     script = ["queued", "queued", "preparing"]
     outcome, error, _seconds = nova(tmp_path, script, **changes)
     assert outcome == "failed"
     said = "nova said that it was preparing (nova: the migration is cancelled)"
-    assert error == f"libvirt began no migration within 0.3 s: {said}"
+    assert error == f"libvirt began no migration within 2 s: {said}"
     assert [line["detail"] for line in noted(tmp_path, "nova-status")] == ["queued", "preparing"]
 
 

@@ -136,7 +136,7 @@ switched:
   returned: always
   type: bool
 iteration_at_switchover:
-  description: The last iteration that libvirt had reported at the switchover.
+  description: The last iteration that libvirt had reported at the switchover; null where it reports none.
   returned: always
   type: int
 job_before_switchover:

@@ -261,8 +261,11 @@ class Migration:
                 self.result["switched"] = True
             elif not self.result["switched"]:
                 self.result["job_before_switchover"] = job
-                self.result["iteration_at_switchover"] = self.iteration
             self.changed.notify_all()
+
+    def told_iteration(self):
+        """The last iteration that libvirt reported; None where it reports none."""
+        return self.iteration if hasattr(self.libvirt, ITERATION_EVENT) else None
 
     def job(self):
         try:
@@ -272,7 +275,7 @@ class Migration:
 
     def switchover(self):
         """Ask for post-copy; returns whether that was accepted."""
-        self.result["iteration_at_switchover"] = self.iteration
+        self.result["iteration_at_switchover"] = self.told_iteration()
         job = self.result["job_before_switchover"] = self.job()
         at = self.note("switchover-requested", job=job)
         if self.call("switchover", self.domain.migrateStartPostCopy, 0):

@@ -58,7 +58,7 @@ class NovaMigration(migrate.Migration):
     def receive(self, record, at):
         """nova's switchover is known from the source's stop; it begins a pass of its own."""
         if record.get("name") == "SUSPENDED":
-            self.at_stop = self.at_stop or (self.iteration, self.last_job)
+            self.at_stop = self.at_stop or (self.told_iteration(), self.last_job)
             if record.get("detail") == "POSTCOPY":
                 self.result["iteration_at_switchover"], self.result["job_before_switchover"] = self.at_stop
         super(NovaMigration, self).receive(record, at)
