@@ -77,8 +77,8 @@ def left_behind(cloud: Connection) -> list[str]:
 
 def test_a_second_provision_changes_nothing(lab: Lab) -> None:
     # Its time depends on the machine. What it is made of does not: 371 tasks when it took less than a minute,
-    # 403 since the database, the broker and the release's system have theirs, 5 for who connects guests, and 7 that read
-    # the release once in place of each time.
+    # 403 since the database, the broker and the release's system have theirs, 5 for who connects guests, and
+    # 7 that read the release once in place of each time.
     assert lab.assert_provisioned() <= 420
 
 
