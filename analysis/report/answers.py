@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.compare.labs import plain
 from analysis.evidence.errors import InputError
-from analysis.reference.claims import STATEMENT, Verdict
+from analysis.reference.claims import Verdict
 from analysis.reference.lines import slope_like_published
 from analysis.report.analysis import Analysis, analyse
 
@@ -40,9 +40,10 @@ def side_by_side(directories: Sequence[Path]) -> Answers:
     Raises:
         InputError: a directory cannot be analysed, its study has no reference, or another than the first's.
     """
-    analyses = tuple(analyse(directory) for directory in directories)
-    for one in analyses:
-        _check(one, analyses[0])
+    analyses: list[Analysis] = []
+    for directory in directories:
+        analyses.append(analyse(directory))
+        _check(analyses[-1], analyses[0])
     judged = [_judged(one) for one in analyses]
     rows = tuple(
         Answer(
@@ -53,7 +54,7 @@ def side_by_side(directories: Sequence[Path]) -> Answers:
         )
         for identifier, first in judged[0].items()
     )
-    return Answers(analyses, rows)
+    return Answers(tuple(analyses), rows)
 
 
 def _check(one: Analysis, first: Analysis) -> None:
@@ -72,9 +73,10 @@ def _check(one: Analysis, first: Analysis) -> None:
 
 def _judged(analysis: Analysis) -> dict[str, Verdict]:
     """The verdicts that are shown, by the claims' identifiers."""
-    slope = f"{slope_like_published.__name__}:"
-    every = (*analysis.verdicts, *analysis.number_verdicts)
-    return {one.identifier: one for one in every if one.group == STATEMENT or one.rule.startswith(slope)}
+    shapes = analysis.published.shape_claims if analysis.published else ()
+    slopes = {claim["id"] for claim in shapes if claim["rule"] == slope_like_published.__name__}
+    shown = (*analysis.verdicts, *(one for one in analysis.number_verdicts if one.identifier in slopes))
+    return {one.identifier: one for one in shown}
 
 
 def answers_document(found: Answers) -> dict[str, Any]:

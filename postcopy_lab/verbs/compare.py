@@ -9,9 +9,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from postcopy_lab.board import make_console
-from postcopy_lab.errors import ExitCode, InputError
+from postcopy_lab.errors import ExitCode
 from postcopy_lab.project import Project
-from postcopy_lab.verbs.report import READING, open_results
+from postcopy_lab.verbs.report import open_results, reading
 
 if TYPE_CHECKING:
     from analysis.compare.labs import LabComparison, Row
@@ -40,15 +40,10 @@ def compare(
     project, one = open_results(inventory, first, backend)
     _, other = open_results(inventory, second, backend)
     from analysis.compare.labs import DEFAULT_METRICS, compare_results, comparison_document
-    from analysis.evidence.errors import InputError as AnalysisInputError
 
     settings = tuple(name.strip() for name in match.split(",") if name.strip())
-    try:
-        # Progress goes to stderr: what is printed may be piped.
-        with make_console(stderr=True).status(READING):
-            found = compare_results(one, other, tuple(metrics) or DEFAULT_METRICS, threshold, settings)
-    except AnalysisInputError as error:
-        raise InputError(str(error)) from error
+    with reading():
+        found = compare_results(one, other, tuple(metrics) or DEFAULT_METRICS, threshold, settings)
     if form == "json":
         print(json.dumps(comparison_document(found), indent=1))
     elif form == "md":

@@ -11,7 +11,7 @@ from postcopy_lab.board import make_console
 from postcopy_lab.errors import InputError
 from postcopy_lab.project import Project
 from postcopy_lab.verbs.compare import side
-from postcopy_lab.verbs.report import READING, open_results
+from postcopy_lab.verbs.report import open_results, reading
 
 if TYPE_CHECKING:
     from analysis.reference.claims import Verdict
@@ -30,15 +30,10 @@ def compare_claims(inventory: str, targets: Sequence[str], *, backend: str | Non
         raise InputError(f"{len(targets)} results directories (allowed: {len(ascii_uppercase)} at most)")
     opened = [open_results(inventory, target, backend) for target in targets]
     project = opened[0][0]
-    from analysis.evidence.errors import InputError as AnalysisInputError
     from analysis.report.answers import answers_document, side_by_side
 
-    try:
-        # Progress goes to stderr: what is printed may be piped.
-        with make_console(stderr=True).status(READING):
-            found = side_by_side([directory for _, directory in opened])
-    except AnalysisInputError as error:
-        raise InputError(str(error)) from error
+    with reading():
+        found = side_by_side([directory for _, directory in opened])
     if form == "json":
         print(json.dumps(answers_document(found), indent=1))
     elif form == "md":

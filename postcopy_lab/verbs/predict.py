@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from postcopy_lab.board import make_console
-from postcopy_lab.errors import InputError, count
+from postcopy_lab.errors import count
 from postcopy_lab.project import Project
 from postcopy_lab.quantities import parse_memory, parse_rate
-from postcopy_lab.verbs.report import READING, open_results
+from postcopy_lab.verbs.report import open_results, reading
 
 if TYPE_CHECKING:
     from analysis.compare.prediction import Model, Prediction, Predictions
@@ -40,15 +40,11 @@ def predict(
     project, directory = open_results(inventory, results, backend)
     from analysis.compare.prediction import Request, prediction_document
     from analysis.compare.prediction import predict as predict_from
-    from analysis.evidence.errors import InputError as AnalysisInputError
     from analysis.study.results import load_results
 
-    try:
-        with make_console(stderr=True).status(READING):
-            loaded = load_results(directory)
+    with reading():
+        loaded = load_results(directory)
         found = predict_from(loaded, Request(ram_bytes, stressed_bytes, rate_bits_per_second), mode)
-    except AnalysisInputError as error:
-        raise InputError(str(error)) from error
     if form == "json":
         print(json.dumps(prediction_document(found), indent=1))
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from contract.evidence import STUDY_FILE
@@ -13,6 +15,22 @@ from postcopy_lab.lab import open_lab
 from postcopy_lab.project import Project, find_project
 
 READING = "Reading the evidence"
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Show on stderr that evidence is read, since what is printed may be piped; its errors are bad input.
+
+    Raises:
+        InputError: the analysis refused what it was given.
+    """
+    from analysis.evidence.errors import InputError as AnalysisInputError
+
+    try:
+        with make_console(stderr=True).status(READING):
+            yield
+    except AnalysisInputError as error:
+        raise InputError(str(error)) from error
 
 
 def report(
