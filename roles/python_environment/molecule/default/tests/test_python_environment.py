@@ -103,7 +103,7 @@ GONE = {"archive": f"{NO_SERVER}six-1.9.0.tar.gz", "archive_sha256": WRONG_SUM}
 REFUSALS: dict[str, tuple[dict[str, object], str]] = {
     "python": (
         {"python_environment_interpreter": "/usr/bin/python3"},
-        r"/usr/bin/python3 on environment1 is Python 3\.\d+\.\d+; greeter 1\.2 needs 2\.7 \(python_env",
+        r"/usr/bin/python3 on environment[12] is Python 3\.\d+\.\d+; greeter 1\.2 needs 2\.7 \(python_env",
     ),
     "pin": (
         {"python_environment_archives": [GONE]},
