@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import PROJECT
+from tests.unit.guest_image.agent import SOURCES, compiled, needs_compiler
 
-SOURCES = PROJECT / "roles/guest_image/files/guest"
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 # Without a compiler the same self-test still runs in every build of the guest, which fails with it.
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler on this machine")
+pytestmark = needs_compiler
 
 # Each is one way to write the check wrongly; the self-test has to notice.
 MUTANTS = {
@@ -53,17 +50,8 @@ MUTANTS = {
 
 
 def self_test(directory: Path, pattern_source: str) -> subprocess.CompletedProcess[str]:
-    for path in SOURCES.glob("*.[ch]"):
-        shutil.copy(path, directory)
-    (directory / "pattern.c").write_text(pattern_source)
-    assert COMPILER is not None
-    program = directory / "guest-agent"
-    sources = sorted(str(path) for path in directory.glob("*.c"))
-    subprocess.run(
-        [COMPILER, "-D_GNU_SOURCE", "-std=gnu11", "-O1", "-pthread", "-o", str(program), *sources],
-        check=True,
-    )
-    return subprocess.run([str(program), "self-test"], capture_output=True, text=True, check=False)
+    program = compiled(directory, {"pattern.c": pattern_source})
+    return subprocess.run([program, "self-test"], capture_output=True, text=True, check=False)
 
 
 def test_every_kind_of_damage_is_found(tmp_path: Path) -> None:
