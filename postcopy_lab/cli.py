@@ -306,6 +306,7 @@ def export(
 
 @app.command()
 def compare(
+    context: typer.Context,
     results: Annotated[
         list[str],
         typer.Argument(
@@ -348,6 +349,7 @@ def compare(
 ) -> None:
     """Compare labs, releases or settings: two case by case, more by the article's claims."""
     if claims or len(results) > 2:
+        _refuse_options_of_cases(context)
         from postcopy_lab.verbs import compare_claims
 
         compare_claims.compare_claims(inventory, results, backend=backend, form=form.value)
@@ -367,6 +369,16 @@ def compare(
             form=form.value,
         )
     )
+
+
+def _refuse_options_of_cases(context: typer.Context) -> None:
+    sources = {name: context.get_parameter_source(name) for name in ("metric", "threshold", "match")}
+    given = [f"--{name}" for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if given:
+        raise InputError(
+            f"{' and '.join(given)} {'are' if len(given) > 1 else 'is'} of cases; here the verdicts on the "
+            "article's claims are compared (allowed: with two results directories, without --claims)"
+        )
 
 
 @app.command()

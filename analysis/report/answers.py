@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.compare.labs import plain
 from analysis.evidence.errors import InputError
 from analysis.reference.claims import Verdict
+from analysis.reference.document import claim_record
 from analysis.reference.lines import slope_like_published
 from analysis.report.analysis import Analysis, analyse
 
@@ -80,20 +80,12 @@ def _judged(analysis: Analysis) -> dict[str, Verdict]:
 
 
 def answers_document(found: Answers) -> dict[str, Any]:
-    """What `--format json` prints: of each claim one outcome for each results directory, in their order."""
+    """What `--format json` prints: of each claim, claims.json's record of it for each results directory."""
     return {
         "schema": SCHEMA,
         "results": [str(one.results.directory) for one in found.analyses],
         "claims": [
-            {
-                "identifier": row.identifier,
-                "where": row.where,
-                "statement": row.statement,
-                "outcomes": [
-                    {name: plain(value) for name, value in vars(verdict.outcome).items()}
-                    for verdict in row.verdicts
-                ],
-            }
+            {"id": row.identifier, "records": [claim_record(verdict) for verdict in row.verdicts]}
             for row in found.rows
         ],
     }

@@ -126,9 +126,9 @@ def test_the_claims_for_machines_have_each_verdict_with_its_interval(call: Call,
     code, out, err = call("compare", *three, "--format", "json")
     document = json.loads(out)
     assert (code, err, document["results"]) == (0, "", three)
-    (reliable,) = (claim for claim in document["claims"] if claim["identifier"] == "reliable")
-    before, after, _recorded = reliable["outcomes"]
-    assert before["verdict"] == "reproduced" and before["value"] == 1.0 and 0.5 < before["low"] < 1
+    (reliable,) = (claim for claim in document["claims"] if claim["id"] == "reliable")
+    before, after, _recorded = reliable["records"]
+    assert before["verdict"] == "reproduced" and before["measured"] == 1.0 and 0.5 < before["interval"][0] < 1
     assert len(before["runs"]) == 7 and after["verdict"] == "reproduced"
 
 
@@ -148,6 +148,11 @@ def test_recorded_runs_are_too_few_and_pass(call: Call, checkout: Project) -> No
         (["compare", "QUICK"], ["one results directory", "another"]),
         (["compare", *["QUICK"] * 27], ["27 results directories", "26"]),
         (["compare", "QUICK", "QUICK", "OWN"], ["study own", "key reference"]),
+        (["compare", *["QUICK"] * 3, "--match", "case"], ["--match is of cases", "article's claims"]),
+        (
+            ["compare", "QUICK", "QUICK", "--claims", "--metric", "forward_bytes", "--threshold", "1.1"],
+            ["--metric and --threshold are of cases"],
+        ),
         (["compare", "QUICK", "playbooks", "QUICK"], ["playbooks", "study.json"]),
         (["compare", "nope", "nope"], ["nope: no results", "none yet"]),
         (["compare", "QUICK", "playbooks"], ["playbooks", "study.json"]),
