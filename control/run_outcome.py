@@ -334,7 +334,7 @@ def _mode_fault(evidence: Results, check: Results | None) -> str | None:
         return (
             f"it switched at iteration {at}, not at {mode.switchover_iteration}: not after exactly {passes}"
         )
-    return _bytes_fault(evidence, check, mode)
+    return _pass_fault(evidence, check, mode)
 
 
 def _early_end_fault(evidence: Results, check: Results | None, mode: Mode) -> str | None:
@@ -348,7 +348,7 @@ def _early_end_fault(evidence: Results, check: Results | None, mode: Mode) -> st
         return "it ended in pre-copy: there was no switchover to post-copy"
     if check is None:
         return "it ended in pre-copy, without job statistics that show how much was sent"
-    fault = _bytes_fault(evidence, check, mode)
+    fault = _pass_fault(evidence, check, mode)
     return None if fault is None else f"it ended in pre-copy: {fault}"
 
 
@@ -361,7 +361,7 @@ def _bytes_left(evidence: Results) -> int:
     return int(allowed_milliseconds(allowed) * spec["link_rate_bits_per_second"] / 8000)
 
 
-def _bytes_fault(evidence: Results, check: Results, mode: Mode) -> str | None:
+def _pass_fault(evidence: Results, check: Results, mode: Mode) -> str | None:
     """What bytes and pages say against whole passes; more than one pass has no upper bound of bytes."""
     sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
     if resident is None:
@@ -378,8 +378,6 @@ def _bytes_fault(evidence: Results, check: Results, mode: Mode) -> str | None:
         return f"bytes before the switchover / resident bytes = {ratio}, allowed {low} to {high} bytes"
     least_ratio = PASS_RATIO_MINIMUM - bytes_left / evidence["spec"]["ram_bytes"]
     if check["pass_ratio"] is not None and check["pass_ratio"] < least_ratio:
-        ratio = (
-            f"{check['pass_ratio']} of the guest's pages were looked at, allowed {least_ratio:.4f} or more"
-        )
-        return f"the first pass was not a whole one: {ratio}"
+        seen = f"{check['pass_ratio']} of the guest's pages were looked at, allowed {least_ratio:.4f} or more"
+        return f"the first pass was not a whole one: {seen}"
     return None

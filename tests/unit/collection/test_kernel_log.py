@@ -1,6 +1,5 @@
 """Consoles of damaged and of sound guests, recorded from real ones."""
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -8,9 +7,8 @@ import pytest
 
 from control.kernel_log import damage_lines
 from tests.conftest import PROJECT
+from tests.unit.guest_image.agent import COMPILER, SOURCES, needs_compiler
 
-GUEST = PROJECT / "roles/guest_image/files/guest"
-COMPILER = shutil.which("cc") or shutil.which("gcc")
 # Says of each line of its input whether the guest's program would keep it.
 KEEPS = """
 #include "kernel_log.c"
@@ -109,13 +107,13 @@ def test_what_sound_kernels_print_is_no_damage(line: str) -> None:
     assert damage_lines([line]) == []
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C compiler on this machine")
+@needs_compiler
 def test_the_guests_own_program_keeps_every_line_that_counts(tmp_path: Path) -> None:
     """It keeps 1024 lines of its log, and those beyond that which may tell of damage."""
     program = tmp_path / "keeps"
     (tmp_path / "keeps.c").write_text(KEEPS)
     assert COMPILER is not None
-    command = [COMPILER, "-D_GNU_SOURCE", f"-I{GUEST}", "-o", program, tmp_path / "keeps.c", "-pthread"]
+    command = [COMPILER, "-D_GNU_SOURCE", f"-I{SOURCES}", "-o", program, tmp_path / "keeps.c", "-pthread"]
     subprocess.run(command, check=True)
     told = "".join(f"[   12.345678] {line}\n" for line in [*DAMAGE, "random: crng init done"])
     found = subprocess.run([program], input=told, capture_output=True, text=True, check=True).stdout
