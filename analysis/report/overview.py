@@ -80,12 +80,12 @@ def outcome_line(analysis: Analysis) -> str:
     )
 
 
-def other_release(analysis: Analysis) -> str | None:
-    """One sentence where the claims were measured on something else than the article's stack."""
+def measured_release(analysis: Analysis) -> str | None:
+    """On what the claims were measured: on the article's own release or not; None without an article."""
     release, published = analysis.results.lab.release, analysis.published
-    if published is None or release == published.release:
+    if published is None:
         return None
-    return words("overview.other_release", here=release, article=published.release)
+    return words("overview.measured_release", here=release, article=published.release)
 
 
 def _claims_line(analysis: Analysis) -> str | None:
@@ -103,8 +103,7 @@ def _claims_line(analysis: Analysis) -> str | None:
         numbers=len(analysis.number_verdicts),
         number_verdicts=verdict_counts(analysis.number_verdicts),
     )
-    other = other_release(analysis)
-    return f"{line} {other}" if other else line
+    return f"{line} {measured_release(analysis)}"
 
 
 def verdict_counts(verdicts: Sequence[Verdict]) -> str:

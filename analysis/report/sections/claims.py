@@ -8,7 +8,7 @@ from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, NUMBER, REPR
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
-from analysis.report.overview import other_release, verdict_counts
+from analysis.report.overview import measured_release, verdict_counts
 from analysis.report.words import words
 
 SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad"), NOT_TESTABLE: ("?", "muted")}
@@ -19,9 +19,9 @@ def section(context: Context) -> Section | None:
     if not context.analysis.verdicts:
         return None
     blocks: list[Block] = [claims_table(context)]
-    other = other_release(context.analysis)
-    if other:
-        blocks.insert(0, Text(other))
+    measured_on = measured_release(context.analysis)
+    if measured_on:
+        blocks.insert(0, Text(measured_on))
     blocks.append(_numbers_fold(context))
     return Section("claims", "Claims of the article", "Claims", blocks)
 

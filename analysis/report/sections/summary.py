@@ -16,8 +16,8 @@ from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_
 from analysis.report.overview import (
     exclusions_line,
     integrity_line,
+    measured_release,
     open_question_line,
-    other_release,
     outcome_line,
     published_values,
     verdict_counts,
@@ -39,7 +39,7 @@ def section(context: Context) -> Section:
     lines = (
         outcome_line(analysis),
         integrity_line(analysis),
-        other_release(analysis),
+        measured_release(analysis),
         open_question_line(analysis),
         exclusions_line(analysis),
     )

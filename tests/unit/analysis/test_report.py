@@ -201,11 +201,13 @@ def test_a_study_with_nothing_done_yet(tmp_path: Path) -> None:
     assert "0 of 1 planned runs have a result: none." in text
 
 
-def test_claims_of_another_release_say_so(tmp_path: Path, paths: ReportPaths) -> None:
+def test_claims_say_on_which_release_they_were_measured(tmp_path: Path, paths: ReportPaths) -> None:
     said = "Measured on the release epoxy, not on the article's (icehouse)"
     assert any(said in line for line in paths.summary.headline)
     assert said in paths.html.read_text(encoding="utf-8").replace("&#39;", "'")
     directory = write_study(tmp_path / "made" / "local", [(Model(), 1)])
     lab = json.loads((directory / "lab.json").read_text())
     (directory / "lab.json").write_text(json.dumps({**lab, "release": "icehouse"}))
-    assert not any("Measured on the release" in line for line in summary(directory).headline)
+    assert any(
+        "Measured on the article's own release (icehouse)" in line for line in summary(directory).headline
+    )
