@@ -383,20 +383,35 @@ def _refuse_options_of_cases(context: typer.Context) -> None:
 
 @app.command()
 def predict(
-    ram: Annotated[str, typer.Option(metavar="SIZE", help="The guest's RAM: 16G is 16 GiB (2^30 bytes).")],
+    ram: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="The guest's RAM: 16G is 16 GiB (2^30 bytes).")
+    ] = None,
     stressed: Annotated[
-        str,
-        typer.Option(metavar="SIZE", help="Memory that the guest keeps writing: 8G is 8 GiB; 0M if idle."),
-    ],
-    rate: Annotated[
-        str, typer.Option(metavar="RATE", help="The link's nominal rate: 1G is 10^9 bit/s, 100M is 10^8.")
-    ],
-    results: Annotated[
         str | None,
+        typer.Option(metavar="SIZE", help="Memory that the guest keeps writing: 8G is 8 GiB; 0M if idle."),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(metavar="RATE", help="The link's nominal rate: 1G is 10^9 bit/s, 100M is 10^8."),
+    ] = None,
+    sources: Annotated[
+        list[str] | None,
         typer.Option(
             "--from",
             metavar="STUDY|RESULTS",
-            help="Measured runs to fit the model to (default: the newest results).",
+            help="Measured runs to fit the model to; may be given more than once "
+            "(default: the lab's newest results, or without any those shipped of its release).",
+        ),
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(metavar="RELEASE", help="Fit the model to all runs of this release in examples/."),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY|RESULTS",
+            help="Say instead how far predictions are off these runs, which the model has not seen.",
         ),
     ] = None,
     mode: Annotated[
@@ -411,16 +426,13 @@ def predict(
     """Predict time and data of a migration from measured runs, with the model's error and the upper bound."""
     from postcopy_lab.verbs import predict as verb
 
-    verb.predict(
-        inventory,
-        ram=ram,
-        stressed=stressed,
-        rate=rate,
-        results=results,
-        mode=mode,
-        form=form.value,
-        backend=backend,
-    )
+    ground = verb.Ground(inventory, sources or [], release, backend, mode)
+    if against is None:
+        verb.predict(ground, ram=ram, stressed=stressed, rate=rate, form=form.value)
+    elif ram or stressed or rate:
+        raise InputError("--against takes each run's own memory and rate: no --ram, --stressed, --rate")
+    else:
+        verb.hold_against(ground, against, form=form.value)
 
 
 @app.command()

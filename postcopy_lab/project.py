@@ -40,6 +40,10 @@ class Project:
         return self.root / "releases"
 
     @property
+    def examples(self) -> Path:
+        return self.root / "examples"
+
+    @property
     def inventories(self) -> Path:
         return self.root / "inventories"
 

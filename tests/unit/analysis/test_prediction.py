@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.compare.prediction import Request, fit_model, predict, prediction_document
+from analysis.compare.prediction import (
+    Request,
+    fit_model,
+    held_against,
+    held_document,
+    predict,
+    prediction_document,
+)
 from analysis.evidence.errors import InputError
 from analysis.stats.regression import least_squares
 from analysis.study.cases import CaseSummary
@@ -47,7 +54,7 @@ EXACT = results_of(*EXACT_CASES)
 
 
 def test_runs_on_a_line_are_predicted_exactly() -> None:
-    (found,) = predict(EXACT, Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
+    (found,) = predict([EXACT], Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
     data = (100 + 2 * 2048 + 80) * MIB
     assert found.data_bytes is not None and found.seconds is not None
     assert found.data_bytes.value == pytest.approx(data)
@@ -59,7 +66,7 @@ def test_runs_on_a_line_are_predicted_exactly() -> None:
 
 
 def test_a_faster_link_takes_its_share_of_the_time_and_is_called_extrapolated() -> None:
-    (found,) = predict(EXACT, Request(16 * GIB, 1 * GIB, 1e10), "hybrid").modes
+    (found,) = predict([EXACT], Request(16 * GIB, 1 * GIB, 1e10), "hybrid").modes
     assert found.seconds is not None
     assert found.seconds.value == pytest.approx(1.5 + 1.05 * (100 + 2048 + 160) * MIB * 8 / 1e10)
     (sentence,) = found.extrapolations
@@ -67,7 +74,7 @@ def test_a_faster_link_takes_its_share_of_the_time_and_is_called_extrapolated() 
 
 
 def test_each_kind_of_extrapolation_is_said() -> None:
-    (found,) = predict(EXACT, Request(64 * GIB, 32 * GIB, 1e8), "hybrid").modes
+    (found,) = predict([EXACT], Request(64 * GIB, 32 * GIB, 1e8), "hybrid").modes
     assert [text.split(" is ")[0] for text in found.extrapolations] == [
         "stressed memory 32 GiB",
         "RAM 64 GiB",
@@ -77,7 +84,7 @@ def test_each_kind_of_extrapolation_is_said() -> None:
 
 def test_one_size_of_guest_leaves_the_ram_out_and_says_so() -> None:
     results = results_of(*(on_the_line("xl", mib) for mib in (0, 256, 1024)))
-    (found,) = predict(results, Request(8 * GIB, 512 * MIB, 1e9), "hybrid").modes
+    (found,) = predict([results], Request(8 * GIB, 512 * MIB, 1e9), "hybrid").modes
     assert found.model is not None and not found.model.with_ram
     (sentence,) = found.extrapolations
     assert sentence.endswith("its effect on the guest's own memory was not measured")
@@ -133,7 +140,7 @@ def test_light_and_heavy_loads_are_each_as_sure_as_they_scatter() -> None:
         for size in [(100 + 2 * mib) * float(MIB)]
     ]
     for stressed in (0, 8 * GIB):
-        (found,) = predict(results_of(*cases), Request(16 * GIB, stressed, 1e9), "hybrid").modes
+        (found,) = predict([results_of(*cases)], Request(16 * GIB, stressed, 1e9), "hybrid").modes
         for item in (found.data_bytes, found.seconds):
             assert item is not None
             assert 0.05 < item.high / item.value - 1 < 0.3
@@ -142,7 +149,7 @@ def test_light_and_heavy_loads_are_each_as_sure_as_they_scatter() -> None:
 def test_an_interval_widens_with_the_distance_from_what_was_measured() -> None:
     noise = {0: 1e6, 256: -5e6, 1024: 20e6, 4096: -40e6}
     results = results_of(*(on_the_line("xl", mib, noise=more) for mib, more in noise.items()))
-    model = fit_model(results, "hybrid")
+    model = fit_model([results], "hybrid")
     assert model is not None
     inside, outside = (model.data_at(Request(16 * GIB, gib * GIB, 1e9)) for gib in (4, 12))
     far = model.data_at(Request(512 * GIB, 256 * GIB, 1e9))
@@ -154,12 +161,12 @@ def test_an_interval_widens_with_the_distance_from_what_was_measured() -> None:
 
 def test_a_run_without_its_data_is_left_out_and_said_so() -> None:
     gap = made_case([{"forward_bytes": None}], stressed_mib=512)
-    (found,) = predict(results_of(*EXACT_CASES, gap), Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
+    (found,) = predict([results_of(*EXACT_CASES, gap)], Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
     assert found.data_bytes is not None
     assert found.data_bytes.value == pytest.approx((100 + 2 * 2048 + 80) * MIB)
     assert found.notes[0] == "1 completed runs left out: their data or their time is unknown"
     with pytest.raises(InputError, match="nothing to fit a model of any mode to"):
-        predict(results_of(gap), Request(8 * GIB, 2 * GIB, 1e9))
+        predict([results_of(gap)], Request(8 * GIB, 2 * GIB, 1e9))
 
 
 def test_nine_of_ten_further_runs_and_more_lie_in_the_interval() -> None:
@@ -172,7 +179,7 @@ def test_nine_of_ten_further_runs_and_more_lie_in_the_interval() -> None:
         ]
         # Each load's two measurements are cases of their own here: one run of each.
         results = replace(QUICK, runs=tuple(case.runs[0] for case in cases))
-        (found,) = predict(results, Request(16 * GIB, 768 * MIB, 1e9), "hybrid").modes
+        (found,) = predict([results], Request(16 * GIB, 768 * MIB, 1e9), "hybrid").modes
         further = on_the_line("xl", 768, noise=noise[8]).runs[0].metrics
         assert further is not None and found.seconds is not None
         hits += found.seconds.low <= further.migration_seconds <= found.seconds.high
@@ -188,7 +195,7 @@ def test_columns_that_say_the_same_are_no_model() -> None:
 def test_precopy_that_never_ended_is_not_given_a_time() -> None:
     endless = made_case([{"converged": False}], mode="precopy", stressed_mib=512, outcome="not_converged")
     results = results_of(endless, *(on_the_line("xl", mib) for mib in (0, 256, 1024)))
-    found = predict(results, Request(16 * GIB, 1 * GIB, 1e9))
+    found = predict([results], Request(16 * GIB, 1 * GIB, 1e9))
     precopy, hybrid = found.modes
     assert (precopy.mode, precopy.seconds, precopy.data_bytes) == ("precopy", None, None)
     assert precopy.notes[0].startswith("not expected to end: in 1 of the measured runs")
@@ -199,9 +206,9 @@ def test_precopy_that_never_ended_is_not_given_a_time() -> None:
 def test_the_choice_follows_what_precopy_did() -> None:
     hybrids = [on_the_line("xl", mib) for mib in (0, 256, 1024)]
     converged = on_the_line("xl", 1024, mode="precopy")
-    with_it = predict(results_of(*hybrids, converged), Request(16 * GIB, 512 * MIB, 1e9))
+    with_it = predict([results_of(*hybrids, converged)], Request(16 * GIB, 512 * MIB, 1e9))
     assert with_it.choice.startswith("pre-copy: it converged in 2 measured runs")
-    without = predict(results_of(*hybrids), Request(16 * GIB, 512 * MIB, 1e9))
+    without = predict([results_of(*hybrids)], Request(16 * GIB, 512 * MIB, 1e9))
     assert without.choice.endswith("was not measured")
 
 
@@ -209,14 +216,14 @@ def test_a_lighter_load_or_a_faster_link_may_still_converge() -> None:
     endless = made_case([{"converged": False}], mode="precopy", stressed_mib=512, outcome="not_converged")
     results = results_of(endless, *(on_the_line("xl", mib) for mib in (0, 256, 1024)))
     for request in (Request(16 * GIB, 256 * MIB, 1e9), Request(16 * GIB, 1 * GIB, 1e10)):
-        assert [found.mode for found in predict(results, request).modes] == ["hybrid"]
+        assert [found.mode for found in predict([results], request).modes] == ["hybrid"]
 
 
 def test_runs_slower_than_their_link_are_named() -> None:
-    model = fit_model(QUICK, "hybrid")
+    model = fit_model([QUICK], "hybrid")
     assert model is not None
-    assert (len(model.runs), model.slowed) == (4, 3)
-    (hybrid,) = predict(QUICK, Request(2 * GIB, 512 * MIB, 1e9), "hybrid").modes
+    assert (len(model.runs), model.untimed, model.below_link) == (4, 0, 3)
+    (hybrid,) = predict([QUICK], Request(2 * GIB, 512 * MIB, 1e9), "hybrid").modes
     assert "3 of 4 runs did not fill their link" in hybrid.notes[0]
 
 
@@ -230,16 +237,83 @@ def test_runs_slower_than_their_link_are_named() -> None:
 )
 def test_what_cannot_be_predicted_is_one_line(request_: Request, mode: str | None, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
-        predict(QUICK, request_, mode)
+        predict([QUICK], request_, mode)
     assert "\n" not in str(caught.value)
 
 
 def test_document_is_plain_json() -> None:
     document = json.loads(
-        json.dumps(prediction_document(predict(QUICK, Request(16 * GIB, 8 * GIB, 1e9))), allow_nan=False)
+        json.dumps(prediction_document(predict([QUICK], Request(16 * GIB, 8 * GIB, 1e9))), allow_nan=False)
     )
     hybrid = document["modes"][-1]
-    assert document["schema"] == 1
+    assert document["schema"] == 2
+    assert document["results"] == [
+        {"directory": str(QUICK.directory), "study": "quick", "lab": "local", "release": "epoxy"}
+    ]
     assert hybrid["migration_seconds"]["low"] < hybrid["migration_seconds"]["value"]
     assert len(hybrid["extrapolated"]) == 2
-    assert all(run.startswith("runs/hybrid-") for run in hybrid["runs"])
+    assert all(run.startswith(f"{QUICK.directory}/runs/hybrid-") for run in hybrid["runs"])
+
+
+def elsewhere(results: Results, name: str) -> Results:
+    """The same runs in another results directory."""
+    return replace(results, directory=results.directory.with_name(name))
+
+
+def test_several_sets_make_one_model_and_each_run_names_its_set() -> None:
+    small = elsewhere(results_of(*(on_the_line(flavor, 0) for flavor in ("s", "m", "l"))), "small")
+    large = results_of(*(on_the_line("xl", mib) for mib in (0, 256, 1024, 4096)))
+    (found,) = predict([small, large], Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
+    assert found.model is not None and found.model.with_ram
+    assert found.model.data.coefficients.tolist() == pytest.approx([100 * MIB, 2.0, 10 / 1024])
+    assert {run.partition("/runs/")[0] for run in found.model.runs} == {
+        str(small.directory),
+        str(large.directory),
+    }
+
+
+def test_sets_of_several_releases_are_refused() -> None:
+    other = replace(EXACT, labs=(replace(EXACT.lab, release="icehouse"),))
+    with pytest.raises(InputError, match=r"runs of several releases make no model \(epoxy in .*, ice"):
+        predict([EXACT, other], Request(8 * GIB, 2 * GIB, 1e9))
+
+
+def test_runs_that_something_else_slowed_say_nothing_of_the_time() -> None:
+    slow = made_case(
+        [{"forward_bytes": (100 + 2 * 2048 + 160) * MIB, "migration_seconds": 90.0, "link_use": 0.4}],
+        flavor="xl",
+        stressed_mib=2048,
+    )
+    (found,) = predict([results_of(*EXACT_CASES, slow)], Request(8 * GIB, 2 * GIB, 1e9), "hybrid").modes
+    assert found.seconds is not None
+    assert found.seconds.value == pytest.approx(1.5 + 1.05 * (100 + 2 * 2048 + 80) * MIB * 8 / 1e9)
+    assert found.notes[0] == "1 of 15 runs say nothing of the time: something else than the link slowed them"
+
+
+def test_errors_are_shares_of_what_was_measured() -> None:
+    """A run that sent a tenth more than the line says was predicted 9 % too low, out of any interval."""
+    more = 0.1 * (100 + 2 * 512 + 160) * MIB
+    cases = (on_the_line("xl", 512), on_the_line("xl", 512, noise=more))
+    unseen = elsewhere(results_of(*(replace(case, runs=case.runs[:1]) for case in cases)), "unseen")
+    (held,) = held_against([EXACT], unseen)
+    assert (held.mode, held.data.runs, held.data.within) == ("hybrid", 2, 1)
+    assert held.data.worst == pytest.approx(-1 / 11)
+    assert held.data.median == pytest.approx(-1 / 22)
+    document = json.loads(json.dumps(held_document([EXACT], unseen, [held]), allow_nan=False))
+    assert document["against"]["directory"] == str(unseen.directory)
+    assert document["modes"][0]["forward_bytes"] == {**vars(held.data)}
+
+
+@pytest.mark.parametrize(
+    ("unseen", "message"),
+    [
+        (EXACT, "the model was fitted to these runs; give others"),
+        (
+            elsewhere(results_of(on_the_line("xl", 0, mode="precopy")), "unseen"),
+            r"no completed run of a mode that can be predicted \(hybrid\)",
+        ),
+    ],
+)
+def test_what_cannot_be_held_is_one_line(unseen: Results, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        held_against([EXACT], unseen)

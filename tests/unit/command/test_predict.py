@@ -62,6 +62,32 @@ def test_the_newest_results_are_taken(call: Call, checkout: Project) -> None:
     assert "nothing to fit a model of any mode to" in err and "(postcopy: 1)" in err
 
 
+def test_a_lab_without_results_takes_all_that_are_shipped_of_its_release(
+    call: Call, checkout: Project
+) -> None:
+    results = ROOT / "tests" / "data" / "results"
+    for study, lab in (("quick", "local"), ("modes", "loop")):
+        shutil.copytree(results / study / lab, checkout.root / "examples" / study / lab)
+    code, out, err = call("predict", *GUEST)
+    assert (code, err) == (0, "")
+    assert "From examples/modes/loop: study modes" in out and "From examples/quick/local: study quick" in out
+    assert call("predict", *GUEST, "--release", "epoxy")[1] == out
+    code, out, err = call("predict", *GUEST, "--release", "zed")
+    assert (code, out) == (2, "")
+    assert err == "error: release 'zed': no runs of it in examples (allowed: epoxy); --from names others\n"
+
+
+def test_how_far_predictions_are_off_other_runs(call: Call) -> None:
+    example = str(ROOT / "examples" / "probe-cost" / "local")
+    code, out, err = call("predict", "--from", QUICK, "--against", example)
+    assert (code, err) == (0, "")
+    assert f"Held against {example}: study probe-cost" in out
+    code, out, err = call("predict", "--from", QUICK, "--against", example, "--format", "json")
+    (held,) = json.loads(out)["modes"]
+    assert (code, held["mode"], held["forward_bytes"]["runs"]) == (0, "hybrid", 12)
+    assert abs(held["forward_bytes"]["median"]) < 0.1
+
+
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -75,6 +101,9 @@ def test_the_newest_results_are_taken(call: Call, checkout: Project) -> None:
         ([*GUEST, "--mode", "fast"], ["mode 'fast'", "precopy, hybrid, postcopy"]),
         ([*GUEST, "--format", "md"], ["--format", "'md'", "json"]),
         ([*GUEST, "--from", "nope"], ["nope: no results"]),
+        ([*GUEST, "--from", QUICK, "--release", "epoxy"], ["--from and --release: give one"]),
+        ([*GUEST, "--against", QUICK], ["--against takes each run's own"]),
+        (["--against", QUICK], ["the model was fitted to these runs"]),
     ],
 )
 def test_bad_input_is_one_line(call: Call, words: list[str], parts: list[str]) -> None:
