@@ -121,7 +121,7 @@ def activate(system, name, root, build):
     folder = os.path.join(root, build)
     current = os.path.join(root, "current")
     linker_file = "/etc/ld.so.conf.d/00-postcopy-lab-%s.conf" % name
-    manifest = _content(system.place(os.path.join(folder, "manifest.json")))
+    manifest = _content(system.place("%s/manifest.json" % folder))
     if manifest is None:
         raise OSError("%s is no build: it has no manifest.json" % folder)
     system.link(current, build)
