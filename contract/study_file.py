@@ -50,6 +50,13 @@ PatternMib = Annotated[int, Meta(ge=0, le=65536, description="a whole number fro
 Threads = Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")]
 ThreadMib = Annotated[int, Meta(ge=1, le=1 << 20, description=f"a whole number from 1 to {1 << 20}")]
 _SOME = Meta(min_length=1)
+CaseSelection = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9*?._-][a-z0-9*?._, -]*$(?!\n)",
+        description="ids or patterns (* and ?), separated by commas",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,3 +122,22 @@ class StudyFile:
     ]
     defaults: Defaults | None = None
     matrix: Annotated[tuple[Block, ...], _SOME]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DerivedStudyFile:
+    """A study file that is another one, but for what it says itself.
+
+    based_on: the other's name; its file lies beside this one.
+    only: those of its cases that this study has, by the ids that they have here, as `--only` takes them; all
+        without the key.
+    """
+
+    schema: Literal[2]
+    name: StudyName
+    title: Title
+    based_on: StudyName
+    only: CaseSelection | UnsetType = UNSET
+    repetitions: Repetitions | UnsetType = UNSET
+    order_seed: Seed | UnsetType = UNSET
+    defaults: Defaults | UnsetType = UNSET

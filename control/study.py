@@ -12,7 +12,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -23,7 +23,7 @@ from contract.faults import Fault, fault_of
 from contract.modes import Mode
 from contract.older import READ_SCHEMAS, SCHEMA, in_todays_words
 from contract.records import Case, Spec
-from contract.study_file import RATE_FORM, RATE_PATTERN, Block, Defaults, Flavor, StudyFile
+from contract.study_file import RATE_FORM, RATE_PATTERN, Block, Defaults, DerivedStudyFile, Flavor, StudyFile
 
 V = TypeVar("V")
 
@@ -70,7 +70,7 @@ class Choices:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A checked study with every default filled in."""
+    """A checked study with every default filled in. `only`: a selection of its cases; empty is all."""
 
     schema: int
     name: str
@@ -81,6 +81,7 @@ class Study:
     flavors: Mapping[str, Flavor]
     defaults: Defaults
     matrix: tuple[Choices, ...]
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +123,7 @@ def validate(document: object, source: str, name: str | None = None) -> Study:
     its ending), None for anything.
     """
     document = in_todays_words(document)
-    fault = fault_of(document, StudyFile, known_keys_only=True)
-    if fault is not None:
-        raise StudyError(f"{source}: {_fault_words(fault)}")
+    _refuse_faults(document, StudyFile, source)
     study = msgspec.convert(document, StudyFile)
     if name is not None and study.name != name:
         _fail(source, "name", f"{shown(study.name)} differs from the file's name", name)
@@ -144,6 +143,36 @@ def validate(document: object, source: str, name: str | None = None) -> Study:
             for index, block in enumerate(study.matrix)
         ),
     )
+
+
+def is_derived(document: object) -> bool:
+    """Whether a parsed study file is based on another one."""
+    return isinstance(document, dict) and "based_on" in document
+
+
+def base_of(document: object, source: str) -> str:
+    """The name of the study that a derived study file is based on; StudyError where the file is wrong."""
+    _refuse_faults(document, DerivedStudyFile, source)
+    return msgspec.convert(document, DerivedStudyFile).based_on
+
+
+def derive(
+    document: Mapping[str, Any], base: Mapping[str, Any], source: str, name: str | None = None
+) -> Study:
+    """The study of a derived study file and of the file that it is based on, both parsed and without a fault.
+
+    The file's own keys count before the base's, and each of its defaults before the base's.
+    """
+    own = {key: value for key, value in document.items() if key not in ("based_on", "only")}
+    defaults = {**(base.get("defaults") or {}), **(document.get("defaults") or {})}
+    study = validate({**base, **own, "defaults": defaults}, source, name)
+    return replace(study, only=document.get("only", ""))
+
+
+def _refuse_faults(document: object, record: type, source: str) -> None:
+    fault = fault_of(document, record, known_keys_only=True)
+    if fault is not None:
+        raise StudyError(f"{source}: {_fault_words(fault)}")
 
 
 def _fault_words(fault: Fault) -> str:
@@ -248,7 +277,8 @@ def resolve_cases(study: Study, source: str, backend: str = Backend.LIBVIRT) -> 
             if len(cases) * study.repetitions > MOST_RUNS:
                 problem = f"the study has more than {MOST_RUNS} runs"
                 _fail(source, prefix, problem, "fewer cases or repetitions")
-    return cases
+    chosen = set(select_cases([case.case for case in cases], study.only, f"{source}: only"))
+    return [case for case in cases if case.case in chosen]
 
 
 def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:

@@ -17,7 +17,17 @@ import yaml
 
 from contract.evidence import LAB_FILE, RUN_FILE, STUDY_FILE
 from contract.records import Case
-from control.study import Run, Study, StudyError, check_same_lab, check_same_study, validate
+from control.study import (
+    Run,
+    Study,
+    StudyError,
+    base_of,
+    check_same_lab,
+    check_same_study,
+    derive,
+    is_derived,
+    validate,
+)
 from control.yaml_text import LARGEST_BYTES, YamlFault, read_yaml
 
 # Beside runs/: what is left of runs that were cut short.
@@ -26,10 +36,26 @@ PARTIAL_RUNS = "partial"
 
 def read_study(path: Path) -> Study:
     """The checked study of a file; StudyError with one line for a missing, unreadable or wrong one."""
+    document = _read_document(path)
+    if not is_derived(document):
+        return validate(document, str(path), path.stem)
+    base_name = base_of(document, str(path))
+    base_path = path.with_name(f"{base_name}.yml")
+    base = _read_document(base_path) if base_path.is_file() else None
+    if base is None or is_derived(base):
+        problem = "is itself based on another" if base is not None else f"is not in {path.parent}"
+        raise StudyError(
+            f"{path}: based_on: {base_name} {problem} (allowed: a study file beside it with a matrix)"
+        )
+    validate(base, str(base_path), base_path.stem)
+    return derive(document, base, str(path), path.stem)
+
+
+def _read_document(path: Path) -> Any:
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_BYTES + 1)
-        document = read_yaml(content, decimal=True)
+        return read_yaml(content, decimal=True)
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
     except YamlFault as error:
@@ -39,7 +65,6 @@ def read_study(path: Path) -> Study:
         # What a value's own constructor refuses: an unknown tag, the 31st of February.
         problem = getattr(error, "problem", None) or str(error)
         raise StudyError(f"{path}: not usable YAML: {problem}") from error
-    return validate(document, str(path), path.stem)
 
 
 def run_directory(results_directory: Path, case: str, repetition: int) -> Path:

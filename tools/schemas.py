@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from contract.records import LabRecord, RunRecord, StudyRecord
-from contract.study_file import StudyFile
+from contract.study_file import DerivedStudyFile, StudyFile
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 RECORDS = {"study-file": StudyFile, "study": StudyRecord, "run": RunRecord, "lab": LabRecord}
@@ -25,7 +25,17 @@ CLOSED = ("study-file",)
 
 def schema_of(name: str) -> str:
     """The text of one schema."""
-    schema: dict[str, Any] = msgspec.json.schema(RECORDS[name])
+    record = RECORDS[name]
+    schema: dict[str, Any] = msgspec.json.schema(record)
+    if record is StudyFile:
+        # Of which of the two kinds a study file is, one key says.
+        derived: dict[str, Any] = msgspec.json.schema(DerivedStudyFile)
+        kinds = {
+            "if": {"required": ["based_on"]},
+            "then": {"$ref": derived["$ref"]},
+            "else": {"$ref": schema["$ref"]},
+        }
+        schema = {**kinds, "$defs": {**derived["$defs"], **schema["$defs"]}}
     for definition in schema["$defs"].values():
         if name in CLOSED and "properties" in definition:
             definition["additionalProperties"] = False

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import yaml
 
+from contract.choices import Probes
 from contract.records import Case
 from control import study as rules
 from control import study_files
@@ -324,6 +325,70 @@ def test_a_study_that_does_not_fit_is_refused_before_anything_starts() -> None:
         rules.check_memory(largest_article_case(), one_machine, "icclab-2014.yml")
     two_machines = [replace(compute, machine=compute.name) for compute in one_machine]
     rules.check_memory(largest_article_case(), two_machines, "icclab-2014.yml")
+
+
+def derived_study(directory: Path, **changes: Any) -> Path:
+    """A study file based on small.yml beside it, which says a thing or two itself."""
+    (directory / "small.yml").write_text(yaml.safe_dump(small_study()), encoding="utf-8")
+    path = directory / "derived.yml"
+    document = {
+        "schema": 2,
+        "name": "derived",
+        "title": "Small, and watched less",
+        "based_on": "small",
+        **changes,
+    }
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return path
+
+
+def test_a_study_is_another_one_but_for_what_it_says_itself(tmp_path: Path) -> None:
+    path = derived_study(tmp_path, only="hybrid-*", repetitions=5, defaults={"probes": "basic"})
+    study = study_files.read_study(path)
+    base = study_files.read_study(tmp_path / "small.yml")
+    assert (study.name, study.title, study.repetitions) == ("derived", "Small, and watched less", 5)
+    assert (study.order_seed, study.reference, study.flavors) == (
+        base.order_seed,
+        base.reference,
+        base.flavors,
+    )
+    wanted = [case for case in rules.resolve_cases(base, "small.yml") if case.spec.mode == "hybrid"]
+    assert rules.resolve_cases(study, "derived.yml") == [
+        Case(case=f"{case.case}-basic-probes", spec=replace(case.spec, probes=Probes.BASIC))
+        for case in wanted
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        (
+            {"based_on": "large"},
+            r"derived.yml: based_on: large is not in .* \(allowed: a study file beside it",
+        ),
+        ({"based_on": "derived"}, r"derived.yml: based_on: derived is itself based on another \(allowed: "),
+        ({"based_on": "../small"}, r"derived.yml: based_on: '../small' is not allowed \(allowed: lower-case"),
+        ({"matrix": []}, r"derived.yml: matrix: unknown key \(allowed: .*based_on"),
+        ({"only": 3}, r"derived.yml: only: 3 is not allowed \(allowed: ids or patterns"),
+        ({"only": "postcopy-*"}, r"derived.yml: only: 'postcopy-\*': matches no case \(allowed: hybrid-s-"),
+        ({"defaults": {"probes": "some"}}, r"derived.yml: defaults.probes: 'some' is not allowed"),
+        ({"name": "other"}, r"derived.yml: name: 'other' differs from the file's name"),
+    ],
+)
+def test_a_derived_study_that_cannot_be_is_one_line(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    path = derived_study(tmp_path, **changes)
+    with pytest.raises(rules.StudyError, match=reason) as refused:
+        rules.resolve_cases(study_files.read_study(path), path.name)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_mistake_in_the_other_file_names_that_file(tmp_path: Path) -> None:
+    path = derived_study(tmp_path)
+    (tmp_path / "small.yml").write_text(yaml.safe_dump({**small_study(), "repetitions": 0}), encoding="utf-8")
+    with pytest.raises(rules.StudyError, match=r"small.yml: repetitions: 0 is not allowed"):
+        study_files.read_study(path)
 
 
 def test_results_of_another_study_are_refused() -> None:

@@ -52,6 +52,19 @@ def test_a_mistake_in_a_study_is_seen_by_editors(change: dict[str, Any], where: 
     assert refused("study-file", {**study, **change}) == [where]
 
 
+@pytest.mark.parametrize(
+    ("change", "where"),
+    [
+        ({"matrix": []}, "$"),
+        ({"only": 3}, "$.only"),
+        ({"defaults": {"link_rate": "0gbit"}}, "$.defaults.link_rate"),
+    ],
+)
+def test_so_is_one_in_a_study_that_is_based_on_another(change: dict[str, Any], where: str) -> None:
+    study = yaml.safe_load((PROJECT / "studies" / "icclab-2014-ping.yml").read_text())
+    assert refused("study-file", {**study, **change}) == [where]
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: "-".join(path.parts[-5:]))
 def test_recorded_documents_are_valid(path: Path) -> None:
     document = {**in_todays_words(json.loads(path.read_text())), "schema": SCHEMA}
