@@ -9,54 +9,80 @@ from pathlib import Path
 import pytest
 
 from analysis.compare.prediction import Request, fit_model, held_against, predict
+from analysis.evidence.units import MB, MIB
 from analysis.report.analysis import Analysis, analyse
 from analysis.study.results import EXCLUDED, RunResult
 from analysis.study.stability import UNSTEADY
+from contract.outcomes import EndedIn
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 LIMIT_BYTES = 20_000_000
 SIZES = {"unloaded": 0, "up to 1 GiB": 1 << 30, "up to 2 GiB": 2 << 30, "up to 8 GiB": 8 << 30}
-NAMES = {"icclab-2014": 105, "outage-causes": 6, "probe-cost": 12, "rates": 20}
+# Results directories, each with its number of runs.
+SETS = {
+    "icclab-2014/local": 105,
+    "icclab-2014-ping/icen": 60,
+    "outage-causes/local": 6,
+    "probe-cost/local": 12,
+    "rates/local": 20,
+}
 
 
 @pytest.fixture(scope="module")
 def studies() -> dict[str, Analysis]:
-    return {name: analyse(EXAMPLES / name / "local") for name in NAMES}
+    return {name: analyse(EXAMPLES / name) for name in SETS}
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("name", sorted(SETS))
 def test_each_is_small_enough_for_a_repository(name: str) -> None:
-    files = [path for path in (EXAMPLES / name / "local").rglob("*") if path.is_file()]
+    files = [path for path in (EXAMPLES / name).rglob("*") if path.is_file()]
     # "report" is what a reader makes of them.
     assert sum(path.stat().st_size for path in files if "report" not in path.parts) < LIMIT_BYTES
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("name", sorted(SETS))
 def test_every_run_is_whole_and_its_guest_intact(studies: dict[str, Analysis], name: str) -> None:
     study = studies[name]
-    assert len(study.results.runs) == NAMES[name]
-    assert study.guests_looked_at == NAMES[name] and not study.guests_not_intact
+    assert len(study.results.runs) == SETS[name]
+    assert study.guests_looked_at == SETS[name] and not study.guests_not_intact
     # Pre-copy that was aborted at its limit: these guests never left their source.
-    assert study.guests_never_left == (6 if name == "icclab-2014" else 0)
+    assert study.guests_never_left == (6 if name == "icclab-2014/local" else 0)
     # An idle guest at 5 and 10 Gb/s is through before the switchover: kept, and marked invalid by the study.
     excluded = [notice for notice in study.results.notices if notice.effect == EXCLUDED]
     assert Counter(notice.message.split(":")[0] for notice in excluded) == (
-        {"invalid": 2} if name == "rates" else {}
+        {"invalid": 2} if name == "rates/local" else {}
     )
 
 
 def test_the_articles_study_shows_what_it_shows(studies: dict[str, Analysis]) -> None:
-    verdicts = {verdict.identifier: verdict.verdict for verdict in studies["icclab-2014"].verdicts}
+    verdicts = {verdict.identifier: verdict.verdict for verdict in studies["icclab-2014/local"].verdicts}
     for claim in ("reliable", "finite", "precopy-does-not-converge", "bounded", "switchover-downtime"):
         assert verdicts[claim] == "reproduced", claim
     # Outages in post-copy are alike here.
     refuted = {identifier for identifier, verdict in verdicts.items() if verdict == "not reproduced"}
     assert refuted == {"unpredictable-ping-in-postcopy"}
     # 64 MiB are too much for pre-copy already.
-    reasons = {verdict.identifier: verdict.reason for verdict in studies["icclab-2014"].verdicts}
+    reasons = {verdict.identifier: verdict.reason for verdict in studies["icclab-2014/local"].verdicts}
     assert (
         "did not converge either: here the border lies under 64 MiB" in reasons["precopy-does-not-converge"]
     )
+
+
+def test_the_articles_own_cloud_gives_its_figures(studies: dict[str, Analysis]) -> None:
+    study = studies["icclab-2014-ping/icen"]
+    assert Counter(verdict.verdict for verdict in study.verdicts) == {"reproduced": 8, "not testable here": 6}
+    lab, published = study.results.lab, study.published
+    assert published is not None and lab.release == published.release
+    idle = [run for run in study.results.runs if not run.record.spec.stress_threads]
+    assert Counter(run.record.ended_in for run in idle) == {EndedIn.PRECOPY: 12}
+    assert all(run.metrics is not None and 2 <= run.metrics.ping_lost <= 5 for run in idle)
+    shares = []
+    for case in study.cases:
+        for step in published.stressed.get(case.spec.table or "", ()):
+            sent = case.estimate("forward_bytes")
+            if step.stressed_mb == case.spec.stressed_bytes / MIB and sent is not None:
+                shares.append(sent.median / (step.transferred_mb * MB))
+    assert len(shares) == 16 and min(shares) > 0.91 and max(shares) < 1.09
 
 
 def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> None:
@@ -66,14 +92,14 @@ def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> N
     """
     slopes = {
         series.table: (series.data_fit.bend.first_slope, series.data_fit.bend.last_slope)
-        for series in studies["icclab-2014"].series
+        for series in studies["icclab-2014/local"].series
         if series.mode == "hybrid" and series.data_fit and series.data_fit.bend
     }
     assert slopes == {
         "table3": (pytest.approx(2.03, abs=0.01), pytest.approx(1.41, abs=0.01)),
         "table4": (pytest.approx(2.18, abs=0.01), pytest.approx(1.52, abs=0.01)),
     }
-    verdicts = {verdict.identifier: verdict for verdict in studies["icclab-2014"].verdicts}
+    verdicts = {verdict.identifier: verdict for verdict in studies["icclab-2014/local"].verdicts}
     for identifier in ("linear-time", "linear-data"):
         assert verdicts[identifier].verdict == "not testable here"
         assert "straddles the border at -0.35" in verdicts[identifier].reason
@@ -81,7 +107,7 @@ def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> N
 
 def test_both_pings_agree_on_every_outage(studies: dict[str, Analysis]) -> None:
     """n lost in a row last n - 1 to n + 1 periods: both intervals hold the one outage that there was."""
-    metrics = [run.metrics for run in studies["icclab-2014"].results.runs if run.metrics]
+    metrics = [run.metrics for run in studies["icclab-2014/local"].results.runs if run.metrics]
     lost = [item for item in metrics if item.ping_lost and item.fine_outage_high_seconds is not None]
     assert len(lost) == 46
     for item in lost:
@@ -100,7 +126,7 @@ def test_every_ping_is_answered_lost_or_undecided_as_its_own_summary_says(
 def test_the_period_that_the_finer_ping_kept_is_told(studies: dict[str, Analysis]) -> None:
     (check,) = (
         check
-        for check in studies["icclab-2014"].stability
+        for check in studies["icclab-2014/local"].stability
         if check.name == "ping period" and "10 ms" in check.message
     )
     assert check.state == UNSTEADY
@@ -110,13 +136,15 @@ def test_the_period_that_the_finer_ping_kept_is_told(studies: dict[str, Analysis
 
 
 def test_the_network_of_the_articles_study_was_never_stale(studies: dict[str, Analysis]) -> None:
-    stale = [run.metrics and run.metrics.network_stale_seconds for run in studies["icclab-2014"].results.runs]
+    stale = [
+        run.metrics and run.metrics.network_stale_seconds for run in studies["icclab-2014/local"].results.runs
+    ]
     known = [seconds for seconds in stale if seconds is not None]
     assert len(known) == 99 and max(known) == 0
 
 
 def test_outages_of_known_cause_are_where_they_were_made(studies: dict[str, Analysis]) -> None:
-    for run in studies["outage-causes"].results.runs:
+    for run in studies["outage-causes/local"].results.runs:
         assert run.metrics is not None
         stale = run.metrics.network_stale_seconds or 0.0
         assert stale > 5 if run.record.spec.network != "plain" else stale < 0.1, run.path
@@ -124,7 +152,7 @@ def test_outages_of_known_cause_are_where_they_were_made(studies: dict[str, Anal
 
 def test_predictions_hold_for_loads_that_were_left_out(studies: dict[str, Analysis]) -> None:
     """Each load from all others: its runs, and of data and time how many within the interval, by its size."""
-    results = studies["icclab-2014"].results
+    results = studies["icclab-2014/local"].results
     hits: dict[str, list[tuple[int, int, int]]] = {}
     for stressed, ram in sorted({_load(run) for run in results.runs if run.record.spec.mode == "hybrid"}):
         here = tuple(run for run in results.runs if _load(run) == (stressed, ram))
@@ -149,7 +177,7 @@ def test_predictions_hold_for_loads_that_were_left_out(studies: dict[str, Analys
 
 
 def test_the_readmes_example_of_predict_holds_for_the_runs_of_its_load(studies: dict[str, Analysis]) -> None:
-    results = studies["icclab-2014"].results
+    results = studies["icclab-2014/local"].results
     (found,) = predict([results], Request(16 << 30, 8 << 30, 1e9), "hybrid").modes
     measured = [
         run.metrics
