@@ -30,9 +30,10 @@ def node(tmp_path: Path) -> Path:
 
 
 def use(node: Path, name: str, check: bool = False) -> tuple[list[str], bool, bool]:
-    system = System(str(node), check)
-    linker_reads, activated = activate(system, "dtc", ROOT, name)
-    return system.changed, linker_reads, activated
+    """What was changed, whether the linker read its folders again, and whether another build is used."""
+    system, read = System(str(node), check), []
+    activated = activate(system, "dtc", ROOT, name, lambda: read.append(name))
+    return system.changed, bool(read), activated
 
 
 def state(node: Path) -> dict[str, str]:
@@ -77,9 +78,21 @@ def test_what_somebody_else_changed_is_put_right(node: Path) -> None:
     assert use(node, "1.7") == ([], False, False)
 
 
+def test_an_activation_that_was_interrupted_is_gone_on_with(node: Path) -> None:
+    def fail() -> None:
+        raise OSError("ldconfig was killed")
+
+    (node / "usr/local/bin").mkdir(parents=True)
+    (node / "usr/local/bin/dtc.part").symlink_to("nowhere")
+    with pytest.raises(OSError, match="killed"):
+        activate(System(str(node)), "dtc", ROOT, "1.7", fail)
+    assert use(node, "1.7") == ([FACT], True, False)
+    assert use(node, "1.7") == ([], False, False)
+
+
 def test_check_mode_tells_and_changes_nothing(node: Path) -> None:
-    told, _, activated = use(node, "1.7", check=True)
-    assert (state(node), activated) == ({}, True)
+    told, linker_reads, activated = use(node, "1.7", check=True)
+    assert (state(node), linker_reads, activated) == ({}, False, True)
     assert told == use(node, "1.7")[0]
 
 

@@ -82,14 +82,21 @@ class System(object):
         if not self.check:
             self._make_folder(os.path.dirname(place))
             # Beside it and then moved: there is one at any moment.
+            if os.path.lexists(place + ".part"):
+                os.unlink(place + ".part")
             os.symlink(target, place + ".part")
             os.rename(place + ".part", place)
 
+    def is_written(self, path, content):
+        """Whether `path` is such a file already."""
+        place = self.place(path)
+        return _content(place) == content and stat.S_IMODE(os.stat(place).st_mode) == 0o644
+
     def write(self, path, content):
         """Have `path` be a file that everybody may read, of these bytes."""
-        place = self.place(path)
-        if _content(place) == content and stat.S_IMODE(os.stat(place).st_mode) == 0o644:
+        if self.is_written(path, content):
             return
+        place = self.place(path)
         self.changed.append(path)
         if not self.check:
             self._make_folder(os.path.dirname(place))
@@ -113,10 +120,10 @@ def _content(path):
         return None
 
 
-def activate(system, name, root, build):
-    """Have the system use the build; raise OSError where it cannot.
+def activate(system, name, root, build, read_linker):
+    """Have the system use the build; returns whether it is another one. Raises OSError where it cannot.
 
-    Returns whether the dynamic linker has to read its folders again, and whether another build is used.
+    :param read_linker: has the dynamic linker read its folders again
     """
     folder = os.path.join(root, build)
     current = os.path.join(root, "current")
@@ -131,9 +138,12 @@ def activate(system, name, root, build):
         programs = system.place(os.path.join(folder, kind))
         for program in sorted(os.listdir(programs)) if os.path.isdir(programs) else []:
             system.link(os.path.join("/usr/local", kind, program), os.path.join(current, kind, program))
-    system.write("/etc/ansible/facts.d/postcopy_lab_build_%s.fact" % name.replace("-", "_"), manifest)
-    activated = current in system.changed
-    return activated or linker_file in system.changed, activated
+    # The fact last: where it was not written, the linker may not have read either.
+    fact = "/etc/ansible/facts.d/postcopy_lab_build_%s.fact" % name.replace("-", "_")
+    if not system.check and (system.changed or not system.is_written(fact, manifest)):
+        read_linker()
+    system.write(fact, manifest)
+    return current in system.changed
 
 
 def main():
@@ -147,14 +157,16 @@ def main():
         supports_check_mode=True,
     )
     system = System(check=module.check_mode)
+
+    def read_linker():
+        module.run_command([module.get_bin_path("ldconfig", True, ["/sbin", "/usr/sbin"])], check_rc=True)
+
     try:
-        linker_reads, activated = activate(
-            system, module.params["name"], module.params["root"], module.params["build"]
+        activated = activate(
+            system, module.params["name"], module.params["root"], module.params["build"], read_linker
         )
     except OSError as error:
         module.fail_json(msg=str(error))
-    if linker_reads and not module.check_mode:
-        module.run_command([module.get_bin_path("ldconfig", True, ["/sbin", "/usr/sbin"])], check_rc=True)
     module.exit_json(changed=bool(system.changed), paths=system.changed, activated=activated)
 
 
