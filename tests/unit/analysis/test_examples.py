@@ -21,6 +21,7 @@ SIZES = {"unloaded": 0, "up to 1 GiB": 1 << 30, "up to 2 GiB": 2 << 30, "up to 8
 # Results directories, each with its number of runs.
 SETS = {
     "icclab-2014/local": 105,
+    "icclab-2014-ping/icef": 36,
     "icclab-2014-ping/icen": 60,
     "outage-causes/local": 6,
     "probe-cost/local": 12,
@@ -68,21 +69,32 @@ def test_the_articles_study_shows_what_it_shows(studies: dict[str, Analysis]) ->
     )
 
 
-def test_the_articles_own_cloud_gives_its_figures(studies: dict[str, Analysis]) -> None:
-    study = studies["icclab-2014-ping/icen"]
-    assert Counter(verdict.verdict for verdict in study.verdicts) == {"reproduced": 8, "not testable here": 6}
+@pytest.mark.parametrize(
+    ("name", "rows", "verdicts"),
+    [
+        ("icclab-2014-ping/icen", 16, {"reproduced": 8, "not testable here": 6}),
+        ("icclab-2014-ping/icef", 8, {"reproduced": 8, "not reproduced": 1, "not testable here": 5}),
+    ],
+)
+def test_the_articles_own_cloud_gives_its_figures(
+    studies: dict[str, Analysis], name: str, rows: int, verdicts: dict[str, int]
+) -> None:
+    study = studies[name]
+    assert Counter(verdict.verdict for verdict in study.verdicts) == verdicts
     lab, published = study.results.lab, study.published
     assert published is not None and lab.release == published.release
     idle = [run for run in study.results.runs if not run.record.spec.stress_threads]
-    assert Counter(run.record.ended_in for run in idle) == {EndedIn.PRECOPY: 12}
-    assert all(run.metrics is not None and 2 <= run.metrics.ping_lost <= 5 for run in idle)
+    # One of 24 was switched over, and stood still as shortly as guests under stress do.
+    ends = Counter(run.record.ended_in for run in idle)
+    assert (len(idle), ends[EndedIn.PRECOPY]) == (12, {"icen": 12, "icef": 11}[lab.lab])
+    assert all(run.metrics is not None and 1 <= run.metrics.ping_lost <= 5 for run in idle)
     shares = []
     for case in study.cases:
         for step in published.stressed.get(case.spec.table or "", ()):
             sent = case.estimate("forward_bytes")
             if step.stressed_mb == case.spec.stressed_bytes / MIB and sent is not None:
                 shares.append(sent.median / (step.transferred_mb * MB))
-    assert len(shares) == 16 and min(shares) > 0.91 and max(shares) < 1.09
+    assert len(shares) == rows and min(shares) > 0.9 and max(shares) < 1.09
 
 
 def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> None:
