@@ -31,6 +31,15 @@ class Network(StrEnum):
     LATE_WIRING = "late_wiring"
 
 
+class SwitchoverBy(StrEnum):
+    """Who is asked to switch a guest over to post-copy that nova migrates."""
+
+    # At once, on the source, beside nova.
+    LIBVIRT = "libvirt"
+    # By its request to complete the migration (force_complete), which it acts on when it next looks.
+    NOVA = "nova"
+
+
 class Probes(StrEnum):
     """What is measured: everything, or ping and byte counters only, to see what the others cost."""
 

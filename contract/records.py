@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from contract.choices import Network, Probes
+from contract.choices import Backend, Network, Probes, SwitchoverBy
 from contract.downtimes import MaxDowntime, usual_max_downtime_ms
 from contract.evidence import LAB_FILE
 from contract.fields import EpochSeconds, Name, Number, PositiveNumber
@@ -30,7 +30,8 @@ class Spec:
     max_downtime_ms: how long the guest may be stopped for at the end of pre-copy; native is what the
     hypervisor, or nova, allows by itself. None, as in older runs, becomes what was usual.
     postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for; 0 is never.
-    Older runs name no network and no probes: they had the plain network and every probe of their time.
+    Older runs name no network and no probes: they had the plain network and every probe of their time. Those
+    of nova do not say who was asked to switch over.
     """
 
     mode: Mode
@@ -51,10 +52,13 @@ class Spec:
     table: str | None = None
     network: Network = Network.PLAIN
     probes: Probes = Probes.ALL
+    switchover_by: SwitchoverBy | None = None
 
     def __post_init__(self) -> None:
         if self.max_downtime_ms is None:
             object.__setattr__(self, "max_downtime_ms", usual_max_downtime_ms(self.mode, self.backend))
+        if self.switchover_by is None and self.backend == Backend.LIBVIRT:
+            object.__setattr__(self, "switchover_by", SwitchoverBy.LIBVIRT)
 
     @property
     def usual_downtime(self) -> bool:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from contract.choices import Network, Probes, Stressor
+from contract.choices import Network, Probes, Stressor, SwitchoverBy
 from contract.downtimes import MaxDowntime
 from contract.modes import Mode
 
@@ -75,6 +75,8 @@ class Defaults:
         native is what it, or nova, allows by itself. Without the key it is 1 ms where libvirt is asked to
         switch over, else native.
     postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for.
+    switchover_by: who is asked for the switchover of a guest that nova migrates: libvirt at once, or nova,
+        which acts on its request to complete when it next looks.
     """
 
     limit_seconds: Seconds = 120
@@ -85,6 +87,7 @@ class Defaults:
     postcopy_recovery_seconds: RecoverySeconds = 0
     probes: Probes = Probes.ALL
     stressor: Stressor = Stressor.STRESS
+    switchover_by: SwitchoverBy = SwitchoverBy.LIBVIRT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,7 @@ class Block:
     max_downtime_ms: MaxDowntime | Annotated[tuple[MaxDowntime, ...], _SOME] | UnsetType = UNSET
     network: Network | Annotated[tuple[Network, ...], _SOME] | UnsetType = UNSET
     probes: Probes | Annotated[tuple[Probes, ...], _SOME] | UnsetType = UNSET
+    switchover_by: SwitchoverBy | Annotated[tuple[SwitchoverBy, ...], _SOME] | UnsetType = UNSET
     table: TableName | None = None
     limit_seconds: Seconds | UnsetType = UNSET
     pattern_mib: PatternMib | UnsetType = UNSET

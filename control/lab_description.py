@@ -182,8 +182,8 @@ def found_here(
         "switchover": {
             Backend.LIBVIRT: "asked for on libvirt's event of iteration 2, with an allowed downtime of 1 ms "
             "until then; where libvirt has no such event, by its own flag",
-            Backend.NOVA: "nova's force_complete, asked for on libvirt's event of iteration 2; where "
-            "nova has no such request, by the flag in its settings",
+            Backend.NOVA: "asked for on libvirt's event of iteration 2, of libvirt beside nova, or of nova "
+            "(force_complete) where the study says so; where nova has no such request, by its flag",
         }[Backend(backend)],
         "migration_stream": "encrypted (TLS)" if migration_stream_tls else None,
         "nodes": ", ".join(shared) or None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from contract.choices import Backend, Network, Probes
+from contract.choices import Backend, Network, Probes, SwitchoverBy
 from contract.downtimes import NATIVE
 from contract.libvirt_versions import KEEPS_BROKEN_POSTCOPY_SINCE, tells
 from contract.nodes import MEASURING, Role
@@ -190,6 +190,19 @@ def check_downtimes(cases: Sequence[Case], request: Request) -> None:
             )
 
 
+def check_switchovers(cases: Sequence[Case], request: Request) -> None:
+    """Only a nova that takes requests to complete can be asked to switch over."""
+    asked = next((case for case in cases if case.spec.switchover_by == SwitchoverBy.NOVA), None)
+    if asked is None or (request.backend == Backend.NOVA and not request.modes):
+        return
+    why = "its nova takes no such request" if request.backend == Backend.NOVA else "it has no nova"
+    raise StudyError(
+        f"{request.study_file}: switchover_by: {asked.spec.switchover_by} in case {asked.case}, but the "
+        f"lab's backend is {request.backend}, its release {request.release}: {why} "
+        f"(allowed: {SwitchoverBy.LIBVIRT})"
+    )
+
+
 def check_modes(cases: Sequence[Case], request: Request) -> None:
     """A nova that switches over by its own settings migrates in one way."""
     for case in cases:
@@ -234,6 +247,7 @@ def make_plan(request: Request) -> Plan:
     check_networks(wanted, request)
     check_recovery(wanted, request)
     check_downtimes(wanted, request)
+    check_switchovers(wanted, request)
     check_modes(wanted, request)
     _check_memory(wanted, request)
     return Plan(study, cases, directory, whole_order, order, pending[: request.most_runs])

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from contract.choices import Backend, Network, Probes, Stressor
+from contract.choices import Backend, Network, Probes, Stressor, SwitchoverBy
 from contract.downtimes import NATIVE, MaxDowntime
 from contract.faults import Fault, fault_of
 from contract.modes import Mode
@@ -62,6 +62,7 @@ class Choices:
     max_downtime_ms: tuple[MaxDowntime, ...]
     network: tuple[Network, ...]
     probes: tuple[Probes, ...]
+    switchover_by: tuple[SwitchoverBy, ...]
     table: str | None
     limit_seconds: float
     pattern_mib: int
@@ -211,6 +212,7 @@ def _choices(
         ),
         network=_listed(block.network, defaults.network),
         probes=_listed(block.probes, defaults.probes),
+        switchover_by=_listed(block.switchover_by, defaults.switchover_by),
         table=block.table,
         limit_seconds=_or(block.limit_seconds, defaults.limit_seconds),
         pattern_mib=_or(block.pattern_mib, defaults.pattern_mib),
@@ -250,6 +252,8 @@ def case_name(spec: Spec) -> str:
         words.append(spec.network.replace("_", "-"))
     if spec.probes != Probes.ALL:
         words.append(f"{spec.probes}-probes")
+    if spec.switchover_by == SwitchoverBy.NOVA:
+        words.append("nova-switchover")
     return "-".join(words)
 
 
@@ -293,7 +297,10 @@ def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
         block.network,
         block.probes,
     ):
-        for thread_mib in block.stress_thread_mib if threads else (0,):
+        thread_mibs = block.stress_thread_mib if threads else (0,)
+        # Nobody is asked in pre-copy.
+        asked = block.switchover_by if mode.has_postcopy else (SwitchoverBy.LIBVIRT,)
+        for thread_mib, switchover_by in itertools.product(thread_mibs, asked):
             yield Spec(
                 mode=mode,
                 flavor=flavor,
@@ -313,6 +320,7 @@ def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
                 table=block.table,
                 network=network,
                 probes=probes,
+                switchover_by=switchover_by,
             )
 
 

@@ -51,6 +51,7 @@ SETTINGS: Mapping[str, Callable[[CaseSummary], str]] = {
     "table": lambda case: case.spec.table or "-",
     "network": lambda case: case.spec.network,
     "probes": lambda case: case.spec.probes,
+    "switchover": lambda case: case.spec.switchover_by or "-",
 }
 SCHEMA = 2
 

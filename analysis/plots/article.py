@@ -12,7 +12,7 @@ from analysis.plots.bound import published_bound
 from analysis.plots.style import COLOURS, PLOT_INCHES, legend, legend_entry, new_plot
 from analysis.reference.published import Published, Stressed
 from analysis.stats.regression import LineFit
-from analysis.study.cases import CaseSummary, Series, downtime_words
+from analysis.study.cases import CaseSummary, Series, condition_words
 from contract.modes import Mode
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ class Slots:
 
 def _kind(case: CaseSummary) -> tuple[Mode, str]:
     """Its mode, and its allowed downtime in words where that is not the usual one."""
-    return case.spec.mode, downtime_words(case.spec)
+    return case.spec.mode, condition_words(case.spec)
 
 
 def _flavor_bars(axes: Axes, slots: Slots, values: Sequence[float], metric: str, factor: float) -> None:

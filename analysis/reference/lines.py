@@ -32,8 +32,9 @@ from analysis.reference.verdicts import (
 from analysis.stats.intervals import LEVEL, OF_MEDIANS, Bounds, Derived, MedianEstimate
 from analysis.stats.regression import LineFit, fit_line
 from analysis.stats.trend import rank_correlation
-from analysis.study.cases import CaseSummary, Series
+from analysis.study.cases import CaseSummary, Series, condition_words
 from analysis.study.results import RunResult
+from contract.choices import SwitchoverBy
 from contract.modes import ARTICLE_MODE
 
 SCATTER = f"{LEVEL:.0%} interval from the scatter around the table's line"
@@ -287,7 +288,8 @@ def rows_of(table: str, measurements: Measurements) -> Mapping[str, CaseSummary]
 def _preference(case: CaseSummary, measurements: Measurements) -> tuple[bool, bool]:
     """Which of two cases of one row counts: the greater."""
     spec, nominal = case.spec, measurements.published.link_rate_bits_per_second
-    return spec.link_rate_bits_per_second == nominal, spec.usual_downtime
+    usual = spec.usual_downtime and spec.switchover_by != SwitchoverBy.NOVA
+    return spec.link_rate_bits_per_second == nominal, usual
 
 
 def row_key(table: str, case: CaseSummary) -> str:
@@ -296,7 +298,7 @@ def row_key(table: str, case: CaseSummary) -> str:
 
 
 def unloaded_case(measurements: Measurements, loaded: CaseSummary) -> CaseSummary | None:
-    """The unloaded guest of the same mode, flavor, link and allowed downtime, with counted runs."""
+    """The unloaded guest of the same mode, flavor, link and conditions, with counted runs."""
     spec = loaded.spec
     return next(
         (
@@ -304,8 +306,8 @@ def unloaded_case(measurements: Measurements, loaded: CaseSummary) -> CaseSummar
             for case in measurements.cases
             if case.counted
             and case.spec.stressed_bytes == 0
-            and (case.spec.mode, case.spec.flavor, case.spec.link_rate, case.spec.max_downtime_ms)
-            == (spec.mode, spec.flavor, spec.link_rate, spec.max_downtime_ms)
+            and (case.spec.mode, case.spec.flavor, case.spec.link_rate, condition_words(case.spec))
+            == (spec.mode, spec.flavor, spec.link_rate, condition_words(spec))
         ),
         None,
     )

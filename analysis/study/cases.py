@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analysis.stats.intervals import Interval, MedianEstimate, interval_median, median_estimate
 from analysis.stats.regression import LineFit, fit_line
 from analysis.study.results import Results, RunResult
+from contract.choices import SwitchoverBy
 from contract.downtimes import NATIVE
 from contract.outcomes import RunOutcome
 from contract.records import Spec
@@ -111,6 +112,12 @@ def downtime_words(spec: Spec) -> str:
     return f"{allowed} downtime" if allowed == NATIVE else f"{allowed} ms downtime"
 
 
+def condition_words(spec: Spec) -> str:
+    """What is not as usual in how the case was migrated; "" where all is."""
+    asked = "switched over by nova" if spec.switchover_by == SwitchoverBy.NOVA else ""
+    return ", ".join(filter(None, (downtime_words(spec), asked)))
+
+
 def outcome_words(run: RunResult) -> str:
     """One or two words for how a run ended."""
     record = run.record
@@ -151,15 +158,15 @@ def measured_series(cases: Sequence[CaseSummary]) -> tuple[Series, ...]:
     for case in cases:
         spec = case.spec
         if spec.table in STRESSED_TABLES and spec.stressor is not None:
-            key = (spec.table, spec.mode, spec.flavor, spec.stressor, spec.link_rate, downtime_words(spec))
+            key = (spec.table, spec.mode, spec.flavor, spec.stressor, spec.link_rate, condition_words(spec))
             groups.setdefault(key, []).append(case)
     series = []
-    for (table, mode, flavor, stressor, link_rate, downtime), members in groups.items():
+    for (table, mode, flavor, stressor, link_rate, conditions), members in groups.items():
         runs = [run for case in members for run in case.counted]
         x = [float(run.record.spec.stressed_bytes) for run in runs]
         series.append(
             Series(
-                label=", ".join(filter(None, (mode, f"flavor {flavor}", stressor, link_rate, downtime))),
+                label=", ".join(filter(None, (mode, f"flavor {flavor}", stressor, link_rate, conditions))),
                 table=table,
                 mode=mode,
                 flavor=flavor,

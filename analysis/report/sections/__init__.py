@@ -26,6 +26,7 @@ from analysis.report.sections import (
     slowdown,
     sources,
     summary,
+    switchovers,
     wall_time,
     warnings,
 )
@@ -38,6 +39,7 @@ _SECTIONS = (
     modes,
     rates,
     downtimes,
+    switchovers,
     outages,
     attribution,
     slowdown,

@@ -29,7 +29,7 @@ from analysis.report.context import Context
 from analysis.report.formats import as_printed
 from analysis.report.words import words
 from analysis.run.formatter import EMPTY, significant
-from analysis.study.cases import STRESSED_TABLES, CaseSummary, downtime_words
+from analysis.study.cases import STRESSED_TABLES, CaseSummary, condition_words
 from contract.modes import ARTICLE_MODE
 
 # The article measured one mode alone; cases of the others have their place among the modes compared.
@@ -182,7 +182,7 @@ def _load_note(case: CaseSummary | None) -> str | None:
     if case is None:
         return None
     spec = case.spec
-    condition = ", ".join(filter(None, (spec.link_rate, downtime_words(spec))))
+    condition = ", ".join(filter(None, (spec.link_rate, condition_words(spec))))
     if spec.stressor is None:
         return condition
     threads = f"{spec.stressor} {spec.stress_threads} x {spec.stress_thread_bytes / MIB:.0f} MiB"

@@ -33,6 +33,7 @@ _CONDITIONS = (
     "backend",
     "network",
     "probes",
+    "switchover_by",
 )
 
 

@@ -42,12 +42,15 @@ class Model:
     quiet: float = 2.0
     native_downtime: bool = False
     ended_early: bool = False
+    # Who was asked, in a run of nova's.
+    switchover_by: str | None = None
 
     @property
     def case(self) -> str:
         load = f"stress-{self.threads}x{self.thread_mib}mib" if self.threads else "unloaded"
         downtime = "-native-downtime" if self.native_downtime else ""
-        return f"{self.mode}-{self.flavor}-{load}-1gbit{downtime}"
+        asked = "-nova-switchover" if self.switchover_by == "nova" else ""
+        return f"{self.mode}-{self.flavor}-{load}-1gbit{downtime}{asked}"
 
     @property
     def has_postcopy(self) -> bool:
@@ -76,6 +79,7 @@ class Model:
             "backend": "libvirt",
             "table": self.table,
             **({"max_downtime_ms": "native"} if self.native_downtime else {}),
+            **({"switchover_by": self.switchover_by} if self.switchover_by else {}),
         }
 
     @property

@@ -361,6 +361,7 @@ def nova(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., tuple[str, s
             "nova_url": f"http://127.0.0.1:{server.server_port}/{version}",
             "server_id": "s",
             "destination": "c2",
+            "switchover_by": "libvirt",
             **changes,
         }
         migration = nova_migrate.NovaMigration(Stage().libvirt, settings(directory, **more))
@@ -395,6 +396,58 @@ def test_nova_that_no_longer_answers_ends_the_run_with_one_line(
     outcome, error, seconds = nova(tmp_path, ["running", hiccup])
     assert outcome == "failed" and seconds < 2
     assert error is not None and error.startswith(said) and "\n" not in error
+
+
+@pytest.fixture
+def asked(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Any, list[str]]]:
+    """A migration by nova in its second pass, and who is asked for what of it."""
+    monkeypatch.setenv("POSTCOPY_LAB_TOKEN", "t")
+    who: list[str] = []
+    stage.domain.migrateStartPostCopy = lambda _flags: who.append("libvirt")
+    monkeypatch.setattr(nova_api.NovaApi, "force_complete", lambda _self: who.append("nova"))
+
+    def begin(switchover_by: str, version: str = "v2.1") -> tuple[Any, list[str]]:
+        more = {"nova_url": f"http://127.0.0.1:9/{version}", "server_id": "s", "destination": "c2"}
+        migration = nova_migrate.NovaMigration(
+            stage.libvirt, settings(tmp_path, "hybrid", switchover_by=switchover_by, **more)
+        )
+        stage.iteration(2)
+        migration.job()
+        return migration, who
+
+    return begin
+
+
+@pytest.mark.parametrize("by", ["libvirt", "nova"])
+def test_one_of_two_is_asked_for_the_switchover_of_novas_guest(
+    asked: Callable[..., tuple[Any, list[str]]], stage: Stage, by: str
+) -> None:
+    migration, who = asked(by)
+    assert migration.switchover() and who == [by]
+    # nova acts on it later, in whatever pass that is; libvirt at once.
+    stage.iteration(3)
+    stage.suspended(detail=7)
+    assert migration.result["switched"]
+    assert migration.result["iteration_at_switchover"] == {"libvirt": 2, "nova": 3}[by]
+    assert migration.result["job_before_switchover"] == {"type": 2, "memory_processed": 7}
+
+
+def test_libvirts_refusal_to_switch_novas_guest_over_is_no_failure(
+    asked: Callable[..., tuple[Any, list[str]]], stage: Stage, tmp_path: Path
+) -> None:
+    migration, _who = asked("libvirt")
+    stage.domain.migrateStartPostCopy = refuse
+    assert not migration.switchover()
+    assert len(noted(tmp_path, "switchover-refused")) == 1
+
+
+def test_nobody_is_asked_where_nova_switches_over_by_its_flags(
+    asked: Callable[..., tuple[Any, list[str]]],
+) -> None:
+    migration, who = asked("libvirt", "v2")
+    assert migration.switchover() and who == []
 
 
 def test_what_nova_never_began_says_how_far_it_had_come(
@@ -456,7 +509,7 @@ def test_when_nova_switched_is_known_from_the_sources_stop(
 ) -> None:
     """As in recorded runs: the switchover begins a pass of its own between the two events."""
     monkeypatch.setenv("POSTCOPY_LAB_TOKEN", "t")
-    more = {"nova_url": "http://127.0.0.1:1", "server_id": "s", "destination": "c2"}
+    more = {"nova_url": "http://127.0.0.1:1", "server_id": "s", "destination": "c2", "switchover_by": "nova"}
     migration = nova_migrate.NovaMigration(stage.libvirt, settings(tmp_path, **more))
     stage.iteration(1)
     stage.iteration(2)

@@ -442,6 +442,22 @@ def test_nova_takes_no_allowed_downtime_but_its_own(tmp_path: Path) -> None:
         assert {item["spec"]["max_downtime_ms"] for item in items} == {"native"}
 
 
+def test_only_a_nova_that_takes_the_request_is_asked_to_switch_over(tmp_path: Path) -> None:
+    study_file = PROJECT / "studies" / "switchovers.yml"
+    items = planned(tmp_path, study_file=study_file, backend="nova")[1]
+    assert {item["spec"]["switchover_by"] for item in items} == {"libvirt", "nova"}
+    where = r"switchover_by: nova in case hybrid-s-unloaded-1gbit-nova-switchover, but the lab's backend is"
+    for changes, why in (
+        ({"backend": "libvirt"}, "libvirt, its release epoxy: it has no nova"),
+        (
+            {"backend": "nova", "modes": ("hybrid",)},
+            "nova, its release epoxy: its nova takes no such request",
+        ),
+    ):
+        with pytest.raises(StudyError, match=rf"{where} {why} \(allowed: libvirt\)$"):
+            planned(tmp_path, study_file=study_file, **changes)
+
+
 def test_an_instances_hardware_address_says_its_address(tmp_path: Path) -> None:
     guests = [item["guest"] for item in planned(tmp_path, backend="nova", guest_network="10.95.2")[1]]
     assert {(guest["address"], guest["mac"]) for guest in guests} == {

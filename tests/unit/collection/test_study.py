@@ -76,6 +76,7 @@ def test_a_spec_says_everything_that_a_run_needs() -> None:
         "table": "table3",
         "network": "plain",
         "probes": "all",
+        "switchover_by": "libvirt",
     }
 
 
@@ -128,6 +129,23 @@ def test_a_block_says_another_allowed_downtime_than_the_studys_defaults() -> Non
     study["defaults"]["max_downtime_ms"] = "native"
     study["matrix"].append({**study["matrix"][0], "max_downtime_ms": 20})
     assert [case["spec"]["max_downtime_ms"] for case in resolved(study)] == ["native", "native", 20, 20]
+
+
+def test_who_switches_over_is_a_dimension_of_what_switches_over() -> None:
+    both = with_downtimes(switchover_by=["libvirt", "nova"])
+    assert {case["case"]: case["spec"]["switchover_by"] for case in resolved(both)} == {
+        "hybrid-s-unloaded-1gbit": "libvirt",
+        "hybrid-s-unloaded-1gbit-nova-switchover": "nova",
+        "precopy-s-unloaded-1gbit": "libvirt",
+    }
+    study = with_downtimes()
+    study["defaults"]["switchover_by"] = "nova"
+    assert [case["spec"]["switchover_by"] for case in resolved(study)] == ["nova", "libvirt"]
+    study["defaults"]["switchover_by"] = "qemu"
+    with pytest.raises(
+        rules.StudyError, match=r"defaults.switchover_by: 'qemu' .* \(allowed: libvirt, nova\)"
+    ):
+        rules.validate(study, "small.yml")
 
 
 @pytest.mark.parametrize("value", [0, 2_000_001, 2.5, True, "default", "300", []])

@@ -86,6 +86,14 @@ options:
         description: nova's name of the host to migrate to.
         type: str
         required: true
+      switchover_by:
+        description:
+          - Who is asked to go over to post-copy. V(libvirt) does it at once. V(nova) is asked to complete the
+            migration (C(force_complete)), and does it when it next looks.
+          - Nobody where nova switches over by its own flags.
+        type: str
+        choices: [libvirt, nova]
+        default: libvirt
       console:
         description: File with the instance's console on the source, which nova cuts when an instance moves.
         type: path
@@ -199,6 +207,7 @@ def main():
                     "token": {"type": "str", "required": True, "no_log": True},
                     "server_id": {"type": "str", "required": True},
                     "destination": {"type": "str", "required": True},
+                    "switchover_by": {"type": "str", "choices": ["libvirt", "nova"], "default": "libvirt"},
                     "console": {"type": "path"},
                 },
             },
@@ -213,7 +222,8 @@ def main():
             result = node_programs.run("migrate", settings)
         else:
             settings.update(
-                {key: nova[key] for key in ("server_id", "destination", "console")}, nova_url=nova["url"]
+                {key: nova[key] for key in ("server_id", "destination", "console", "switchover_by")},
+                nova_url=nova["url"],
             )
             result = node_programs.run("nova_migrate", settings, {"POSTCOPY_LAB_TOKEN": nova["token"]})
     except node_programs.ProgramError as error:

@@ -2,10 +2,10 @@
 # Apache License 2.0 (see LICENSE)
 """One live migration through nova, watched on the source as migrate.py does it.
 
-nova is asked over its API to migrate, to complete by post-copy (force_complete) and to abort; libvirt's
-events tell when. As nova has no way to say "after one pass", the request to complete is made when libvirt
-reports the second pass. nova acts on it within its next look at the migration, half a second later at most,
-and forgets it if QEMU refuses: then it is made again.
+nova is asked over its API to migrate and to abort. As it has no way to say "after one pass", the switchover
+is asked for when libvirt reports the second pass: of libvirt, beside nova, or of nova by its request to
+complete (force_complete). nova acts on that within its next look at the migration, half a second later at
+most, and forgets it if QEMU refuses: then it is made again.
 
 A nova that keeps no records of migrations cannot be asked for more than the migration. Its flags for libvirt
 say when it switches over, and libvirt aborts it.
@@ -33,11 +33,12 @@ ENDED = ("completed", "error", "failed", "cancelled")
 
 
 class NovaMigration(migrate.Migration):
-    """settings, besides migrate.py's: nova_url, server_id, destination (nova's name of it), console."""
+    """settings, besides migrate.py's: nova_url, server_id, destination (nova's name of it), console, and
+    switchover_by, who is asked for it: libvirt or nova."""
 
     def __init__(self, libvirt, settings):
         super(NovaMigration, self).__init__(libvirt, settings)
-        self.refusal = NovaError
+        self.refusal = (NovaError, libvirt.libvirtError)
         token = os.environ["POSTCOPY_LAB_TOKEN"]
         self.nova = NovaApi(settings["nova_url"], token, settings["server_id"], PATIENCE_SECONDS)
         self.last_job = None
@@ -57,7 +58,7 @@ class NovaMigration(migrate.Migration):
 
     def receive(self, record, at):
         """nova's switchover is known from the source's stop; it begins a pass of its own."""
-        if record.get("name") == "SUSPENDED":
+        if record.get("name") == "SUSPENDED" and not self.asks_libvirt():
             self.at_stop = self.at_stop or (self.told_iteration(), self.last_job)
             if record.get("detail") == "POSTCOPY":
                 self.result["iteration_at_switchover"], self.result["job_before_switchover"] = self.at_stop
@@ -135,9 +136,15 @@ class NovaMigration(migrate.Migration):
     def complaint(self):
         return self.nova.complaint
 
+    def asks_libvirt(self):
+        """Whether libvirt is asked for the switchover. A nova without records makes it by its flags."""
+        return self.nova.keeps_records and self.settings["switchover_by"] == "libvirt"
+
     def switchover(self):
         if self.result["switched"] or not self.nova.keeps_records:
             return True
+        if self.asks_libvirt():
+            return super(NovaMigration, self).switchover()
         at = self.note("switchover-requested")
         if self.call("switchover", self.nova.force_complete):
             self.switchover_asked_at = monotonic.seconds()
@@ -148,6 +155,7 @@ class NovaMigration(migrate.Migration):
     def switchover_was_lost(self):
         return (
             self.nova.keeps_records
+            and not self.asks_libvirt()
             and not self.result["switched"]
             and monotonic.seconds() - self.switchover_asked_at > SWITCHOVER_PATIENCE_SECONDS
         )
