@@ -28,8 +28,8 @@ SETS = {
     "rates/local": 20,
     "switchovers/zedn": 24,
 }
-# Runs that the study itself marked invalid: idle guests at 5 and 10 Gb/s that are through before the switchover,
-# and one that nova switched over in its fourth pass.
+# Runs that the study itself marked invalid: idle guests at 5 and 10 Gb/s that are through before the
+# switchover, and one that nova switched over in its fourth pass.
 INVALID = {"rates/local": 2, "switchovers/zedn": 1}
 
 
