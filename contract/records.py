@@ -32,6 +32,7 @@ class Spec:
     postcopy_recovery_seconds: for how long a post-copy that lost its connection is waited for; 0 is never.
     Older runs name no network and no probes: they had the plain network and every probe of their time. Those
     of nova do not say who was asked to switch over.
+    scale: how many times smaller memory and rate are than those of the study's reference.
     """
 
     mode: Mode
@@ -53,6 +54,7 @@ class Spec:
     network: Network = Network.PLAIN
     probes: Probes = Probes.ALL
     switchover_by: SwitchoverBy | None = None
+    scale: PositiveNumber = 1
 
     def __post_init__(self) -> None:
         if self.max_downtime_ms is None:

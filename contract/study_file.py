@@ -49,6 +49,10 @@ RamMib = Annotated[int, Meta(ge=256, le=1 << 20, description=f"a whole number fr
 PatternMib = Annotated[int, Meta(ge=0, le=65536, description="a whole number from 0 to 65536")]
 Threads = Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")]
 ThreadMib = Annotated[int, Meta(ge=1, le=1 << 20, description=f"a whole number from 1 to {1 << 20}")]
+Scale = (
+    Annotated[int, Meta(ge=1, le=100, description="a number from 1 to 100")]
+    | Annotated[float, Meta(ge=1, le=100, description="a number from 1 to 100")]
+)
 _SOME = Meta(min_length=1)
 CaseSelection = Annotated[
     str,
@@ -112,7 +116,11 @@ class Block:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyFile:
-    """A whole study file."""
+    """A whole study file.
+
+    scale: the link is so many times slower than the matrix says, and each memory so many times smaller. Time
+        is data over rate: it stays, and so does what a guest dirties in it.
+    """
 
     schema: Literal[1, 2]
     name: StudyName
@@ -124,6 +132,7 @@ class StudyFile:
         Mapping[FlavorName, Flavor],
         Meta(min_length=1, description="flavor names, each with vcpus and ram_mib"),
     ]
+    scale: Scale = 1
     defaults: Defaults | None = None
     matrix: Annotated[tuple[Block, ...], _SOME]
 
@@ -144,4 +153,5 @@ class DerivedStudyFile:
     only: CaseSelection | UnsetType = UNSET
     repetitions: Repetitions | UnsetType = UNSET
     order_seed: Seed | UnsetType = UNSET
+    scale: Scale | UnsetType = UNSET
     defaults: Defaults | UnsetType = UNSET

@@ -16,6 +16,7 @@ from contract.modes import Mode
 from contract.nodes import HOSTS, MEASURING, Role
 from contract.outcomes import EndedIn, RunCause, RunOutcome
 from control.kernel_log import UNREAD, damage_lines
+from control.study import PAGE_BYTES
 
 # What the modules of a run returned, see `outcome_of`.
 Results = Mapping[str, Any]
@@ -44,7 +45,6 @@ LEAST_STRESSOR_SHARE = 0.1
 # Each page of the pattern was written once more since it was filled, at least: only then can one that is
 # stale be told. Recorded: 3 at least.
 LEAST_GENERATION = 2
-PAGE_BYTES = 4096
 
 
 def outcome_of(evidence: Results) -> dict[str, Any]:

@@ -34,7 +34,8 @@ RATE_UNITS = {"kbit": 10**3, "mbit": 10**6, "gbit": 10**9}
 # What a guest needs beside its stressed memory, measured with QEMU 10.0 under TCG: QEMU itself with its
 # translation buffer, and the guest's kernel, whose page structures take 64 bytes for each page of 4096.
 GUEST_BASE_BYTES = 384 * MIB
-PAGE_STRUCTURES_SHARE = 64.0 / 4096.0
+PAGE_BYTES = 4096
+PAGE_STRUCTURES_SHARE = 64.0 / PAGE_BYTES
 # Below this a guest has no room for its kernel and its init.
 GUEST_SYSTEM_MIB = 160
 
@@ -83,6 +84,7 @@ class Study:
     defaults: Defaults
     matrix: tuple[Choices, ...]
     only: str = ""
+    scale: float = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,7 @@ def validate(document: object, source: str, name: str | None = None) -> Study:
         reference=study.reference,
         repetitions=study.repetitions,
         order_seed=study.order_seed,
+        scale=study.scale,
         flavors=study.flavors,
         defaults=defaults,
         matrix=tuple(
@@ -242,7 +245,7 @@ def case_name(spec: Spec) -> str:
     """The id of a case: hybrid-s-stress-2x256mib-1gbit, or hybrid-s-unloaded-1gbit-stale-fdb."""
     load = "unloaded"
     if spec.stress_threads:
-        load = f"{spec.stressor}-{spec.stress_threads}x{spec.stress_thread_bytes // MIB}mib"
+        load = f"{spec.stressor}-{spec.stress_threads}x{spec.stress_thread_bytes / MIB:.4g}mib"
     words = [spec.mode, spec.flavor, load, spec.link_rate]
     # What is as usual is not said.
     if not spec.usual_downtime:
@@ -285,8 +288,18 @@ def resolve_cases(study: Study, source: str, backend: str = Backend.LIBVIRT) -> 
     return [case for case in cases if case.case in chosen]
 
 
+def _scaled_bytes(mib: int, scale: float) -> int:
+    """Whole pages."""
+    return int(mib * MIB / scale) // PAGE_BYTES * PAGE_BYTES
+
+
+def _scaled_rate(rate: str, scale: float) -> str:
+    return rate if scale == 1 else f"{rate_bits_per_second(rate) / scale / RATE_UNITS['mbit']:.6g}mbit"
+
+
 def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
     """Every combination of a block's choices."""
+    scale = study.scale
     for mode, flavor, stressor, threads, rate, downtime, network, probes in itertools.product(
         block.mode,
         block.flavor,
@@ -305,14 +318,14 @@ def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
                 mode=mode,
                 flavor=flavor,
                 vcpus=study.flavors[flavor].vcpus,
-                ram_bytes=study.flavors[flavor].ram_mib * MIB,
+                ram_bytes=_scaled_bytes(study.flavors[flavor].ram_mib, scale) // MIB * MIB,
                 stressor=stressor if threads else None,
                 stress_threads=threads,
-                stress_thread_bytes=thread_mib * MIB,
-                stressed_bytes=threads * thread_mib * MIB,
-                pattern_bytes=block.pattern_mib * MIB,
-                link_rate=rate,
-                link_rate_bits_per_second=rate_bits_per_second(rate),
+                stress_thread_bytes=_scaled_bytes(thread_mib, scale),
+                stressed_bytes=threads * _scaled_bytes(thread_mib, scale),
+                pattern_bytes=_scaled_bytes(block.pattern_mib, scale),
+                link_rate=_scaled_rate(rate, scale),
+                link_rate_bits_per_second=rate_bits_per_second(_scaled_rate(rate, scale)),
                 limit_seconds=block.limit_seconds,
                 max_downtime_ms=downtime,
                 postcopy_recovery_seconds=block.postcopy_recovery_seconds,
@@ -321,6 +334,7 @@ def _specs(study: Study, block: Choices, backend: str) -> Iterable[Spec]:
                 network=network,
                 probes=probes,
                 switchover_by=switchover_by,
+                scale=scale,
             )
 
 

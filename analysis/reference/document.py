@@ -11,15 +11,19 @@ SCHEMA = 1
 
 
 def claims_document(
-    study: str, lab: str, release: str, kit_commit: str | None, verdicts: Sequence[Verdict]
+    study: str, lab: str, release: str, kit_commit: str | None, scale: float, verdicts: Sequence[Verdict]
 ) -> dict[str, Any]:
-    """What claims.json holds; run directories are relative to the results directory."""
+    """What claims.json holds; run directories are relative to the results directory.
+
+    `scale`: how many times smaller memory and rates were than the article's; 1 is its own size.
+    """
     return {
         "schema": SCHEMA,
         "study": study,
         "lab": lab,
         "release": release,
         "kit_commit": kit_commit,
+        "scale": scale,
         "claims": [claim_record(verdict) for verdict in verdicts],
     }
 

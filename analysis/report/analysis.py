@@ -13,6 +13,7 @@ from analysis.reference.claims import Measurements, Verdict, judge_numbers, judg
 from analysis.reference.published import Published, load_published
 from analysis.study.cases import CaseSummary, Series, measured_series, outcome_words, summarise_cases
 from analysis.study.results import Harvest, Results, load_results
+from analysis.study.similarity import at_published_size, link_at_published_size
 from analysis.study.stability import Check, stability_checks, stability_notices
 from contract.choices import Network
 
@@ -21,12 +22,15 @@ from contract.choices import Network
 class Analysis:
     """Results with everything derived from them.
 
-    `verdicts` are those on the article's sentences, `number_verdicts` those on its tables.
+    `article_cases`, of which the series are made, are the cases at the size of the article's: those of a
+    scaled study times its scale, all others as they are. `verdicts` are those on the article's sentences,
+    `number_verdicts` those on its tables.
     """
 
     results: Results
     published: Published | None
     cases: tuple[CaseSummary, ...]
+    article_cases: tuple[CaseSummary, ...]
     series: tuple[Series, ...]
     verdicts: tuple[Verdict, ...]
     number_verdicts: tuple[Verdict, ...]
@@ -77,14 +81,15 @@ def derive(results: Results) -> Analysis:
     reference = results.study.reference
     published = load_published(reference) if reference else None
     cases = summarise_cases(results)
-    series = measured_series(cases)
+    article_cases = tuple(at_published_size(case) for case in cases)
     measurements = article_conditions(results, cases, published) if published else None
     stability = stability_checks(results, cases)
     return Analysis(
         results=replace(results, notices=(*results.notices, *stability_notices(stability))),
         published=published,
         cases=cases,
-        series=series,
+        article_cases=article_cases,
+        series=measured_series(article_cases),
         verdicts=judge_statements(measurements) if measurements else (),
         number_verdicts=judge_numbers(measurements) if measurements else (),
         stability=stability,
@@ -94,6 +99,10 @@ def derive(results: Results) -> Analysis:
 def article_conditions(
     results: Results, cases: tuple[CaseSummary, ...], published: Published
 ) -> Measurements:
-    """What claims may be held against: a network that was made to fail tests something else."""
-    plain = tuple(case for case in cases if case.spec.network == Network.PLAIN)
-    return Measurements(plain, measured_series(plain), results.lab.links, published)
+    """What claims may be held against, at the article's size.
+
+    A network that was made to fail tests something else.
+    """
+    plain = tuple(at_published_size(case) for case in cases if case.spec.network == Network.PLAIN)
+    links = [link_at_published_size(link, results.scale) for link in results.lab.links]
+    return Measurements(plain, measured_series(plain), links, published)

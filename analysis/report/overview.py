@@ -88,6 +88,18 @@ def measured_release(analysis: Analysis) -> str | None:
     return words("overview.measured_release", here=release, article=published.release)
 
 
+def measured_words(analysis: Analysis) -> str:
+    """The head of what is set beside the article."""
+    return "measured here" if analysis.results.scale == 1 else f"by similarity (x {analysis.results.scale:g})"
+
+
+def by_similarity(analysis: Analysis) -> str | None:
+    """What a scaled study's claims rest on; None of any other study."""
+    return (
+        words("overview.by_similarity", scale=analysis.results.scale) if analysis.results.scale != 1 else None
+    )
+
+
 def _claims_line(analysis: Analysis) -> str | None:
     if not analysis.verdicts:
         return None
@@ -103,7 +115,7 @@ def _claims_line(analysis: Analysis) -> str | None:
         numbers=len(analysis.number_verdicts),
         number_verdicts=verdict_counts(analysis.number_verdicts),
     )
-    return f"{line} {measured_release(analysis)}"
+    return " ".join(filter(None, (line, measured_release(analysis), by_similarity(analysis))))
 
 
 def verdict_counts(verdicts: Sequence[Verdict]) -> str:

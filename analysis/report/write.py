@@ -126,9 +126,9 @@ def _all_verdicts(analysis: Analysis) -> tuple[Verdict, ...]:
 
 
 def _write_claims(analysis: Analysis, path: Path) -> Path:
-    lab = analysis.results.lab
+    results, lab = analysis.results, analysis.results.lab
     document = claims_document(
-        analysis.results.study.name, lab.lab, lab.release, lab.kit_commit, _all_verdicts(analysis)
+        results.study.name, lab.lab, lab.release, lab.kit_commit, results.scale, _all_verdicts(analysis)
     )
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path

@@ -99,6 +99,11 @@ class Results:
     mixed: tuple[Notice, ...]
 
     @property
+    def scale(self) -> float:
+        """How many times smaller the study's memory and rates are than those of its reference."""
+        return max((spec.scale for spec in self.study.specs.values()), default=1)
+
+    @property
     def lab(self) -> LabRecord:
         return self.labs[-1]
 

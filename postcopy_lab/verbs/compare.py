@@ -98,6 +98,7 @@ def side(name: str, results: Results, project: Project) -> Iterator[str]:
         f"release {lab.release}, backend {lab.backend}"
         f"{f', guest network by {lab.guest_network}' if lab.guest_network else ''}"
         f"{', migration stream encrypted (TLS)' if lab.migration_stream_tls else ''}"
+        f"{f', by similarity (x {results.scale:g})' if results.scale != 1 else ''}"
     )
     for notice in results.mixed:
         yield f"{name} is mixed: {notice.file}: {notice.message}"

@@ -85,7 +85,7 @@ def _shown(context: Context, table: Table) -> list[Block]:
     name = table.identifier.replace("-", "")
     plots_of = _unloaded_plots if name == "table2" else _stressed_plots
     blocks: list[Block] = [table, Pictures(plots_of(context, name))]
-    if any(case.spec.table == name for case in context.analysis.cases):
+    if any(case.spec.table == name for case in context.analysis.article_cases):
         return blocks
     title = f"Table {name.removeprefix('table')} with its figures"
     return [Fold(f"fold-{name}", title, blocks, "published only: nothing of it was measured in this study")]
@@ -93,7 +93,7 @@ def _shown(context: Context, table: Table) -> list[Block]:
 
 def _unloaded_plots(context: Context, table: str) -> Sequence[Picture]:
     analysis = context.analysis
-    cases = [case for case in analysis.cases if case.spec.table == table]
+    cases = [case for case in analysis.article_cases if case.spec.table == table]
     runs = [run for case in cases for run in case.runs]
     return (
         context.picture(
@@ -166,7 +166,7 @@ def _lines(context: Context, table: str) -> Iterator[_Line]:
     published = context.analysis.published
     rows = {row.key: row for row in published.rows(table)} if published else {}
     cases: dict[str, list[CaseSummary]] = {}
-    for case in context.analysis.cases:
+    for case in context.analysis.article_cases:
         if case.spec.table == table and case.spec.mode == ARTICLE_MODE:
             cases.setdefault(row_key(table, case), []).append(case)
     keys = list(dict.fromkeys([*rows, *cases]))

@@ -8,7 +8,7 @@ from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, NUMBER, REPR
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
-from analysis.report.overview import measured_release, verdict_counts
+from analysis.report.overview import by_similarity, measured_release, measured_words, verdict_counts
 from analysis.report.words import words
 
 SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad"), NOT_TESTABLE: ("?", "muted")}
@@ -19,9 +19,8 @@ def section(context: Context) -> Section | None:
     if not context.analysis.verdicts:
         return None
     blocks: list[Block] = [claims_table(context)]
-    measured_on = measured_release(context.analysis)
-    if measured_on:
-        blocks.insert(0, Text(measured_on))
+    grounds = (measured_release(context.analysis), by_similarity(context.analysis))
+    blocks[:0] = [Text(text) for text in grounds if text]
     blocks.append(_numbers_fold(context))
     return Section("claims", "Claims of the article", "Claims", blocks)
 
@@ -67,7 +66,7 @@ def _verdicts_table(
     columns = (
         label("the article says"),
         label("verdict"),
-        label("measured here"),
+        label(measured_words(context.analysis)),
         label("reason and rule"),
         RUNS_COLUMN,
     )

@@ -14,9 +14,11 @@ from analysis.report.blocks import Bar, Block, Cell, Key, Lead, Part, Section, T
 from analysis.report.context import Context
 from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_note
 from analysis.report.overview import (
+    by_similarity,
     exclusions_line,
     integrity_line,
     measured_release,
+    measured_words,
     open_question_line,
     outcome_line,
     published_values,
@@ -40,6 +42,7 @@ def section(context: Context) -> Section:
         outcome_line(analysis),
         integrity_line(analysis),
         measured_release(analysis),
+        by_similarity(analysis),
         open_question_line(analysis),
         exclusions_line(analysis),
     )
@@ -59,7 +62,7 @@ def headline_table(context: Context) -> Table:
     columns = (
         label("number"),
         label("the article"),
-        label("measured here"),
+        label(measured_words(analysis)),
         label("more in"),
     )
     caption = words("summary.headline") if analysis.published else None
@@ -127,7 +130,7 @@ def link_text(analysis: Analysis) -> str:
 
 def _unloaded_rows(context: Context) -> Iterator[list[Cell]]:
     """Migration time of the smallest and the largest unloaded guest that was measured."""
-    cases = [case for case in context.analysis.cases if _of_article(case, "table2") and case.counted]
+    cases = [case for case in context.analysis.article_cases if _of_article(case, "table2") and case.counted]
     cases.sort(key=lambda case: case.spec.ram_bytes)
     for case in [*cases[:1], *cases[1:][-1:]]:
         estimate = case.estimate("migration_seconds")

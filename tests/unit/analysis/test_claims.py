@@ -577,7 +577,9 @@ def test_only_allocated_memory() -> None:
 
 def test_claims_json_holds_every_claim_with_its_runs() -> None:
     found = measurements(the_articles_own())
-    document = claims_document("study", "lab", "zed", None, (*judge_statements(found), *judge_numbers(found)))
+    document = claims_document(
+        "study", "lab", "zed", None, 1, (*judge_statements(found), *judge_numbers(found))
+    )
     document = json.loads(json.dumps(document))
     assert document["schema"] == 1
     by_id = {claim["id"]: claim for claim in document["claims"]}

@@ -77,6 +77,7 @@ def test_a_spec_says_everything_that_a_run_needs() -> None:
         "network": "plain",
         "probes": "all",
         "switchover_by": "libvirt",
+        "scale": 1.0,
     }
 
 
@@ -129,6 +130,40 @@ def test_a_block_says_another_allowed_downtime_than_the_studys_defaults() -> Non
     study["defaults"]["max_downtime_ms"] = "native"
     study["matrix"].append({**study["matrix"][0], "max_downtime_ms": 20})
     assert [case["spec"]["max_downtime_ms"] for case in resolved(study)] == ["native", "native", 20, 20]
+
+
+def test_a_scaled_study_has_smaller_memory_and_a_slower_link() -> None:
+    """By 4: what takes a time takes the same time."""
+    published, scaled = small_study(), {**small_study(), "scale": 4}
+    for whole, part in zip(resolved(published), resolved(scaled), strict=True):
+        for key in (
+            "ram_bytes",
+            "stress_thread_bytes",
+            "stressed_bytes",
+            "pattern_bytes",
+            "link_rate_bits_per_second",
+        ):
+            assert part["spec"][key] * 4 == whole["spec"][key], key
+        assert (part["spec"]["scale"], part["spec"]["limit_seconds"]) == (4, whole["spec"]["limit_seconds"])
+    assert [case["case"] for case in resolved(scaled)] == [
+        "hybrid-s-unloaded-250mbit",
+        "precopy-s-unloaded-250mbit",
+        "hybrid-s-stress-1x64mib-250mbit",
+        "hybrid-s-stress-2x64mib-250mbit",
+    ]
+
+
+def test_a_scale_that_divides_nothing_cuts_to_whole_pages() -> None:
+    case = resolved({**small_study(), "scale": 3})[3]
+    assert case["case"] == "hybrid-s-stress-2x85.33mib-333.333mbit"
+    assert case["spec"]["stress_thread_bytes"] % 4096 == 0
+    assert case["spec"]["ram_bytes"] == 682 * MIB
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 101, "4", True])
+def test_no_other_scale_is_taken(value: object) -> None:
+    with pytest.raises(rules.StudyError, match=r"small.yml: scale: .* \(allowed: a number from 1 to 100\)"):
+        rules.validate({**small_study(), "scale": value}, "small.yml")
 
 
 def test_who_switches_over_is_a_dimension_of_what_switches_over() -> None:

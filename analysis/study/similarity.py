@@ -1,0 +1,73 @@
+"""Cases of a scaled study at the size of what they stand for.
+
+Time is data over rate. A link k times slower and memory k times smaller keep each time, and with it what a
+guest dirties while it is sent. So bytes and rates times k are those of the published size, and times are as
+measured. What does not scale with the memory (the guest's own kernel, a cloud's work) is k times too large.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from analysis.run.formatter import BITS_PER_SECOND, BYTES, BYTES_PER_SECOND
+from analysis.run.metrics import METRICS, RunMetrics
+from analysis.study.cases import CaseSummary
+from analysis.study.results import RunResult
+from contract.records import LinkRate, Spec
+
+_SCALED = (BYTES, BYTES_PER_SECOND, BITS_PER_SECOND)
+
+
+def at_published_size(case: CaseSummary) -> CaseSummary:
+    """The case with its bytes and rates times its scale; the case itself where that is 1."""
+    if case.spec.scale == 1:
+        return case
+    return replace(
+        case,
+        spec=_spec(case.spec),
+        runs=tuple(_run(run) for run in case.runs),
+        counted=tuple(_run(run) for run in case.counted),
+        not_converged=tuple(_run(run) for run in case.not_converged),
+    )
+
+
+def link_at_published_size(link: LinkRate, scale: float) -> LinkRate:
+    """A measured link with its rates times the scale."""
+    return replace(
+        link,
+        configured_bits_per_second=link.configured_bits_per_second * scale,
+        measured_bits_per_second=link.measured_bits_per_second * scale,
+    )
+
+
+def _run(run: RunResult) -> RunResult:
+    scale = run.record.spec.scale
+    metrics = run.metrics
+    if metrics is not None:
+        values = metrics.by_name().items()
+        metrics = RunMetrics(
+            tuple(
+                value * scale if value is not None and METRICS[name].unit in _SCALED else value
+                for name, value in values
+            )
+        )
+    return replace(run, record=replace(run.record, spec=_spec(run.record.spec)), metrics=metrics)
+
+
+def _spec(spec: Spec) -> Spec:
+    scale = spec.scale
+    rate = spec.link_rate_bits_per_second * scale
+    return replace(
+        spec,
+        ram_bytes=round(spec.ram_bytes * scale),
+        stress_thread_bytes=_whole_mib(spec.stress_thread_bytes * scale),
+        stressed_bytes=spec.stress_threads * _whole_mib(spec.stress_thread_bytes * scale),
+        link_rate=f"{rate / 1e9:g}gbit",
+        link_rate_bits_per_second=rate,
+        scale=1,
+    )
+
+
+def _whole_mib(size_bytes: float) -> int:
+    """A study says whole MiB; scaled down they were cut to whole pages."""
+    return round(size_bytes / (1 << 20)) << 20
