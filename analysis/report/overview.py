@@ -16,6 +16,7 @@ from analysis.report.words import words
 from analysis.study.cases import STRESSED_TABLES, CaseSummary
 from analysis.study.outage_causes import suspicion
 from analysis.study.results import EXCLUDED
+from analysis.study.similarity import at_published_size
 from contract.choices import Network
 from contract.modes import ARTICLE_MODE
 
@@ -52,13 +53,16 @@ def open_question_line(analysis: Analysis) -> str | None:
 
 
 def published_values(analysis: Analysis, case: CaseSummary) -> tuple[float, float] | None:
-    """Migration time (s) and data (MB as printed) of the table that the case answers, None if it has none."""
+    """Migration time (s) and data (MB as printed) of the table that the case answers, None if it has none.
+
+    The data of a scaled case's row are those printed over its scale.
+    """
     published, spec = analysis.published, case.spec
     if published is None or spec.mode != ARTICLE_MODE or spec.table not in ("table2", *STRESSED_TABLES):
         return None
     rows = {row.key: row.numbers for row in published.rows(spec.table)}
-    numbers = rows.get(row_key(spec.table, case))
-    return (numbers[MIGRATION_TIME], numbers[TRANSFERRED]) if numbers else None
+    numbers = rows.get(row_key(spec.table, at_published_size(case)))
+    return (numbers[MIGRATION_TIME], numbers[TRANSFERRED] / spec.scale) if numbers else None
 
 
 def integrity_line(analysis: Analysis) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from analysis.report import write_report
 from analysis.report.analysis import analyse
+from analysis.report.overview import published_values
 from analysis.study.similarity import at_published_size
 from tests.unit.analysis.builder import Model, write_study
 from tests.unit.analysis.cases import made_case
@@ -62,6 +63,11 @@ def test_claims_are_by_similarity_and_say_so(results: Path) -> None:
     assert [case.spec.stressed_bytes // MIB for case in found.cases] == [64, 128, 192]
     assert [case.spec.stressed_bytes // MIB for case in found.article_cases] == [256, 512, 768]
     assert [series.link_rate for series in found.series] == ["1gbit"]
+    assert [published_values(found, case) for case in found.cases] == [
+        (16.4, 1202 / 4),
+        (21.3, 1722 / 4),
+        (25.9, 2202 / 4),
+    ]
     paths = write_report(results, None)
     page = paths.html.read_text(encoding="utf-8")
     assert "By similarity: the link is 4 times slower" in page
