@@ -82,7 +82,7 @@ def derive(results: Results) -> Analysis:
     published = load_published(reference) if reference else None
     cases = summarise_cases(results)
     article_cases = tuple(at_published_size(case) for case in cases)
-    measurements = article_conditions(results, cases, published) if published else None
+    measurements = article_conditions(results, article_cases, published) if published else None
     stability = stability_checks(results, cases)
     return Analysis(
         results=replace(results, notices=(*results.notices, *stability_notices(stability))),
@@ -99,10 +99,10 @@ def derive(results: Results) -> Analysis:
 def article_conditions(
     results: Results, cases: tuple[CaseSummary, ...], published: Published
 ) -> Measurements:
-    """What claims may be held against, at the article's size.
+    """What claims may be held against, of cases at the article's size.
 
     A network that was made to fail tests something else.
     """
-    plain = tuple(at_published_size(case) for case in cases if case.spec.network == Network.PLAIN)
+    plain = tuple(case for case in cases if case.spec.network == Network.PLAIN)
     links = [link_at_published_size(link, results.scale) for link in results.lab.links]
     return Measurements(plain, measured_series(plain), links, published)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from analysis.report.blocks import Table, Text
 from analysis.report.context import Context
 from analysis.report.formats import markdown_text
-from analysis.report.overview import by_similarity, measured_release, summarise
+from analysis.report.overview import claim_grounds, summarise
 from analysis.report.page import report_template, written_at
 from analysis.report.sections.article import article_tables
 from analysis.report.sections.claims import claims_table
@@ -25,13 +25,13 @@ _LEFT_OUT = ("runs", "more in")
 def render_appendix(context: Context) -> str:
     """The document as text; run directories are named relative to the results directory."""
     analysis = context.analysis
-    grounds = (measured_release(analysis), by_similarity(analysis)) if analysis.verdicts else ()
+    grounds = claim_grounds(analysis) if analysis.verdicts else ()
     blocks: list[Table | Text] = [
         headline_table(context),
         *article_tables(context),
         fits_table(context),
         claims_table(context),
-        *(Text(text) for text in grounds if text),
+        *map(Text, grounds),
         *environment_tables(analysis),
         floor_table(context),
     ]

@@ -84,24 +84,21 @@ def outcome_line(analysis: Analysis) -> str:
     )
 
 
-def measured_release(analysis: Analysis) -> str | None:
-    """On what the claims were measured: on the article's own release or not; None without an article."""
-    release, published = analysis.results.lab.release, analysis.published
+def claim_grounds(analysis: Analysis) -> tuple[str, ...]:
+    """What claims rest on: whether it was the article's own release, and of a scaled study its similarity.
+
+    Nothing without an article.
+    """
+    release, scale, published = analysis.results.lab.release, analysis.results.scale, analysis.published
     if published is None:
-        return None
-    return words("overview.measured_release", here=release, article=published.release)
+        return ()
+    measured_on = words("overview.measured_release", here=release, article=published.release)
+    return (measured_on,) if scale == 1 else (measured_on, words("overview.by_similarity", scale=scale))
 
 
 def measured_words(analysis: Analysis) -> str:
     """The head of what is set beside the article."""
     return "measured here" if analysis.results.scale == 1 else f"by similarity (x {analysis.results.scale:g})"
-
-
-def by_similarity(analysis: Analysis) -> str | None:
-    """What a scaled study's claims rest on; None of any other study."""
-    return (
-        words("overview.by_similarity", scale=analysis.results.scale) if analysis.results.scale != 1 else None
-    )
 
 
 def _claims_line(analysis: Analysis) -> str | None:
@@ -119,7 +116,7 @@ def _claims_line(analysis: Analysis) -> str | None:
         numbers=len(analysis.number_verdicts),
         number_verdicts=verdict_counts(analysis.number_verdicts),
     )
-    return " ".join(filter(None, (line, measured_release(analysis), by_similarity(analysis))))
+    return " ".join((line, *claim_grounds(analysis)))
 
 
 def verdict_counts(verdicts: Sequence[Verdict]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from analysis.evidence.units import MIB
 from analysis.run.formatter import BITS_PER_SECOND, BYTES, BYTES_PER_SECOND
 from analysis.run.metrics import METRICS, RunMetrics
 from analysis.study.cases import CaseSummary
@@ -70,4 +71,4 @@ def _spec(spec: Spec) -> Spec:
 
 def _whole_mib(size_bytes: float) -> int:
     """A study says whole MiB; scaled down they were cut to whole pages."""
-    return round(size_bytes / (1 << 20)) << 20
+    return round(size_bytes / MIB) * MIB

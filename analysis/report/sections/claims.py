@@ -8,7 +8,7 @@ from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, NUMBER, REPR
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
-from analysis.report.overview import by_similarity, measured_release, measured_words, verdict_counts
+from analysis.report.overview import claim_grounds, measured_words, verdict_counts
 from analysis.report.words import words
 
 SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad"), NOT_TESTABLE: ("?", "muted")}
@@ -19,8 +19,7 @@ def section(context: Context) -> Section | None:
     if not context.analysis.verdicts:
         return None
     blocks: list[Block] = [claims_table(context)]
-    grounds = (measured_release(context.analysis), by_similarity(context.analysis))
-    blocks[:0] = [Text(text) for text in grounds if text]
+    blocks[:0] = map(Text, claim_grounds(context.analysis))
     blocks.append(_numbers_fold(context))
     return Section("claims", "Claims of the article", "Claims", blocks)
 

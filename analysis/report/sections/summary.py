@@ -14,10 +14,9 @@ from analysis.report.blocks import Bar, Block, Cell, Key, Lead, Part, Section, T
 from analysis.report.context import Context
 from analysis.report.formats import as_printed, bit_rate, bounds_text, estimate_note
 from analysis.report.overview import (
-    by_similarity,
+    claim_grounds,
     exclusions_line,
     integrity_line,
-    measured_release,
     measured_words,
     open_question_line,
     outcome_line,
@@ -41,8 +40,7 @@ def section(context: Context) -> Section:
     lines = (
         outcome_line(analysis),
         integrity_line(analysis),
-        measured_release(analysis),
-        by_similarity(analysis),
+        *claim_grounds(analysis),
         open_question_line(analysis),
         exclusions_line(analysis),
     )
