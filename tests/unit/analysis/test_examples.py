@@ -11,6 +11,7 @@ import pytest
 from analysis.compare.prediction import Request, fit_model, held_against, predict
 from analysis.evidence.units import MB, MIB
 from analysis.report.analysis import Analysis, analyse
+from analysis.run.causes import Cause
 from analysis.study.results import EXCLUDED, RunResult
 from analysis.study.stability import UNSTEADY
 from contract.outcomes import EndedIn
@@ -20,6 +21,11 @@ LIMIT_BYTES = 20_000_000
 SIZES = {"unloaded": 0, "up to 1 GiB": 1 << 30, "up to 2 GiB": 2 << 30, "up to 8 GiB": 8 << 30}
 # Results directories, each with its number of runs.
 SETS = {
+    "guest-networks/linuxbridge": 12,
+    "guest-networks/linuxbridge-stays": 12,
+    "guest-networks/nova-network": 12,
+    "guest-networks/openvswitch": 12,
+    "guest-networks/today": 12,
     "icclab-2014/local": 105,
     "icclab-2014-ping/icef": 36,
     "icclab-2014-ping/icen": 60,
@@ -109,6 +115,49 @@ def test_libvirt_beside_nova_switches_over_after_one_pass_and_nova_itself_later(
         assert asked is not None and check is not None
         found[asked][check.iteration if run.record.ended_in == EndedIn.POSTCOPY else "in pre-copy"] += 1
     assert found == {"libvirt": {2: 12}, "nova": {2: 7, 4: 1, "in pre-copy": 4}}
+
+
+@pytest.mark.parametrize(
+    ("network", "lost", "longest_seconds"),
+    [
+        ("linuxbridge", {Cause.UNWIRED: 6, Cause.STALE_UNANNOUNCED: 1}, 0.7),
+        ("linuxbridge-stays", {}, 0.3),
+        ("nova-network", {}, 0.3),
+        ("openvswitch", {Cause.STALE_ENTRY: 564}, 8.3),
+        ("today", {Cause.UNWIRED: 80, Cause.STALE_UNANNOUNCED: 232}, 21.1),
+    ],
+)
+def test_what_a_guests_network_costs_after_the_switchover(
+    studies: dict[str, Analysis], network: str, lost: dict[Cause, int], longest_seconds: float
+) -> None:
+    found: Counter[Cause] = Counter()
+    outages = []
+    for run in studies[f"guest-networks/{network}"].results.runs:
+        assert run.findings is not None and run.findings.attribution is not None and run.metrics is not None
+        found.update(run.findings.attribution.coarse.after_resume)
+        outages.append(run.metrics.ping_outage_low_seconds or 0.0)
+    assert +found == lost
+    assert longest_seconds - 0.2 < max(outages) <= longest_seconds
+
+
+def test_with_tunnels_an_outage_is_as_long_as_the_post_copy(studies: dict[str, Analysis]) -> None:
+    """From the resume until the forwarding entry moves, which is after nova's own end."""
+    for run in studies["guest-networks/openvswitch"].results.runs:
+        assert run.metrics is not None
+        postcopy, outage = run.metrics.postcopy_seconds or 0.0, run.metrics.ping_outage_low_seconds or 0.0
+        assert outage > 1.5 and -1.2 < outage - postcopy < 3.6, run.path
+
+
+def test_the_guests_networks_were_measured_by_turns(studies: dict[str, Analysis]) -> None:
+    """Three rounds, each with two runs of both cases on every network."""
+    began = [
+        (run.record.started_at, (run.record.repetition + 1) // 2, name)
+        for name, study in studies.items()
+        if name.startswith("guest-networks/")
+        for run in study.results.runs
+    ]
+    rounds = [number for _, number, _ in sorted(began)]
+    assert rounds == sorted(rounds) and Counter(rounds) == {1: 20, 2: 20, 3: 20}
 
 
 def test_the_lines_of_the_articles_study_bend(studies: dict[str, Analysis]) -> None:
