@@ -49,10 +49,10 @@ RamMib = Annotated[int, Meta(ge=256, le=1 << 20, description=f"a whole number fr
 PatternMib = Annotated[int, Meta(ge=0, le=65536, description="a whole number from 0 to 65536")]
 Threads = Annotated[int, Meta(ge=0, le=1024, description="a whole number from 0 to 1024")]
 ThreadMib = Annotated[int, Meta(ge=1, le=1 << 20, description=f"a whole number from 1 to {1 << 20}")]
-Scale = (
-    Annotated[int, Meta(ge=1, le=100, description="a number from 1 to 100")]
-    | Annotated[float, Meta(ge=1, le=100, description="a number from 1 to 100")]
-)
+LARGEST_SCALE = 100
+_SCALES = Meta(ge=1, le=LARGEST_SCALE, description=f"a number from 1 to {LARGEST_SCALE}")
+Scale = Annotated[int, _SCALES] | Annotated[float, _SCALES]
+ScaleByProbe = Literal["probe"]
 _SOME = Meta(min_length=1)
 CaseSelection = Annotated[
     str,
@@ -119,7 +119,8 @@ class StudyFile:
     """A whole study file.
 
     scale: the link is so many times slower than the matrix says, and each memory so many times smaller. Time
-        is data over rate: it stays, and so does what a guest dirties in it.
+        is data over rate: it stays, and so does what a guest dirties in it. "probe": what a probe of the lab
+        asks for.
     """
 
     schema: Literal[1, 2]
@@ -132,7 +133,7 @@ class StudyFile:
         Mapping[FlavorName, Flavor],
         Meta(min_length=1, description="flavor names, each with vcpus and ram_mib"),
     ]
-    scale: Scale = 1
+    scale: Scale | ScaleByProbe = 1
     defaults: Defaults | None = None
     matrix: Annotated[tuple[Block, ...], _SOME]
 
@@ -153,5 +154,5 @@ class DerivedStudyFile:
     only: CaseSelection | UnsetType = UNSET
     repetitions: Repetitions | UnsetType = UNSET
     order_seed: Seed | UnsetType = UNSET
-    scale: Scale | UnsetType = UNSET
+    scale: Scale | ScaleByProbe | UnsetType = UNSET
     defaults: Defaults | UnsetType = UNSET

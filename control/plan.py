@@ -36,6 +36,7 @@ class Request:
     repetitions: int | None = None
     only: str = ""
     most_runs: int | None = None
+    scale: float | None = None
     pair: int = 0
     pairs: int = 1
     guest_network: str = "10.91.2"
@@ -231,6 +232,7 @@ def make_plan(request: Request) -> Plan:
         if not 1 <= request.repetitions <= 999:
             raise StudyError(f"repetitions: {request.repetitions} is not allowed (allowed: 1 to 999)")
         study = replace(study, repetitions=request.repetitions)
+    study = rules.at_scale(study, request.scale, source)
     if request.most_runs is not None and request.most_runs < 1:
         raise StudyError(f"most_runs: {request.most_runs} is not allowed (allowed: 1 or more)")
     cases = rules.resolve_cases(study, source, request.backend)

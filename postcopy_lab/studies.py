@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contract.choices import Backend
+from contract.evidence import STUDY_FILE
 from contract.records import Spec
 from control import study as rules
 from control.study_files import check_results_directory, read_study
@@ -71,8 +73,11 @@ def load_plan(
     repetitions: int | None = None,
     only: str | None = None,
     release: str | None = None,
+    scale: float | None = None,
 ) -> Plan:
     """Read and check a study, and the results directory that it would go to.
+
+    `scale`: that of a study whose file leaves it to a probe.
 
     Raises:
         InputError: the study, the selection or the results directory cannot be used.
@@ -82,6 +87,7 @@ def load_plan(
         study = read_study(path)
         if repetitions is not None:
             study = replace(study, repetitions=repetitions)
+        study = rules.at_scale(study, scale, project.shown(path))
         cases = rules.resolve_cases(study, project.shown(path), inventory.backend)
         names = [case.case for case in cases]
         selected = rules.select_cases(names, only, "--only")
@@ -97,6 +103,15 @@ def load_plan(
         order=tuple(rules.run_order(names, study.repetitions, study.order_seed)),
         selected=frozenset(selected),
     )
+
+
+def recorded_scale(results: Path) -> float | None:
+    """The scale of the study in a results directory; None where there is none to be read."""
+    try:
+        scale = json.loads((results / STUDY_FILE).read_text(encoding="utf-8"))["study"]["scale"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return scale if isinstance(scale, (int, float)) else None
 
 
 def study_variable(project: Project, plan: Plan) -> str:

@@ -9,8 +9,9 @@ from postcopy_lab.errors import CommandError, ExitCode, InputError, InterruptedB
 from postcopy_lab.journal import read_journal
 from postcopy_lab.lab import Lab, open_lab, run_and_clean
 from postcopy_lab.runner import Outcome
+from postcopy_lab.scaling import PROBE_STUDY, scale_of
 from postcopy_lab.status import answering
-from postcopy_lab.studies import Plan, load_plan, study_variable
+from postcopy_lab.studies import Plan, find_study, load_plan, study_variable
 from postcopy_lab.study_progress import StudyProgress, describe_totals
 from postcopy_lab.verbs.provision import provision_lab
 from postcopy_lab.verbs.support_bundle import names_support_bundle
@@ -38,6 +39,20 @@ def study(
         CommandError: the playbook failed, it was interrupted, or bad input.
     """
     lab = open_lab(inventory, release, plain_strategy, backend)
+    console = make_console()
+
+    def make_probe() -> None:
+        study(
+            inventory, PROBE_STUDY, backend=backend, repetitions=None, only=None, resume=True,
+            provision=provision, release=release, plain_strategy=plain_strategy,
+        )  # fmt: skip
+
+    scale = scale_of(
+        lab,
+        find_study(lab.project, name),
+        make_probe,
+        lambda text: console.print(text, style="bold", soft_wrap=True),
+    )
     plan = load_plan(
         lab.project,
         lab.inventory,
@@ -45,6 +60,7 @@ def study(
         repetitions=repetitions,
         only=only,
         release=release,
+        scale=scale,
     )
     shown_results = lab.project.shown(plan.results)
     if not resume and read_journal(plan.results, plan.order):
@@ -54,7 +70,6 @@ def study(
         )
     finished = read_journal(plan.results, plan.wanted)
     missing = [key for key in plan.wanted if key not in finished]
-    console = make_console()
     console.print(f"Study {plan.name} on {lab.title}", style="bold", soft_wrap=True)
     console.print(
         f"{count(len(plan.wanted), 'run')} of {count(len(plan.selected), 'case')}: "
@@ -63,7 +78,7 @@ def study(
     )
     if missing:
         extra_vars = {**lab.extra_vars, "study": study_variable(lab.project, plan), "most_runs": RUNS_A_CALL}
-        optional = {"repetitions": repetitions, "only": only}
+        optional = {"repetitions": repetitions, "only": only, "scale": scale}
         extra_vars.update({key: value for key, value in optional.items() if value is not None})
         if provision and len(answering(lab.inventory.nodes)) < len(lab.inventory.nodes):
             provision_lab(lab)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from analysis.evidence.errors import InputError
 from analysis.report import write_report
 from analysis.report.analysis import analyse
 from analysis.report.overview import published_values
-from analysis.study.similarity import at_published_size
+from analysis.study.results import Results, load_results
+from analysis.study.similarity import at_published_size, read_probe
 from tests.unit.analysis.builder import Model, write_study
-from tests.unit.analysis.cases import made_case
+from tests.unit.analysis.cases import RECORDED, made_case
 
 MIB = 1 << 20
 
@@ -73,3 +75,35 @@ def test_claims_are_by_similarity_and_say_so(results: Path) -> None:
     assert "By similarity: the link is 4 times slower" in page
     assert "by similarity (x 4)" in page and "measured here" not in page
     assert json.loads((results / "report" / "claims.json").read_text())["scale"] == 4
+
+
+def probed(sent_mib: dict[int, list[float]]) -> Results:
+    """Results of guests with that much stressed memory, each of which sent so much."""
+    cases = [
+        made_case([{"forward_bytes": sent * MIB} for sent in each], stressed_mib=stressed)
+        for stressed, each in sent_mib.items()
+    ]
+    whole = load_results(RECORDED / "quick" / "local")
+    return replace(whole, runs=tuple(run for case in cases for run in case.runs))
+
+
+@pytest.mark.parametrize(
+    ("sent_mib", "sent_again", "scale"),
+    [
+        ({0: [470], 2048: [4095]}, 0.77, 4),
+        ({0: [470, 480, 490], 2048: [4095, 4105, 4999]}, 0.77, 4),
+        ({0: [200], 2048: [2760]}, 0.25, 12),
+        ({0: [470], 2048: [4500]}, 0.97, 1),
+    ],
+)
+def test_a_probe_asks_for_time_to_write_all_three_times(
+    sent_mib: dict[int, list[float]], sent_again: float, scale: int
+) -> None:
+    probe = read_probe(probed(sent_mib))
+    assert (round(probe.sent_again, 2), probe.scale) == (sent_again, scale)
+
+
+@pytest.mark.parametrize("sent_mib", [{0: [470.0]}, {2048: [4000.0]}, {0: [470.0], 2048: [2000.0]}])
+def test_a_probe_that_tells_nothing_is_refused(sent_mib: dict[int, list[float]]) -> None:
+    with pytest.raises(InputError, match=r"quick/local: .* scale"):
+        read_probe(probed(sent_mib))

@@ -1,6 +1,7 @@
 """What a study file may say, and what follows from it."""
 
 import copy
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,33 @@ def test_a_scale_that_divides_nothing_cuts_to_whole_pages() -> None:
 def test_no_other_scale_is_taken(value: object) -> None:
     with pytest.raises(rules.StudyError, match=r"small.yml: scale: .* \(allowed: a number from 1 to 100\)"):
         rules.validate({**small_study(), "scale": value}, "small.yml")
+
+
+def test_a_scale_may_be_left_to_a_probe_of_the_lab() -> None:
+    study = rules.validate({**small_study(), "scale": "probe"}, "small.yml")
+    with pytest.raises(
+        rules.StudyError, match=r"small.yml: scale: no probe .*\(allowed: postcopy-lab study, "
+    ):
+        rules.resolve_cases(study, "small.yml")
+    probed = rules.at_scale(study, 3, "small.yml")
+    assert {case.spec.scale for case in rules.resolve_cases(probed, "small.yml")} == {3}
+    with pytest.raises(rules.StudyError, match=r"small.yml: scale: 3 is given, but the study has its own, 3"):
+        rules.at_scale(probed, 3, "small.yml")
+    with pytest.raises(
+        rules.StudyError, match=r"small.yml: scale: 0.5 is not allowed \(allowed: a number from 1"
+    ):
+        rules.at_scale(study, 0.5, "small.yml")
+
+
+def test_a_scale_at_which_the_guests_own_memory_outweighs_the_stressed_is_refused() -> None:
+    """Its 250 MiB are 4.9 times a fifth of 256 MiB, and 5.9 times a sixth."""
+    resolved({**small_study(), "scale": 5})
+    said = (
+        "small.yml: scale: at 6 a guest's own memory, which does not scale (250 MiB), is more than 5 times "
+        "the 42.66 MiB that case hybrid-s-stress-1x42.66mib-166.667mbit stresses (allowed: a smaller scale,"
+    )
+    with pytest.raises(rules.StudyError, match=re.escape(said)):
+        resolved({**small_study(), "scale": 6})
 
 
 def test_who_switches_over_is_a_dimension_of_what_switches_over() -> None:

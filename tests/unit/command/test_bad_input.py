@@ -70,7 +70,7 @@ def nothing_changes(checkout: Project) -> object:
     [
         (
             ["study", "nope"],
-            ["nope: no such study", "icclab-2014-ping, integrity, outage-causes, probe-cost, quick, rates"],
+            ["nope: no such study", "icclab-2014-scaled, integrity, outage-causes, probe-cost, quick, rates"],
         ),
         (["study", "quick", "--release", "nope"], ["releases: no release 'nope'", "epoxy, zed"]),
         (["study", "quick", "--backend", "xen"], ["backend 'xen'", "libvirt"]),

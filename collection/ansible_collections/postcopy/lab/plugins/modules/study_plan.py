@@ -46,6 +46,9 @@ options:
   most_runs:
     description: How many runs are pending at most, the first ones of those that are missing; all by default.
     type: int
+  scale:
+    description: How many times smaller link and memory are, for a study whose scale is C(probe).
+    type: float
   computes:
     description: Names of the computes, sources and destinations by turns.
     type: list
@@ -144,6 +147,7 @@ def main() -> None:
             "repetitions": {"type": "int"},
             "only": {"type": "str", "default": ""},
             "most_runs": {"type": "int"},
+            "scale": {"type": "float"},
             "computes": {"type": "list", "elements": "str", "required": True},
             "pair": {"type": "int", "default": 0},
             "pairs": {"type": "int", "default": 1},
