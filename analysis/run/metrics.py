@@ -255,6 +255,34 @@ def _nova_share(given: MetricInputs) -> float | None:
     return run.nova.ended_at - run.driver.requested_at - of_libvirt
 
 
+def _by_source_nova(given: MetricInputs, mark: str) -> float | None:
+    """When the source's nova-compute said so, on the prober's clock; None where that is not known."""
+    log, source = given.evidence.source_nova, given.run.source
+    if log is None or mark not in log.marks or not given.clocks.known(source, given.run.prober):
+        return None
+    return given.clocks.on_prober(source, log.marks[mark])
+
+
+def _between(begin: float | None, end: float | None) -> float | None:
+    return None if begin is None or end is None else end - begin
+
+
+def _nova_starts(given: MetricInputs) -> float | None:
+    setup = _phase_by_counters(given, "setup")
+    begun = None if setup is None else given.timeline.requested + setup
+    return _between(_by_source_nova(given, "source_prepared"), begun)
+
+
+def _nova_notices(given: MetricInputs) -> float | None:
+    if not given.timeline.converged:
+        return None
+    return _between(given.timeline.completed, _by_source_nova(given, "source_operation_ends"))
+
+
+def _nova_posts(given: MetricInputs) -> float | None:
+    return _between(_by_source_nova(given, "source_operation_ends"), _by_source_nova(given, "source_ends"))
+
+
 def _phase_by_counters(given: MetricInputs, phase: str) -> float | None:
     """A phase that begins or ends with the first bytes, which coarse counters do not show."""
     return None if given.wire.source_sent.coarse else given.timeline.seconds_of(phase)
@@ -425,6 +453,38 @@ class RunMetrics:
         "What nova adds: from its API's answer to the end of its record, less libvirt's own time of the "
         "migration.",
         quantity=Quantity.NOVA_SHARE,
+    )
+    nova_prepare_seconds = Metric(
+        lambda given: given.since_request(_by_source_nova(given, "source_prepared")),
+        SECONDS,
+        LOWER,
+        "nova prepares",
+        "request, source's nova-compute.log",
+        "From the request to the line that the destination is prepared: checks, placement, ports.",
+    )
+    nova_start_seconds = Metric(
+        _nova_starts,
+        SECONDS,
+        LOWER,
+        "nova starts",
+        "source's nova-compute.log, counters",
+        "From the line that the destination is prepared to the first bytes: nova hands over to libvirt.",
+    )
+    nova_notice_seconds = Metric(
+        _nova_notices,
+        SECONDS,
+        LOWER,
+        "nova notices the end",
+        "events, source's nova-compute.log",
+        "From libvirt's end of the migration to nova's line that it has completed.",
+    )
+    nova_post_seconds = Metric(
+        _nova_posts,
+        SECONDS,
+        LOWER,
+        "nova's work afterwards",
+        "source's nova-compute.log",
+        "From the line that the migration has completed to the one that it finished successfully.",
     )
     setup_seconds = Metric(
         lambda given: _phase_by_counters(given, "setup"),
