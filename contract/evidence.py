@@ -83,6 +83,10 @@ DESTINATION_NOVA_LOG = EvidenceFile(Role.DESTINATION, "nova-compute.log", Presen
 # Where the cloud's network has such an agent.
 SOURCE_AGENT_LOG = EvidenceFile(Role.SOURCE, "neutron-linuxbridge-agent.log", Presence.MAYBE)
 DESTINATION_AGENT_LOG = EvidenceFile(Role.DESTINATION, "neutron-linuxbridge-agent.log", Presence.MAYBE)
+SOURCE_OPENVSWITCH_AGENT_LOG = EvidenceFile(Role.SOURCE, "neutron-openvswitch-agent.log", Presence.MAYBE)
+DESTINATION_OPENVSWITCH_AGENT_LOG = EvidenceFile(
+    Role.DESTINATION, "neutron-openvswitch-agent.log", Presence.MAYBE
+)
 
 EVIDENCE_FILES: tuple[EvidenceFile, ...] = tuple(
     value for value in dict(globals()).values() if isinstance(value, EvidenceFile)

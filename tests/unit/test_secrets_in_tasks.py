@@ -99,7 +99,7 @@ def prints_a_secret(task: Task, secrets: set[str]) -> bool:
 def test_the_secrets_of_the_cloud_are_known() -> None:
     secrets = secret_names()
     assert {"cloud_database_password", "nova_database_url", "keystone_admin_password"} <= secrets
-    assert {"rabbitmq_password", "__rabbitmq_question", "openstack_service_options", "study_token"} <= secrets
+    assert {"rabbitmq_password", "openstack_service_options", "study_token"} <= secrets
     assert secrets.isdisjoint({"cloud_address", "nova_url", "lab_name", "keystone_region"})
 
 

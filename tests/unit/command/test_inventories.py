@@ -26,7 +26,11 @@ def checked(inventory: str, variables: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize(
     ("inventory", "backend", "release"),
-    [("x3550", "nova", "zed-backports"), ("example-10gbit.yml", "libvirt", "epoxy")],
+    [
+        ("x3550", "nova", "zed-backports"),
+        ("x3550", "nova", "epoxy"),
+        ("example-10gbit.yml", "libvirt", "epoxy"),
+    ],
 )
 def test_the_prechecks_of_an_inventory_accept_it(inventory: str, backend: str, release: str) -> None:
     done = checked(inventory, f"lab_backend={backend} lab_release={release}")
@@ -63,12 +67,18 @@ def test_the_article_may_run_on_two_systems(more: str) -> None:
         ),
         (
             "x3550",
-            "lab_release=zed-backports lab_backend=nova neutron_mechanism=openvswitch",
-            "neutron_mechanism is 'openvswitch'; allowed with release zed-backports is linuxbridge",
+            "lab_release=zed-backports lab_backend=nova neutron_mechanism=ovn",
+            "neutron_mechanism is 'ovn'; allowed with release zed-backports is linuxbridge",
         ),
         (
             "x3550",
-            "lab_release=icehouse lab_system=bullseye lab_backend=nova neutron_mechanism=openvswitch",
+            "lab_release=epoxy lab_backend=nova neutron_mechanism=linuxbridge",
+            "neutron_mechanism is 'linuxbridge'; allowed with release epoxy is openvswitch",
+        ),
+        (
+            "x3550",
+            "lab_release=icehouse lab_system=bullseye lab_backend=nova neutron_mechanism=openvswitch "
+            "neutron_tunnel_address=",
             "neutron_mechanism is 'openvswitch'; that takes nova_network_service 'neutron' and "
             "neutron_tunnel_address of compute1, compute2, controller, an IPv4 address of a network of its "
             "own on the guest interfaces",

@@ -18,7 +18,7 @@ def test_every_file_that_a_node_writes_is_a_record() -> None:
     known = {file.name for file in EVIDENCE_FILES}
     assert written - known == {"ready.txt"} & written
     # Pings are named by their probe, the cloud's logs come from their own folders.
-    cloud = {"nova-compute.log", "neutron-linuxbridge-agent.log"}
+    cloud = {"nova-compute.log", "neutron-linuxbridge-agent.log", "neutron-openvswitch-agent.log"}
     assert known - written <= {"ping.log", "ping_fine.log", "kernel_log.txt"} | cloud
 
 

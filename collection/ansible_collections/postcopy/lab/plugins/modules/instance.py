@@ -62,6 +62,12 @@ options:
     type: str
     choices: [neutron, nova-network]
     default: neutron
+  placement:
+    description:
+      - Whether nova asks placement for a host, as it does since 2016. placement grants an instance no more
+        processors than its host has. So it is asked for one, whatever O(vcpus) is, and hosts may be shared.
+    type: bool
+    default: true
   timeout_seconds:
     description: How long nova may take.
     type: int
@@ -127,6 +133,8 @@ except ImportError:
     openstack = None
 
 MIB = 1024 * 1024
+# What placement is asked for in place of what the flavor says.
+PLACEMENT_SPECS = {"resources:VCPU": "1"}
 # What an image says beside the disk.
 IMAGE_PROPERTIES = ("kernel_id", "ramdisk_id", "hw_machine_type", "hw_vif_model")
 
@@ -157,8 +165,12 @@ def flavor_id(cloud, params):
     """The flavor of that size, made when it is first needed. Its only disk is the image."""
     ram_mib = params["memory_bytes"] // MIB
     name = "%s%d-%d" % (guest_domain.NAME_PREFIX, params["vcpus"], ram_mib)
-    found = cloud.compute.find_flavor(name)
-    return (found or cloud.compute.create_flavor(name=name, vcpus=params["vcpus"], ram=ram_mib, disk=0)).id
+    flavor = cloud.compute.find_flavor(name)
+    if not flavor:
+        flavor = cloud.compute.create_flavor(name=name, vcpus=params["vcpus"], ram=ram_mib, disk=0)
+    if params["placement"] and flavor.extra_specs != PLACEMENT_SPECS:
+        cloud.compute.create_flavor_extra_specs(flavor, PLACEMENT_SPECS)
+    return flavor.id
 
 
 def connected_by_neutron(cloud, params, image):
@@ -234,6 +246,7 @@ def main():
             "image": {"type": "str", "default": "postcopy-lab-guest"},
             "network": {"type": "str", "default": "guest"},
             "network_service": {"choices": sorted(CONNECTED), "default": "neutron"},
+            "placement": {"type": "bool", "default": True},
             "timeout_seconds": {"type": "int", "default": 180},
         },
         required_if=[("state", "running", ("name", "host", "memory_bytes", "address"))],
