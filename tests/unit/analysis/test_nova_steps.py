@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import unescape
 from pathlib import Path
 
 from analysis.report import write_report
@@ -20,7 +21,8 @@ def test_the_steps_of_each_run_are_nearly_all_of_novas_share() -> None:
         values = run.metrics.by_name()
         *parts, share = [float(values[metric.name] or 0.0) for metric in STEPS]
         assert min(parts[0], parts[3] + 0.3) > 0.9 and min(parts) > -0.05, run.path
-        assert 0 <= share - sum(parts) < 3, run.path
+        # They meet at two clocks' readings, 0.05 s apart.
+        assert -0.05 < share - sum(parts) < 3, run.path
     assert len(runs) == 12
 
 
@@ -30,4 +32,4 @@ def test_the_report_has_a_row_for_each_step_that_the_logs_tell(tmp_path: Path) -
         for results in (TODAY, ARTICLE)
     )
     assert 'id="nova-steps"' in today and 'id="nova-steps"' not in article
-    assert all(metric.label in today for metric in STEPS)
+    assert all(metric.label in unescape(today) for metric in STEPS)
