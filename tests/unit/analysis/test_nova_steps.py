@@ -13,16 +13,15 @@ EXAMPLES = Path(__file__).parents[3] / "examples" / "guest-networks"
 TODAY, ARTICLE = EXAMPLES / "today", EXAMPLES / "linuxbridge"
 
 
-def test_the_steps_of_each_run_are_nearly_all_of_novas_share() -> None:
-    """What is left is libvirt's own work before its clock starts, and the last of nova's record."""
+def test_the_steps_of_each_run_are_novas_share() -> None:
     runs = load_results(TODAY).runs
     for run in runs:
         assert run.metrics is not None
         values = run.metrics.by_name()
         *parts, share = [float(values[metric.name] or 0.0) for metric in STEPS]
         assert min(parts[0], parts[3] + 0.3) > 0.9 and min(parts) > -0.05, run.path
-        # They meet at two clocks' readings, 0.05 s apart.
-        assert -0.05 < share - sum(parts) < 3, run.path
+        # nova's record may end a little before its log's last line.
+        assert -0.4 < share - sum(parts) < 0.4, run.path
     assert len(runs) == 12
 
 
