@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from contract.evidence import RUN_FILE, STUDY_FILE
 from contract.outcomes import GOOD_OUTCOMES
 from control import study_files
 from postcopy_lab.errors import one_line
 from postcopy_lab.studies import RunKey
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -52,9 +54,20 @@ def run_directory(results: Path, key: RunKey) -> Path:
 
 def read_order(results: Path) -> list[RunKey] | None:
     """All runs of the study in a results directory, as study.json has them; None if that is not readable."""
+    return _read_study(
+        results, lambda document: [(str(case), int(repetition)) for case, repetition in document["order"]]
+    )
+
+
+def read_scale(results: Path) -> float | None:
+    """The scale of the study in a results directory; None if that is not readable, or tells none."""
+    return _read_study(results, lambda document: float(document["study"]["scale"]))
+
+
+def _read_study(results: Path, take: Callable[[Any], T]) -> T | None:
+    """What is taken of study.json; None where that is not there, not readable or lacks it."""
     try:
-        document = json.loads((results / STUDY_FILE).read_text(encoding="utf-8"))
-        return [(str(case), int(repetition)) for case, repetition in document["order"]]
+        return take(json.loads((results / STUDY_FILE).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 

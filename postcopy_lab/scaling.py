@@ -8,8 +8,9 @@ from pathlib import Path
 from control.study import PROBE, StudyError
 from control.study_files import read_study
 from postcopy_lab.errors import InputError
+from postcopy_lab.journal import read_scale
 from postcopy_lab.lab import Lab
-from postcopy_lab.studies import recorded_scale
+from postcopy_lab.studies import results_of
 
 PROBE_STUDY = "scale-probe"
 
@@ -25,28 +26,25 @@ def scale_of(
     Raises:
         InputError: the study's file or the probe's runs cannot be used.
     """
-    from analysis.evidence.errors import InputError as UnfitResultsError
-    from analysis.study.results import load_results
-    from analysis.study.similarity import read_probe
-
     try:
         study = read_study(path)
     except StudyError as error:
         raise InputError(str(error)) from error
     if study.scale != PROBE:
         return None
-    recorded = recorded_scale(_results(lab, study.name))
+    recorded = read_scale(results_of(lab.inventory, study.name))
     if recorded is not None:
         return recorded
     say(f"{study.name} leaves its scale to a probe of the lab: study {PROBE_STUDY}.")
     make_probe()
+    # Only now: the analysis takes a second to load, and other studies need none of it.
+    from analysis.evidence.errors import InputError as UnfitResultsError
+    from analysis.study.results import load_results
+    from analysis.study.similarity import read_probe
+
     try:
-        probe = read_probe(load_results(_results(lab, PROBE_STUDY)))
+        probe = read_probe(load_results(results_of(lab.inventory, PROBE_STUDY)))
     except UnfitResultsError as error:
         raise InputError(str(error)) from error
     say(probe.words)
     return probe.scale
-
-
-def _results(lab: Lab, study: str) -> Path:
-    return lab.inventory.results_dir / study / lab.inventory.lab

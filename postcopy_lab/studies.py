@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from contract.choices import Backend
-from contract.evidence import STUDY_FILE
 from contract.records import Spec
 from control import study as rules
 from control.study_files import check_results_directory, read_study
@@ -91,7 +89,7 @@ def load_plan(
         cases = rules.resolve_cases(study, project.shown(path), inventory.backend)
         names = [case.case for case in cases]
         selected = rules.select_cases(names, only, "--only")
-        results = inventory.results_dir / study.name / inventory.lab
+        results = results_of(inventory, study.name)
         check_results_directory(results, study, cases, inventory.lab, release or inventory.release)
     except rules.StudyError as error:
         raise InputError(str(error)) from error
@@ -105,13 +103,9 @@ def load_plan(
     )
 
 
-def recorded_scale(results: Path) -> float | None:
-    """The scale of the study in a results directory; None where there is none to be read."""
-    try:
-        scale = json.loads((results / STUDY_FILE).read_text(encoding="utf-8"))["study"]["scale"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-    return scale if isinstance(scale, (int, float)) else None
+def results_of(inventory: Inventory, study: str) -> Path:
+    """The results directory of a study in the inventory's lab."""
+    return inventory.results_dir / study / inventory.lab
 
 
 def study_variable(project: Project, plan: Plan) -> str:

@@ -268,8 +268,7 @@ def _between(begin: float | None, end: float | None) -> float | None:
 
 
 def _nova_starts(given: MetricInputs) -> float | None:
-    setup = _phase_by_counters(given, "setup")
-    begun = None if setup is None else given.timeline.requested + setup
+    begun = None if given.wire.source_sent.coarse else given.timeline.started
     return _between(_by_source_nova(given, "source_prepared"), begun)
 
 
