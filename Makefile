@@ -70,9 +70,10 @@ format: test-tools ## Let ruff put Python files in order
 	ruff format postcopy_lab analysis contract tests tools collection
 	ruff check --fix postcopy_lab analysis contract tests tools collection
 
-docs: tools ## Generate docs/ from argument specs, module documentation and the contract's records
+docs: tools ## Generate docs/ from argument specs, module documentation, the contract's records and the shipped runs
 	$(BIN)/python tools/role_docs.py
 	$(BIN)/python tools/schemas.py
+	$(BIN)/python tools/answers.py
 
 bench: tools ## Measure the speed figures of the README, with their spread
 	$(BIN)/python tests/bench/study_speed.py

@@ -128,6 +128,7 @@ def _verdict(group: str, claim: Mapping[str, Any], rule: Rule, measurements: Mea
         statement=claim["statement"],
         rule=f"{rule.__name__}: {_wording(rule)}",
         outcome=outcome,
+        article=claim.get("article"),
     )
 
 

@@ -28,12 +28,16 @@ _LEAST_PASSES = 2
 def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:
     """Every migration of the mode ends as completed, which includes an intact guest.
 
-    A run that was aborted in its first pass says nothing: its limit was too short for this machine.
+    Two kinds of run say nothing: one that was aborted in its first pass (its limit was too short for this
+    machine), and one whose migration nobody was asked for, since its guest did not start or fill its memory.
     """
-    every = [run for run in measurements.runs(claim["mode"]) if run.record.outcome != RunOutcome.ABORTED]
+    made = [run for run in measurements.runs(claim["mode"]) if run.record.outcome != RunOutcome.ABORTED]
+    every = [run for run in made if run.record.driver is not None]
     runs = [run for run in every if not _cut_short(run)]
+    unasked = len(made) - len(every)
+    never = f"; {counted(unasked, 'run')} left out, which failed before any migration" if unasked else ""
     if not runs:
-        return none_measured(f"{claim['mode']} run" + _left_out(every, runs))
+        return none_measured(f"{claim['mode']} run" + _left_out(every, runs) + never)
     completed = sum(run.record.outcome == RunOutcome.COMPLETED for run in runs)
     not_intact = sum(run.not_intact for run in runs)
     if completed == len(runs):
@@ -42,7 +46,7 @@ def all_completed_intact(claim: Mapping[str, Any], measurements: Measurements) -
         failures = len(runs) - completed - not_intact
         reason = f"{not_intact} guests not shown intact, {failures} other failures"
     found = f"{completed} of {len(runs)} completed with an intact guest"
-    return of_share(completed, runs, found, reason + _left_out(every, runs))
+    return of_share(completed, runs, found, reason + _left_out(every, runs) + never)
 
 
 def all_converged(claim: Mapping[str, Any], measurements: Measurements) -> Outcome:

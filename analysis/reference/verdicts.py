@@ -46,7 +46,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """One claim of the article, the rule in words, and what the rule found."""
+    """One claim of the article, the rule in words, and what the rule found.
+
+    `article` is the article's own figure, None where the statement has it already.
+    """
 
     identifier: str
     group: str
@@ -54,6 +57,7 @@ class Verdict:
     statement: str
     rule: str
     outcome: Outcome
+    article: str | None = None
 
     @property
     def verdict(self) -> str:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from analysis.evidence.errors import InputError
-from analysis.reference.claims import Verdict
+from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, Verdict
 from analysis.reference.document import claim_record
 from analysis.reference.lines import slope_like_published
 from analysis.report.analysis import Analysis, analyse
+from analysis.run.formatter import EMPTY
 
 SCHEMA = 1
+# What all labs together say of a claim, where it is no verdict.
+DIFFER = "labs differ"
+OPEN = "open"
+# The sign and the tone of each of these.
+SYMBOLS = {
+    REPRODUCED: ("✓", "good"),
+    NOT_REPRODUCED: ("✗", "bad"),
+    NOT_TESTABLE: ("?", "muted"),
+    DIFFER: ("±", "warn"),
+    OPEN: ("?", "muted"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +35,13 @@ class Answer:
     identifier: str
     where: str
     statement: str
+    article: str
     verdicts: tuple[Verdict, ...]
+
+    @property
+    def answer(self) -> str:
+        """What all of them say together."""
+        return together(verdict.verdict for verdict in self.verdicts)
 
 
 @dataclass(frozen=True)
@@ -44,17 +62,41 @@ def side_by_side(directories: Sequence[Path]) -> Answers:
     for directory in directories:
         analyses.append(analyse(directory))
         _check(analyses[-1], analyses[0])
-    judged = [_judged(one) for one in analyses]
+    return answers_of(analyses)
+
+
+def answers_of(analyses: Sequence[Analysis]) -> Answers:
+    """The same of analyses that are there already, all with the first's reference."""
+    judged = [{verdict.identifier: verdict for verdict in shown_verdicts(one)} for one in analyses]
     rows = tuple(
         Answer(
             identifier=first.identifier,
             where=first.where,
             statement=first.statement,
+            article=first.article or EMPTY,
             verdicts=tuple(verdicts[identifier] for verdicts in judged),
         )
         for identifier, first in judged[0].items()
     )
     return Answers(tuple(analyses), rows)
+
+
+def together(verdicts: Iterable[str]) -> str:
+    """What several verdicts on one claim say: a lab that cannot tell says nothing."""
+    told = {verdict for verdict in verdicts if verdict != NOT_TESTABLE}
+    return OPEN if not told else told.pop() if len(told) == 1 else DIFFER
+
+
+def found_words(verdict: Verdict) -> str:
+    """What a verdict rests on; where there is nothing to rest on, why."""
+    return verdict.reason if verdict.measured == EMPTY else verdict.measured
+
+
+def shown_verdicts(analysis: Analysis) -> tuple[Verdict, ...]:
+    """The verdicts that stand in one table: the article's sentences, and the slopes of its tables."""
+    shapes = analysis.published.shape_claims if analysis.published else ()
+    slopes = {claim["id"] for claim in shapes if claim["rule"] == slope_like_published.__name__}
+    return (*analysis.verdicts, *(one for one in analysis.number_verdicts if one.identifier in slopes))
 
 
 def _check(one: Analysis, first: Analysis) -> None:
@@ -71,21 +113,18 @@ def _check(one: Analysis, first: Analysis) -> None:
         )
 
 
-def _judged(analysis: Analysis) -> dict[str, Verdict]:
-    """The verdicts that are shown, by the claims' identifiers."""
-    shapes = analysis.published.shape_claims if analysis.published else ()
-    slopes = {claim["id"] for claim in shapes if claim["rule"] == slope_like_published.__name__}
-    shown = (*analysis.verdicts, *(one for one in analysis.number_verdicts if one.identifier in slopes))
-    return {one.identifier: one for one in shown}
-
-
 def answers_document(found: Answers) -> dict[str, Any]:
     """What `--format json` prints: of each claim, claims.json's record of it for each results directory."""
     return {
         "schema": SCHEMA,
         "results": [str(one.results.directory) for one in found.analyses],
         "claims": [
-            {"id": row.identifier, "records": [claim_record(verdict) for verdict in row.verdicts]}
+            {
+                "id": row.identifier,
+                "article": row.article,
+                "answer": row.answer,
+                "records": [claim_record(verdict) for verdict in row.verdicts],
+            }
             for row in found.rows
         ],
     }

@@ -15,9 +15,9 @@ from postcopy_lab.verbs.report import open_results, reading
 
 if TYPE_CHECKING:
     from analysis.reference.claims import Verdict
-    from analysis.report.answers import Answers
+    from analysis.report.answers import Answer, Answers
 
-STYLES = {"good": "green", "bad": "red", "muted": "dim"}
+STYLES = {"good": "green", "bad": "red", "warn": "yellow", "muted": "dim"}
 
 
 def compare_claims(inventory: str, targets: Sequence[str], *, backend: str | None, form: str) -> None:
@@ -48,7 +48,8 @@ def _sides(found: Answers, project: Project) -> Iterator[str]:
 
 
 def _heads(found: Answers) -> tuple[str, ...]:
-    return ("the article says", *ascii_uppercase[: len(found.analyses)])
+    names = ascii_uppercase[: len(found.analyses)]
+    return ("the article says", "its own figure", *names, *(["together"] if len(names) > 1 else []))
 
 
 def _print_table(found: Answers, project: Project) -> None:
@@ -56,7 +57,7 @@ def _print_table(found: Answers, project: Project) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from analysis.report.sections.claims import SYMBOLS
+    from analysis.report.answers import SYMBOLS
 
     console = make_console()
     for line in _sides(found, project):
@@ -67,7 +68,7 @@ def _print_table(found: Answers, project: Project) -> None:
     for row in found.rows:
         said = Text(f"{row.statement} ").append(f"({row.where})", style="dim")
         judged = [Text(_cell(verdict), style=STYLES[SYMBOLS[verdict.verdict][1]]) for verdict in row.verdicts]
-        table.add_row(said, *judged)
+        table.add_row(said, row.article, *judged, *_together(row))
     console.print(table)
 
 
@@ -81,14 +82,21 @@ def _markdown(found: Answers, project: Project) -> Iterator[str]:
     yield f"| {' | '.join(heads)} |"
     yield f"|{'---|' * len(heads)}"
     for row in found.rows:
-        cells = (f"{row.statement} ({row.where})", *map(_cell, row.verdicts))
+        said = f"{row.statement} ({row.where})"
+        cells = (said, row.article, *map(_cell, row.verdicts), *_together(row))
         yield f"| {' | '.join(map(markdown_text, cells))} |"
 
 
 def _cell(verdict: Verdict) -> str:
-    """The verdict, and what it rests on; where there is nothing to rest on, why."""
-    from analysis.report.sections.claims import SYMBOLS
-    from analysis.run.formatter import EMPTY
+    """The verdict, and what it rests on."""
+    from analysis.report.answers import SYMBOLS, found_words
 
     symbol, _tone = SYMBOLS[verdict.verdict]
-    return f"{symbol} {verdict.reason if verdict.measured == EMPTY else verdict.measured}"
+    return f"{symbol} {found_words(verdict)}"
+
+
+def _together(row: Answer) -> tuple[str, ...]:
+    """What several labs say together; nothing of one."""
+    from analysis.report.answers import SYMBOLS
+
+    return (f"{SYMBOLS[row.answer][0]} {row.answer}",) if len(row.verdicts) > 1 else ()

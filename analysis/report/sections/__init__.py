@@ -9,6 +9,7 @@ from __future__ import annotations
 from analysis.report.blocks import Section
 from analysis.report.context import Context
 from analysis.report.sections import (
+    answers,
     article,
     attribution,
     cases,
@@ -35,6 +36,7 @@ from analysis.report.sections import (
 _SECTIONS = (
     summary,
     claims,
+    answers,
     article,
     lines,
     modes,

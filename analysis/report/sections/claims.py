@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.reference.claims import NOT_REPRODUCED, NOT_TESTABLE, NUMBER, REPRODUCED, SHAPE, Verdict
+from analysis.reference.claims import NUMBER, SHAPE, Verdict
+from analysis.report.answers import SYMBOLS
 from analysis.report.blocks import Block, Cell, Fold, Section, Table, Text, label
 from analysis.report.cells import RUNS_COLUMN
 from analysis.report.context import Context
 from analysis.report.overview import claim_grounds, measured_words, verdict_counts
 from analysis.report.words import words
-
-SYMBOLS = {REPRODUCED: ("✓", "good"), NOT_REPRODUCED: ("✗", "bad"), NOT_TESTABLE: ("?", "muted")}
 
 
 def section(context: Context) -> Section | None:

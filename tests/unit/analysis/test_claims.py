@@ -444,6 +444,34 @@ def test_a_hybrid_aborted_in_its_first_pass_is_no_endless_migration() -> None:
     assert statement("finite", measurements([cut])).verdict == NOT_REPRODUCED
 
 
+def test_a_guest_that_never_filled_its_memory_says_nothing_of_migrations() -> None:
+    done = made_case(moved(5, 700), stressed_mib=256)
+    stuck = made_case([{}], stressed_mib=512, outcome="failed")
+    never = replace(
+        stuck, runs=tuple(replace(run, record=replace(run.record, driver=None)) for run in stuck.runs)
+    )
+    found = statement("reliable", measurements([done, never]))
+    assert (found.verdict, found.measured) == (REPRODUCED, "3 of 3 completed with an intact guest")
+    assert "1 run left out, which failed before any migration" in found.reason
+    assert statement("reliable", measurements([done, stuck])).verdict == NOT_REPRODUCED
+    assert statement("reliable", measurements([never])).verdict == NOT_TESTABLE
+
+
+def test_the_articles_own_figures_are_those_of_its_tables() -> None:
+    """What stands beside each statement, against the same rules on the article's own numbers."""
+    found = measurements(the_articles_own(rounds=1))
+    total = statement("total-twice-stressed", found)
+    assert total.article and total.article.startswith(f"{total.outcome.value:.2f} times")
+    slopes = numbers_of(found)
+    for table in ("table3", "table4"):
+        for column in ("migration_time_s", "transferred_mb"):
+            slope = slopes[f"{table}.{column}.slope"]
+            assert slope.article and f"{slope.outcome.published:.2f}" in slope.article
+    data = statement("data-twice-stressed", found)
+    assert data.article == "1.95 [1.89, 2.01] MB per MB (table 3), 1.89 [1.83, 1.94] (table 4)"
+    assert data.measured == "1.95 [1.89, 2.01] (table3), 1.89 [1.83, 1.94] (table4)"
+
+
 def test_time_is_data_over_throughput() -> None:
     """2 s of its own and each byte 1.1 times its time on the link."""
     cases = [

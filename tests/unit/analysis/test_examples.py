@@ -10,11 +10,13 @@ import pytest
 
 from analysis.compare.prediction import Request, fit_model, held_against, predict
 from analysis.evidence.units import MB, MIB
+from analysis.reference.recorded import load_recorded
 from analysis.report.analysis import Analysis, analyse
 from analysis.run.causes import Cause
 from analysis.study.results import EXCLUDED, RunResult
 from analysis.study.stability import UNSTEADY
 from contract.outcomes import EndedIn
+from tools.answers import README, REFERENCE, document, in_readme, page, recorded
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 LIMIT_BYTES = 20_000_000
@@ -62,6 +64,16 @@ def test_every_run_is_whole_and_its_guest_intact(studies: dict[str, Analysis], n
     assert Counter(notice.message.split(":")[0] for notice in excluded) == (
         {"invalid": INVALID[name]} if name in INVALID else {}
     )
+
+
+def test_the_one_answer_is_what_the_runs_say(studies: dict[str, Analysis]) -> None:
+    """recorded.json and the pages made of it are what `make docs` makes of these runs."""
+    found = recorded(studies)
+    assert load_recorded(REFERENCE) == found
+    assert (EXAMPLES.parent / "docs" / "answers.md").read_text(encoding="utf-8") == page(found)
+    readme = README.read_text(encoding="utf-8")
+    assert in_readme(found, readme) == readme and readme.count(found.labs[0].name) >= 1
+    assert document(found).endswith("}\n")
 
 
 def test_the_articles_study_shows_what_it_shows(studies: dict[str, Analysis]) -> None:

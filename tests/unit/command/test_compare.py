@@ -104,14 +104,15 @@ def test_the_claims_of_three_labs_side_by_side(call: Call, three: list[str]) -> 
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert [line[:5] for line in lines[:3]] == ["- A: ", "- B: ", "- C: "]
-    head = lines.index("| the article says | A | B | C |")
+    head = lines.index("| the article says | its own figure | A | B | C | together |")
     rows = lines[head + 2 :]
     statements = [claim["statement"] for claim in CLAIMS["claims"]]
     slopes = [claim["statement"] for claim in CLAIMS["shapes"] if claim["rule"] == "slope_like_published"]
     assert (len(statements), len(slopes), len(rows)) == (14, 4, 18)
     for row, statement in zip(rows, statements + slopes, strict=True):
         assert row.startswith(f"| {markdown_text(' '.join(statement.split()))} (")
-        assert all(cell[0] in "✓✗?" for cell in row.removesuffix(" |").split(" | ")[1:]), row
+        _said, own, *judged, together = row.removesuffix(" |").split(" | ")
+        assert own and all(cell[0] in "✓✗?" for cell in judged) and together[0] in "✓✗?±", row
     (reliable,) = (row for row in rows if "very reliable" in row)
     assert "✓ 7 of 7 completed with an intact guest" in reliable
 
