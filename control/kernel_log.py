@@ -1,4 +1,4 @@
-"""Lines that a Linux kernel prints when its memory is damaged.
+"""Lines that a Linux kernel prints when its memory is damaged, or when it does not get on.
 
 The kit has no other list of them. What the guest's own program keeps of its log (kernel_log.c of the role
 guest_image) is judged by it as well.
@@ -36,6 +36,11 @@ HARMLESS = re.compile(
     r"|BUG: MAX_|BUG: arch topology|dev_watchdog"
 )
 
+# A kernel that does not get on: of a guest that never came so far as to migrate, it is the reason.
+STALL = re.compile(
+    r"rcu\S*: INFO: \S+ (?:self-)?detected stalls?|soft lockup|blocked for more than \d+ seconds"
+)
+
 MOST_LINES = 20
 
 
@@ -47,3 +52,8 @@ def damage_lines(lines: Iterable[str]) -> list[str]:
         if DAMAGE.search(text) and not HARMLESS.search(text) and text not in found:
             found.append(text[:240])
     return found[:MOST_LINES]
+
+
+def stall_line(lines: Iterable[str]) -> str | None:
+    """The first line by which a kernel says that it does not get on, None without any."""
+    return next((line.strip()[:240] for line in lines if STALL.search(line)), None)

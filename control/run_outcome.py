@@ -15,7 +15,7 @@ from contract.libvirt_versions import TELLS_ITERATIONS_SINCE, tells
 from contract.modes import Mode
 from contract.nodes import HOSTS, MEASURING, Role
 from contract.outcomes import EndedIn, RunCause, RunOutcome
-from control.kernel_log import UNREAD, damage_lines
+from control.kernel_log import UNREAD, damage_lines, stall_line
 from control.study import PAGE_BYTES
 
 # What the modules of a run returned, see `outcome_of`.
@@ -134,7 +134,11 @@ def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCaus
         return RunOutcome.FAILED, RunCause.BOOT_FAILED, boot["error"]
     if fill.get("error"):
         cause = RunCause.BOOT_FAILED if fill.get("ready_at") is None else RunCause.FILL_FAILED
-        return RunOutcome.FAILED, cause, GONE if evidence.get("guest_gone") else fill["error"]
+        return (
+            RunOutcome.FAILED,
+            cause,
+            GONE if evidence.get("guest_gone") else fill["error"] + _stalled(evidence),
+        )
     if migration.get("outcome") not in ("migrated", "aborted"):
         return RunOutcome.FAILED, RunCause.MIGRATION_FAILED, migration.get("error") or "no reason given"
     home = Role.DESTINATION if migration["outcome"] == "migrated" else Role.SOURCE
@@ -142,6 +146,12 @@ def _outcome(evidence: Results, integrity: Results) -> tuple[RunOutcome, RunCaus
     if fault is not None:
         return RunOutcome.FAILED, *fault
     return RunOutcome.COMPLETED if home == Role.DESTINATION else RunOutcome.NOT_CONVERGED, None, None
+
+
+def _stalled(evidence: Results) -> str:
+    """What is added to the reason where the guest's kernel says that it does not get on."""
+    line = stall_line(evidence["consoles"]["source"])
+    return f"; its kernel: {line}" if line else ""
 
 
 def _lost_guest(evidence: Results, migration: Results) -> str:
