@@ -42,6 +42,7 @@ def on(node: str, command: str) -> str:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     settings = {
         "lab_backend": "nova",
+        "lab_release": "zed-backports",
         "lab_network_link_rate": "200mbit",
     }
     with provisioned_lab(tmp_path_factory.mktemp("lab"), LAB, settings) as made:

@@ -29,6 +29,7 @@ SETS = {
     "guest-networks/openvswitch": 12,
     "guest-networks/today": 12,
     "icclab-2014/local": 105,
+    "icclab-2014-ping/epon": 62,
     "icclab-2014-ping/icef": 36,
     "icclab-2014-ping/icen": 60,
     "outage-causes/local": 6,
@@ -39,6 +40,8 @@ SETS = {
 # Runs that the study itself marked invalid: idle guests at 5 and 10 Gb/s that are through before the
 # switchover, and one that nova switched over in its fourth pass.
 INVALID = {"rates/local": 2, "switchovers/zedn": 1}
+# Runs that failed before any migration: a guest whose kernel stalled, and the next, for which was no room.
+NEVER_ASKED = {"icclab-2014-ping/epon": 2}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def test_each_is_small_enough_for_a_repository(name: str) -> None:
 def test_every_run_is_whole_and_its_guest_intact(studies: dict[str, Analysis], name: str) -> None:
     study = studies[name]
     assert len(study.results.runs) == SETS[name]
-    assert study.guests_looked_at == SETS[name] and not study.guests_not_intact
+    assert study.guests_looked_at == SETS[name] - NEVER_ASKED.get(name, 0) and not study.guests_not_intact
     # Pre-copy that was aborted at its limit: these guests never left their source.
     assert study.guests_never_left == (6 if name == "icclab-2014/local" else 0)
     excluded = [notice for notice in study.results.notices if notice.effect == EXCLUDED]
