@@ -14,7 +14,7 @@ import msgspec
 from analysis.reference.published import DIRECTORY, load_published
 from analysis.reference.recorded import FILE_NAME, Recorded, RecordedLab, RecordedVerdict
 from analysis.report.analysis import Analysis, analyse
-from analysis.report.answers import SYMBOLS, found_words, shown_verdicts, together
+from analysis.report.answers import SYMBOLS, answers_of, found_words, together
 from analysis.report.formats import markdown_text
 from analysis.run.formatter import EMPTY
 
@@ -41,15 +41,15 @@ report (`postcopy-lab report`). `postcopy-lab compare --claims` prints the same 
 
 def recorded(analyses: Mapping[str, Analysis]) -> Recorded:
     """What the labs of LABS say, of their analyses by results directory."""
-    judged = [{one.identifier: one for one in shown_verdicts(analyses[name])} for name in LABS]
+    answers = answers_of([analyses[name] for name in LABS])
     return Recorded(
         labs=tuple(_lab(name, title, analyses[name]) for name, title in LABS.items()),
         verdicts={
-            identifier: tuple(
-                RecordedVerdict(verdict=by[identifier].verdict, found=found_words(by[identifier]))
-                for by in judged
+            row.identifier: tuple(
+                RecordedVerdict(verdict=verdict.verdict, found=found_words(verdict))
+                for verdict in row.verdicts
             )
-            for identifier in judged[0]
+            for row in answers.rows
         },
     )
 
