@@ -35,8 +35,10 @@ class Ground:
     backend: str | None
     mode: str | None
 
-    def directories(self) -> list[Path]:
+    def directories(self, unseen: Path | None = None) -> list[Path]:
         """Those given, those shipped of the release, or the lab's newest; without any those of its release.
+
+        Shipped ones are without `unseen`, which predictions are held against.
 
         Raises:
             InputError: there are none, or both were given.
@@ -46,11 +48,11 @@ class Ground:
         if self.sources:
             return [open_results(self.inventory, source, self.backend)[1] for source in self.sources]
         if self.release:
-            return _shipped(find_project(), self.release)
+            return _shipped(find_project(), self.release, unseen)
         lab = open_lab(self.inventory, backend=self.backend)
         if any(lab.inventory.results_dir.glob(f"*/{lab.inventory.lab}/{STUDY_FILE}")):
             return [find_results(lab.project, lab.inventory, None)]
-        return _shipped(lab.project, lab.inventory.release)
+        return _shipped(lab.project, lab.inventory.release, unseen)
 
 
 def predict(ground: Ground, *, ram: str | None, stressed: str | None, rate: str | None, form: str) -> None:
@@ -83,8 +85,8 @@ def hold_against(ground: Ground, against: str, *, form: str) -> None:
     Raises:
         InputError: results that cannot be analysed, or that the model was fitted to.
     """
-    directories = ground.directories()
     _, unseen_directory = open_results(ground.inventory, against, ground.backend)
+    directories = ground.directories(unseen_directory)
     from analysis.compare.prediction import held_against, held_document
     from analysis.study.results import load_results
 
@@ -98,7 +100,7 @@ def hold_against(ground: Ground, against: str, *, form: str) -> None:
         _print_held(sets, unseen, found)
 
 
-def _shipped(project: Project, release: str) -> list[Path]:
+def _shipped(project: Project, release: str, unseen: Path | None) -> list[Path]:
     releases: dict[str, list[Path]] = {}
     for path in sorted(project.examples.glob(f"*/*/{LAB_FILE}")):
         releases.setdefault(json.loads(path.read_text(encoding="utf-8"))["release"], []).append(path.parent)
@@ -107,7 +109,10 @@ def _shipped(project: Project, release: str) -> list[Path]:
             f"release '{release}': no runs of it in {project.shown(project.examples)} "
             f"(allowed: {', '.join(sorted(releases)) or 'none'}); --from names others"
         )
-    return releases[release]
+    found = [path for path in releases[release] if unseen is None or path.resolve() != unseen.resolve()]
+    if not found:
+        raise InputError(f"release '{release}': {unseen} are all shipped runs of it; --from names others")
+    return found
 
 
 def _print(found: Predictions) -> None:

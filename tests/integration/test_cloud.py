@@ -20,6 +20,8 @@ from tests.listeners import unexpected
 
 LAB = "cicloud"
 NODES = ("controller", "compute1", "compute2")
+# The port by which the prober reaches the guests' network; it stays.
+PROBER = "prober"
 # One small migration; its rate makes half a second of nova's small beside it. No node has room for the huge
 # flavor, and yet the plan lets it pass: it asks for the memory that a guest will fill.
 STUDY = {
@@ -42,7 +44,6 @@ def on(node: str, command: str) -> str:
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     settings = {
         "lab_backend": "nova",
-        "lab_release": "zed-backports",
         "lab_network_link_rate": "200mbit",
     }
     with provisioned_lab(tmp_path_factory.mktemp("lab"), LAB, settings) as made:
@@ -70,7 +71,7 @@ def runs(lab: Lab, name: str) -> dict[str, Any]:
 
 def left_behind(cloud: Connection) -> list[str]:
     """What a run must not leave: instances, their ports, guests of libvirt."""
-    names = [item.name for item in (*cloud.compute.servers(), *cloud.network.ports())]
+    names = [item.name for item in (*cloud.compute.servers(), *cloud.network.ports()) if item.name != PROBER]
     domains = [on(node, "virsh list --all --name").strip() for node in NODES[1:]]
     return [name for name in names + domains if name]
 
@@ -196,7 +197,7 @@ def nova_aborts(cloud: Connection) -> Iterator[None]:
         pytest.param(
             nova_aborts,
             "migration_failed",
-            "canceled by client|Channel error: Input/output error|Migration operation has aborted",
+            "canceled by client|Channel error: Input/output error|[Oo]peration (has )?aborted",
             id="abort",
         ),
         # nova waits a minute before it takes a service for lost.
@@ -249,9 +250,6 @@ def test_a_refused_client_is_told_before_anything_is_changed(
 
 
 def test_the_cloud_is_well_after_all_that(lab: Lab) -> None:
-    """neutron 21 answers 500 to some activations of a port's binding on a busy machine: one more try."""
     done = lab.command("check")
-    if done.returncode:
-        done = lab.command("check")
     assert done.returncode == 0, done.stdout[-6000:]
     assert "All is well" in done.stdout

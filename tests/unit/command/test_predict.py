@@ -77,6 +77,22 @@ def test_a_lab_without_results_takes_all_that_are_shipped_of_its_release(
     assert err == "error: release 'zed': no runs of it in examples (allowed: epoxy); --from names others\n"
 
 
+def test_shipped_runs_that_predictions_are_held_against_are_not_fitted_to(
+    call: Call, checkout: Project
+) -> None:
+    shipped = checkout.root / "examples"
+    shutil.copytree(ROOT / "tests/data/results/quick/local", shipped / "quick" / "local")
+    shutil.copytree(ROOT / "examples/probe-cost/local", shipped / "probe-cost" / "local")
+    against = str(shipped / "probe-cost" / "local")
+    code, out, err = call("predict", "--release", "epoxy", "--against", against)
+    assert (code, err) == (0, "")
+    assert "From examples/quick/local" in out and "From examples/probe-cost/local" not in out
+    shutil.rmtree(shipped / "quick")
+    code, out, err = call("predict", "--release", "epoxy", "--against", against)
+    assert (code, out) == (2, "")
+    assert err == f"error: release 'epoxy': {against} are all shipped runs of it; --from names others\n"
+
+
 def test_how_far_predictions_are_off_other_runs(call: Call) -> None:
     example = str(ROOT / "examples" / "probe-cost" / "local")
     code, out, err = call("predict", "--from", QUICK, "--against", example)
