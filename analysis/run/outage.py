@@ -26,7 +26,8 @@ class Gap:
 
     Answers ceased at some moment after `before`, the last answered one, and not after `first`, the first lost
     one; they came again after `last` and not after `after`. With n lost at an even period p that is an outage
-    of (n - 1) p to (n + 1) p.
+    of (n - 1) p to (n + 1) p. Where the next answer took longer than a period, `after` is when it came: the
+    prober's kernel keeps requests back for up to 3 s while it asks who has the guest's address (RFC 826).
     """
 
     before: float
@@ -70,6 +71,8 @@ class Requests:
         order = np.argsort(numbers)
         self._numbers = numbers[order]
         self._times = np.concatenate((ping.answered_sent_at, lost))[order]
+        late = np.where(ping.round_trip_seconds > ping.period_seconds, ping.round_trip_seconds, 0.0)
+        self._reachable_at = np.concatenate((ping.answered_sent_at + late, lost))[order]
         self._period = ping.period_seconds
 
     def gap(self, first: int, last: int) -> Gap:
@@ -80,7 +83,7 @@ class Requests:
             before=float(times[begin - 1] if begin else times[begin] - self._period),
             first=float(times[begin]),
             last=float(times[end]),
-            after=float(times[end + 1] if end + 1 < len(times) else times[end] + self._period),
+            after=float(self._reachable_at[end + 1] if end + 1 < len(times) else times[end] + self._period),
         )
 
     def longest_pause(self, start: float) -> float:

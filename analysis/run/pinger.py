@@ -41,4 +41,7 @@ def pinger_doubts(ping: PingLog, timeline: Timeline) -> Iterator[str]:
     during = sent[(sent >= timeline.requested) & (sent <= timeline.completed)]
     pause = float(np.diff(during).max(initial=0.0))
     if pause > max(_LEAST_PAUSE_SECONDS, _PAUSE_PERIODS * ping.period_seconds):
-        yield f"sent no ping for {pause:.1f} s of the migration: a noisy machine, and blind to an outage then"
+        yield (
+            f"sent no ping for {pause:.1f} s of the migration, blind to an outage then: a noisy machine, or a ping "
+            "that waited for the guest's hardware address (runs of earlier versions)"
+        )

@@ -135,7 +135,9 @@ class Reading(unittest.TestCase):
         asked = " ".join(captures.command("vnet3", "/x.pcap"))
         self.assertTrue(asked.endswith(" -i vnet3 -w /x.pcap " + captures.FILTER), asked)
         asked = {"period": 0.1, "payload": 56, "steady": False}
-        self.assertEqual(pings.command(asked, "10.91.2.100")[4:], ["-i", "0.1", "-s", "56", "10.91.2.100"])
+        self.assertEqual(
+            pings.command(asked, "10.91.2.100")[4:], ["-i", "0.1", "-s", "56", "-S", "65536", "10.91.2.100"]
+        )
         own = pings.command(dict(asked, steady=True), "10.91.2.100")
         self.assertEqual(own[1], "-m")
         self.assertTrue(own[2].endswith("node.steady_ping"))

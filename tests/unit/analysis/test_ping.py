@@ -64,6 +64,20 @@ def test_the_kits_own_sender_keeps_its_period_and_is_read_as_ping_is(project: Pa
     assert 1795897886.970201 < gap.first < gap.last < 1795897887.199660
 
 
+def test_an_outage_ends_with_an_answer_not_with_a_request_that_waited_for_an_address(project: Path) -> None:
+    """The prober's kernel kept 20 requests back while it asked for the guest's address: they were answered all
+    at once, up to 2.05 s after they were sent. Each request was sent all the same."""
+    log = recorded(project, "unreachable_100ms.log")
+    assert (len(log.answered), len(log.lost), log.doubts) == (67, 92, ())
+    assert log.round_trip_seconds.max() == pytest.approx(2.05, abs=0.01)
+    sent_at = np.sort(np.concatenate((log.answered_sent_at, log.lost_sent_at)))
+    assert np.diff(sent_at).max() < 0.2
+    taken_away, given_back = 1796132940.918, 1796132952.433
+    gap = Requests(log).gap(int(log.lost[0]), int(log.lost[-1]))
+    assert gap.before < taken_away < gap.first and gap.last < given_back < gap.after
+    assert gap.within().low < given_back - taken_away < gap.within().high
+
+
 def test_no_answer_yet_and_unreachable_are_no_replies() -> None:
     log = parse(
         "PING 10.91.2.100 (10.91.2.100) 56(84) bytes of data.\n"

@@ -15,6 +15,10 @@ import sys
 
 from . import processes
 
+# Requests wait in the kernel for as long as it asks who has the guest's address: 3 s, after which it drops them
+# (arp(7)). By itself ping has room for some ten, and sends nothing until those are gone.
+SEND_BUFFER_BYTES = 65536
+
 
 def command(ping, address):
     """The article's is iputils' ping: numeric, each line with its time, and one for each answer that is late.
@@ -25,7 +29,8 @@ def command(ping, address):
     if ping["steady"]:
         settings = {"address": address, "period": ping["period"], "payload": ping["payload"]}
         return [sys.executable, "-m", __package__ + ".steady_ping", json.dumps(settings, sort_keys=True)]
-    return ["ping", "-n", "-D", "-O", "-i", "%g" % ping["period"], "-s", "%d" % ping["payload"], address]
+    lengths = ["-s", "%d" % ping["payload"], "-S", "%d" % SEND_BUFFER_BYTES]
+    return ["ping", "-n", "-D", "-O", "-i", "%g" % ping["period"]] + lengths + [address]
 
 
 def guest_answers(address, port):

@@ -104,6 +104,8 @@ class Pinger:
         self.identifier = os.getpid() & 0xFFFF
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
         self.socket.setblocking(False)
+        # What waits for the guest's hardware address waits here; the kernel gives what it may.
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         wanted = 1 << ECHO_REPLY | 1 << UNREACHABLE | 1 << TIME_EXCEEDED
         self.socket.setsockopt(SOL_RAW, ICMP_FILTER, struct.pack("=I", ~wanted & 0xFFFFFFFF))
         self.sent = self.answered = self.errors = 0
