@@ -27,6 +27,8 @@ LABS = {
     "icclab-2014-ping/icen": "the article's own stack",
     "icclab-2014-ping/epon": "today's nova",
     "icclab-2014/local": "today's libvirt",
+    "icclab-2014-scaled/local": "today's libvirt, scaled",
+    "icclab-2014-10gbit/local": "10 Gb/s, scaled",
 }
 NOTE = "<!-- Made by `make docs` from examples/ (tools/answers.py). -->"
 END = "<!-- end -->"

@@ -18,6 +18,10 @@ from analysis.stats.intervals import Interval
 LEAST_ANSWER_SECONDS = 0.01
 # All but the slowest twentieth of the answers: one late answer is no measure of what an answer takes.
 USUAL_SHARE = 0.95
+# Linux asks anew who has a neighbour's address when it has heard nothing of it for this long: it waits 5 s and
+# asks three times, a second each (arp(7): delay_first_probe_time, ucast_solicit, retrans_time). From then on it
+# keeps requests back until it is told: an answered one does not show that the guest was there when it was sent.
+ASKED_ANEW_SECONDS = 8.0
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,7 @@ class Gap:
 
     Answers ceased at some moment after `before`, the last answered one, and not after `first`, the first lost
     one; they came again after `last` and not after `after`. With n lost at an even period p that is an outage
-    of (n - 1) p to (n + 1) p. Where the next answer took longer than a period, `after` is when it came: the
-    prober's kernel keeps requests back for up to 3 s while it asks who has the guest's address (RFC 826).
+    of (n - 1) p to (n + 1) p. After a gap of ASKED_ANEW_SECONDS `after` is when that answer came.
     """
 
     before: float
@@ -71,19 +74,19 @@ class Requests:
         order = np.argsort(numbers)
         self._numbers = numbers[order]
         self._times = np.concatenate((ping.answered_sent_at, lost))[order]
-        late = np.where(ping.round_trip_seconds > ping.period_seconds, ping.round_trip_seconds, 0.0)
-        self._reachable_at = np.concatenate((ping.answered_sent_at + late, lost))[order]
+        self._answered_at = np.concatenate((ping.answered_sent_at + ping.round_trip_seconds, lost))[order]
         self._period = ping.period_seconds
 
     def gap(self, first: int, last: int) -> Gap:
         """The gap of neighbours `first` to `last`, all of them lost, between the requests around them."""
         begin, end = np.searchsorted(self._numbers, (first, last))
         times = self._times
+        back = self._answered_at if times[end] - times[begin] >= ASKED_ANEW_SECONDS else times
         return Gap(
             before=float(times[begin - 1] if begin else times[begin] - self._period),
             first=float(times[begin]),
             last=float(times[end]),
-            after=float(self._reachable_at[end + 1] if end + 1 < len(times) else times[end] + self._period),
+            after=float(back[end + 1] if end + 1 < len(times) else times[end] + self._period),
         )
 
     def longest_pause(self, start: float) -> float:

@@ -29,17 +29,22 @@ SETS = {
     "guest-networks/openvswitch": 12,
     "guest-networks/today": 12,
     "icclab-2014/local": 105,
+    "icclab-2014-10gbit/local": 45,
+    "icclab-2014-scaled/local": 60,
     "icclab-2014-ping/epon": 62,
     "icclab-2014-ping/icef": 36,
     "icclab-2014-ping/icen": 60,
     "outage-causes/local": 6,
     "probe-cost/local": 12,
     "rates/local": 20,
+    "scale-probe/local": 6,
     "switchovers/zedn": 24,
 }
 # Runs that the study itself marked invalid: idle guests at 5 and 10 Gb/s that are through before the
 # switchover, and one that nova switched over in its fourth pass.
 INVALID = {"rates/local": 2, "switchovers/zedn": 1}
+# Runs whose ping did not end when it was asked to, and was killed.
+PING_KILLED = {"icclab-2014-scaled/local": 1}
 # Runs that failed before any migration: a guest whose kernel stalled, and the next, for which was no room.
 NEVER_ASKED = {"icclab-2014-ping/epon": 2}
 
@@ -210,7 +215,8 @@ def test_every_ping_is_answered_lost_or_undecided_as_its_own_summary_says(
     studies: dict[str, Analysis],
 ) -> None:
     for name, study in studies.items():
-        assert not [notice for notice in study.results.notices if "summary" in notice.message], name
+        without = [notice for notice in study.results.notices if "summary" in notice.message]
+        assert len(without) == PING_KILLED.get(name, 0), name
 
 
 def test_the_period_that_the_finer_ping_kept_is_told(studies: dict[str, Analysis]) -> None:
