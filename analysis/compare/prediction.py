@@ -180,7 +180,7 @@ def predict(sets: Sequence[Results], request: Request, mode: str | None = None) 
     """Predict from all runs of the sets, for one mode, or for each that has enough runs.
 
     Raises InputError for stressed memory that does not fit the RAM, an unknown mode, sets of several
-    releases, and sets from which nothing can be fitted.
+    releases or backends, and sets from which nothing can be fitted.
     """
     if request.stressed_bytes >= request.ram_bytes:
         raise InputError(
@@ -188,7 +188,7 @@ def predict(sets: Sequence[Results], request: Request, mode: str | None = None) 
             "(allowed: less than the RAM)"
         )
     asked = _asked_modes(mode)
-    _refuse_several_releases(sets)
+    _refuse_several_systems(sets)
     found = [prediction for name in asked if (prediction := _predict_mode(sets, request, name))]
     if not found:
         raise _nothing_to_fit(sets, mode)
@@ -198,11 +198,11 @@ def predict(sets: Sequence[Results], request: Request, mode: str | None = None) 
 def held_against(sets: Sequence[Results], unseen: Results, mode: str | None = None) -> tuple[Held, ...]:
     """Hold the predictions from the sets against each counted run of `unseen`, for one mode or for all.
 
-    Raises InputError for an unknown mode, sets of several releases, sets from which nothing can be fitted,
-    and where `unseen` is one of the sets or has no run of a mode that can be predicted.
+    Raises InputError for an unknown mode, sets of several releases or backends, sets from which nothing can
+    be fitted, and where `unseen` is one of the sets or has no run of a mode that can be predicted.
     """
     asked = _asked_modes(mode)
-    _refuse_several_releases(sets)
+    _refuse_several_systems(sets)
     if any(results.directory.resolve() == unseen.directory.resolve() for results in sets):
         raise InputError(f"{unseen.directory}: the model was fitted to these runs; give others")
     models = [model for name in asked if (model := fit_model(sets, name))]
@@ -238,11 +238,12 @@ def _asked_modes(mode: str | None) -> tuple[Mode, ...]:
     return (Mode.named(mode),) if mode else tuple(Mode)
 
 
-def _refuse_several_releases(sets: Sequence[Results]) -> None:
-    releases = {results.lab.release: results.directory for results in sets}
-    if len(releases) > 1:
-        found = ", ".join(f"{release} in {directory}" for release, directory in releases.items())
-        raise InputError(f"runs of several releases make no model ({found}); give those of one")
+def _refuse_several_systems(sets: Sequence[Results]) -> None:
+    """The time of a migration through nova has nova's share in it."""
+    systems = {f"{results.lab.release} by {results.lab.backend}": results.directory for results in sets}
+    if len(systems) > 1:
+        found = ", ".join(f"{system} in {directory}" for system, directory in systems.items())
+        raise InputError(f"runs of several releases or backends make no model ({found}); give those of one")
 
 
 def _nothing_to_fit(sets: Sequence[Results], mode: str | None) -> InputError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from contract.choices import Backend
 from contract.evidence import LAB_FILE, STUDY_FILE
 from postcopy_lab.board import make_console
 from postcopy_lab.errors import InputError, count
@@ -27,7 +28,10 @@ _BOUNDED_MODES = ("hybrid", "postcopy")
 
 @dataclass(frozen=True)
 class Ground:
-    """What a model is fitted to, as a user says it: results directories, or all shipped ones of a release."""
+    """What a model is fitted to, as a user says it: results directories, or all shipped ones of a release.
+
+    Without a backend, shipped ones are libvirt's if there are any: nova's times have nova's share in them.
+    """
 
     inventory: str
     sources: Sequence[str]
@@ -48,11 +52,11 @@ class Ground:
         if self.sources:
             return [open_results(self.inventory, source, self.backend)[1] for source in self.sources]
         if self.release:
-            return _shipped(find_project(), self.release, unseen)
+            return _shipped(find_project(), self.release, self.backend, unseen)
         lab = open_lab(self.inventory, backend=self.backend)
         if any(lab.inventory.results_dir.glob(f"*/{lab.inventory.lab}/{STUDY_FILE}")):
             return [find_results(lab.project, lab.inventory, None)]
-        return _shipped(lab.project, lab.inventory.release, unseen)
+        return _shipped(lab.project, lab.inventory.release, self.backend, unseen)
 
 
 def predict(ground: Ground, *, ram: str | None, stressed: str | None, rate: str | None, form: str) -> None:
@@ -100,16 +104,19 @@ def hold_against(ground: Ground, against: str, *, form: str) -> None:
         _print_held(sets, unseen, found)
 
 
-def _shipped(project: Project, release: str, unseen: Path | None) -> list[Path]:
-    releases: dict[str, list[Path]] = {}
+def _shipped(project: Project, release: str, backend: str | None, unseen: Path | None) -> list[Path]:
+    systems: dict[tuple[str, str], list[Path]] = {}
     for path in sorted(project.examples.glob(f"*/*/{LAB_FILE}")):
-        releases.setdefault(json.loads(path.read_text(encoding="utf-8"))["release"], []).append(path.parent)
-    if release not in releases:
+        lab = json.loads(path.read_text(encoding="utf-8"))
+        systems.setdefault((lab["release"], lab.get("backend", Backend.LIBVIRT)), []).append(path.parent)
+    wanted = [(release, name) for name in ([backend] if backend else Backend) if (release, name) in systems]
+    if not wanted:
+        allowed = ", ".join(sorted(f"{name} by {its_backend}" for name, its_backend in systems))
         raise InputError(
-            f"release '{release}': no runs of it in {project.shown(project.examples)} "
-            f"(allowed: {', '.join(sorted(releases)) or 'none'}); --from names others"
+            f"release '{release}'{f' by {backend}' if backend else ''}: no runs of it in "
+            f"{project.shown(project.examples)} (allowed: {allowed or 'none'}); --from names others"
         )
-    found = [path for path in releases[release] if unseen is None or path.resolve() != unseen.resolve()]
+    found = [path for path in systems[wanted[0]] if unseen is None or path.resolve() != unseen.resolve()]
     if not found:
         raise InputError(f"release '{release}': {unseen} are all shipped runs of it; --from names others")
     return found

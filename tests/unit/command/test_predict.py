@@ -74,7 +74,7 @@ def test_a_lab_without_results_takes_all_that_are_shipped_of_its_release(
     assert call("predict", *GUEST, "--release", "epoxy")[1] == out
     code, out, err = call("predict", *GUEST, "--release", "zed")
     assert (code, out) == (2, "")
-    assert err == "error: release 'zed': no runs of it in examples (allowed: epoxy); --from names others\n"
+    assert err == "error: release 'zed': no runs of it in examples (allowed: epoxy by libvirt); --from names others\n"
 
 
 def test_shipped_runs_that_predictions_are_held_against_are_not_fitted_to(
@@ -87,6 +87,13 @@ def test_shipped_runs_that_predictions_are_held_against_are_not_fitted_to(
     code, out, err = call("predict", "--release", "epoxy", "--against", against)
     assert (code, err) == (0, "")
     assert "From examples/quick/local" in out and "From examples/probe-cost/local" not in out
+    # Those of the other backend are left out as well.
+    by_nova = shipped / "switchovers" / "zedn"
+    shutil.copytree(ROOT / "examples/switchovers/zedn", by_nova)
+    (by_nova / "lab.json").write_text((by_nova / "lab.json").read_text().replace('"zed-backports"', '"epoxy"'))
+    assert call("predict", "--release", "epoxy", "--against", against)[1] == out
+    err = call("predict", "--release", "epoxy", "--backend", "nova", *GUEST)[2]
+    assert f"{by_nova}: nothing to fit a model of any mode to" in err
     shutil.rmtree(shipped / "quick")
     code, out, err = call("predict", "--release", "epoxy", "--against", against)
     assert (code, out) == (2, "")
