@@ -18,9 +18,10 @@ from analysis.stats.intervals import Interval
 LEAST_ANSWER_SECONDS = 0.01
 # All but the slowest twentieth of the answers: one late answer is no measure of what an answer takes.
 USUAL_SHARE = 0.95
-# Linux asks anew who has a neighbour's address when it has heard nothing of it for this long: it waits 5 s and
-# asks three times, a second each (arp(7): delay_first_probe_time, ucast_solicit, retrans_time). From then on it
-# keeps requests back until it is told: an answered one does not show that the guest was there when it was sent.
+# Linux asks anew who has a neighbour's address when it has heard nothing of it for this long: it waits 5 s
+# and asks three times, a second each (arp(7): delay_first_probe_time, ucast_solicit, retrans_time). From then
+# on it keeps requests back until it is told: an answered one does not show that the guest was there when it
+# was sent.
 ASKED_ANEW_SECONDS = 8.0
 
 

@@ -42,6 +42,6 @@ def pinger_doubts(ping: PingLog, timeline: Timeline) -> Iterator[str]:
     pause = float(np.diff(during).max(initial=0.0))
     if pause > max(_LEAST_PAUSE_SECONDS, _PAUSE_PERIODS * ping.period_seconds):
         yield (
-            f"sent no ping for {pause:.1f} s of the migration, blind to an outage then: a noisy machine, or a ping "
-            "that waited for the guest's hardware address (runs of earlier versions)"
+            f"sent no ping for {pause:.1f} s of the migration, blind to an outage then: a noisy machine, or "
+            "a ping that waited for the guest's hardware address (runs of earlier versions)"
         )

@@ -65,8 +65,8 @@ def test_the_kits_own_sender_keeps_its_period_and_is_read_as_ping_is(project: Pa
 
 
 def test_an_outage_ends_with_an_answer_not_with_a_request_that_waited_for_an_address(project: Path) -> None:
-    """The prober's kernel kept 20 requests back while it asked for the guest's address: they were answered all
-    at once, up to 2.05 s after they were sent. Each request was sent all the same."""
+    """The prober's kernel kept 20 requests back while it asked for the guest's address: they were answered
+    all at once, up to 2.05 s after they were sent. Each request was sent all the same."""
     log = recorded(project, "unreachable_100ms.log")
     assert (len(log.answered), len(log.lost), log.doubts) == (67, 92, ())
     assert log.round_trip_seconds.max() == pytest.approx(2.05, abs=0.01)

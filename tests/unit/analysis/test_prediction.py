@@ -274,7 +274,9 @@ def test_several_sets_make_one_model_and_each_run_names_its_set() -> None:
 
 def test_sets_of_several_releases_are_refused() -> None:
     other = replace(EXACT, labs=(replace(EXACT.lab, release="icehouse"),))
-    with pytest.raises(InputError, match=r"runs of several releases .* no model \(epoxy by libvirt in .*, ice"):
+    with pytest.raises(
+        InputError, match=r"runs of several releases .* no model \(epoxy by libvirt in .*, ice"
+    ):
         predict([EXACT, other], Request(8 * GIB, 2 * GIB, 1e9))
 
 

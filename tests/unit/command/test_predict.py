@@ -74,12 +74,11 @@ def test_a_lab_without_results_takes_all_that_are_shipped_of_its_release(
     assert call("predict", *GUEST, "--release", "epoxy")[1] == out
     code, out, err = call("predict", *GUEST, "--release", "zed")
     assert (code, out) == (2, "")
-    assert err == "error: release 'zed': no runs of it in examples (allowed: epoxy by libvirt); --from names others\n"
+    line = "release 'zed': no runs of it in examples (allowed: epoxy by libvirt); --from names others"
+    assert err == f"error: {line}\n"
 
 
-def test_shipped_runs_that_predictions_are_held_against_are_not_fitted_to(
-    call: Call, checkout: Project
-) -> None:
+def test_shipped_runs_that_predictions_are_held_against_are_left_out(call: Call, checkout: Project) -> None:
     shipped = checkout.root / "examples"
     shutil.copytree(ROOT / "tests/data/results/quick/local", shipped / "quick" / "local")
     shutil.copytree(ROOT / "examples/probe-cost/local", shipped / "probe-cost" / "local")
@@ -90,7 +89,9 @@ def test_shipped_runs_that_predictions_are_held_against_are_not_fitted_to(
     # Those of the other backend are left out as well.
     by_nova = shipped / "switchovers" / "zedn"
     shutil.copytree(ROOT / "examples/switchovers/zedn", by_nova)
-    (by_nova / "lab.json").write_text((by_nova / "lab.json").read_text().replace('"zed-backports"', '"epoxy"'))
+    (by_nova / "lab.json").write_text(
+        (by_nova / "lab.json").read_text().replace('"zed-backports"', '"epoxy"')
+    )
     assert call("predict", "--release", "epoxy", "--against", against)[1] == out
     err = call("predict", "--release", "epoxy", "--backend", "nova", *GUEST)[2]
     assert f"{by_nova}: nothing to fit a model of any mode to" in err

@@ -15,8 +15,8 @@ import sys
 
 from . import processes
 
-# Requests wait in the kernel for as long as it asks who has the guest's address: 3 s, after which it drops them
-# (arp(7)). By itself ping has room for some ten, and sends nothing until those are gone.
+# Requests wait in the kernel for as long as it asks who has the guest's address: 3 s, after which it drops
+# them (arp(7)). By itself ping has room for some ten, and sends nothing until those are gone.
 SEND_BUFFER_BYTES = 65536
 
 
