@@ -239,6 +239,18 @@ class RunRecord:
         return self.nodes.prober
 
     @property
+    def checked_at(self) -> float | None:
+        """When the guest had been looked at, after the quiet seconds: epoch seconds of the prober's clock.
+
+        From then on it may be removed. None where nobody looked.
+        """
+        finished_at = self.driver.finished_at if self.driver else None
+        quiet, check = self.steps_seconds.get("quiet"), self.steps_seconds.get("check")
+        if finished_at is None or quiet is None or check is None:
+            return None
+        return finished_at + quiet + check
+
+    @property
     def nova_record_seconds(self) -> float | None:
         """The migration's time by nova's own record; None where nova has none."""
         return self.nova.migration.seconds if self.nova.migration is not None else None

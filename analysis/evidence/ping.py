@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 
 import numpy as np
@@ -69,6 +69,16 @@ class PingLog:
         """The time between two requests on average; `period_seconds` is its median."""
         sent_at, number = self.answered_sent_at, self.answered
         return float((sent_at[-1] - sent_at[0]) / (number[-1] - number[0]))
+
+    def until(self, moment: float) -> PingLog:
+        """What the log tells of a guest that may be gone from a moment on: later losses are undecided."""
+        lost = self.lost_sent_at <= moment - _LEAST_WAIT_SECONDS
+        return replace(
+            self,
+            lost=self.lost[lost],
+            lost_sent_at=self.lost_sent_at[lost],
+            undecided_sent_at=np.sort(np.concatenate((self.lost_sent_at[~lost], self.undecided_sent_at))),
+        )
 
     @property
     def ended_at(self) -> float:

@@ -24,6 +24,7 @@ from analysis.run.consistency import (
 from analysis.run.metrics import MetricInputs, RunMetrics
 from analysis.run.nova_logs import trusted_nova_logs
 from analysis.run.outage import Outage, measure_outage
+from analysis.run.pinger import without_removal
 from analysis.run.slowdown import Slowdown, measure_slowdown
 from analysis.run.timeline import Timeline, build_timeline
 from analysis.run.traffic import Traffic, Wire, wire_of
@@ -53,6 +54,7 @@ class Measured:
 def measure_run(run: RunRecord, evidence: Evidence, lab: LabRecord) -> Measured:
     """Compute all metrics of one run that migrated (`run.driver` is there)."""
     check_driver(run, evidence)
+    evidence = without_removal(run, evidence)
     evidence, nova_doubts = trusted_nova_logs(run, evidence, lab)
     clocks = clock_model(run, lab, evidence.exchanges)
     check_clocks(run, clocks)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from analysis.evidence.logs import Evidence
 from analysis.evidence.ping import PingLog
 from analysis.run.timeline import Timeline
+from contract.records import RunRecord
 
 # The driver lets the prober see five quiet seconds; an outage at the end needs one to be seen ending.
 _LEAST_QUIET_SECONDS = 1.0
@@ -15,6 +18,14 @@ _LEAST_PAUSE_SECONDS = 0.5
 _PAUSE_PERIODS = 5
 # What was sent so shortly before the last request was merely on its way when ping was stopped.
 _ON_ITS_WAY_SECONDS = 0.15
+
+
+def without_removal(run: RunRecord, evidence: Evidence) -> Evidence:
+    """The evidence, with pings up to the guest's removal: what was lost to that tells of no outage."""
+    if run.checked_at is None:
+        return evidence
+    fine = evidence.ping_fine.until(run.checked_at) if evidence.ping_fine is not None else None
+    return replace(evidence, ping=evidence.ping.until(run.checked_at), ping_fine=fine)
 
 
 def log_doubts(ping: PingLog) -> Iterator[str]:

@@ -219,6 +219,18 @@ def test_every_ping_is_answered_lost_or_undecided_as_its_own_summary_says(
         assert len(without) == PING_KILLED.get(name, 0), name
 
 
+def test_a_ping_that_outlived_its_guest_shows_no_outage(studies: dict[str, Analysis]) -> None:
+    """The one that was killed went on for 4 s while the guest was removed: 38 requests that nobody could answer."""
+    (run,) = (
+        run
+        for run in studies["icclab-2014-scaled/local"].results.runs
+        if (run.record.case, run.record.repetition) == ("hybrid-xl-stress-5x64mib-250mbit-basic-probes", 3)
+    )
+    assert run.metrics is not None
+    assert (run.metrics.ping_lost, run.metrics.ping_lost_after) == (2, 0)
+    assert run.metrics.ping_outage_high_seconds < 0.4 and run.metrics.ping_undecided > 38
+
+
 def test_the_period_that_the_finer_ping_kept_is_told(studies: dict[str, Analysis]) -> None:
     (check,) = (
         check

@@ -236,21 +236,24 @@ def main(settings):
         guest_port; clock_nodes ({name: address}, may be empty), clock_asker (address of the node that asks
         this one, may be null)
     """
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda _number, _frame: stop.set())
-    signal.signal(signal.SIGINT, lambda _number, _frame: stop.set())
+    stop, asked = threading.Event(), []
+    # A handler that set the event itself would wait for ever where it interrupts who holds the event's lock.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: asked.append(True))
     processes.write_pid("probe")
     recorder = captures.Captures(settings["run_directory"])
     threads = start_threads(settings, recorder, stop)
     say_ready()
     # Short waits: Python 2 handles signals only between them.
     deadline = monotonic.seconds() + settings["deadline_seconds"]
-    while not stop.wait(0.1):
+    while not asked:
+        time.sleep(0.05)
         if monotonic.seconds() > deadline:
             sys.stderr.write(
                 "nobody stopped it within %g s: it ended by itself\n" % settings["deadline_seconds"]
             )
-            stop.set()
+            break
+    stop.set()
     for fault in recorder.stop():
         sys.stderr.write(fault + "\n")
     for thread in threads:
