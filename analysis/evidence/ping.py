@@ -72,7 +72,7 @@ class PingLog:
 
     def until(self, moment: float) -> PingLog:
         """What the log tells of a guest that may be gone from a moment on: later losses are undecided."""
-        lost = self.lost_sent_at <= moment - _LEAST_WAIT_SECONDS
+        lost = self.lost_sent_at <= moment
         return replace(
             self,
             lost=self.lost[lost],

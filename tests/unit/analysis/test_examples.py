@@ -45,8 +45,8 @@ SETS = {
 INVALID = {"rates/local": 2, "switchovers/zedn": 1}
 # Runs whose ping did not end when it was asked to, and was killed.
 PING_KILLED = {"icclab-2014-scaled/local": 1}
-# Runs that failed before any migration: guests whose kernel stalled or whose QEMU ended (an assertion of TCG), and one for
-# which was no room.
+# Runs that failed before any migration: guests whose kernel stalled, one whose QEMU ended by an assertion of
+# TCG, and one for which was no room.
 NEVER_ASKED = {"icclab-2014-10gbit/local": 2, "icclab-2014-ping/epon": 2}
 
 

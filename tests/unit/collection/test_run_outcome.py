@@ -497,12 +497,16 @@ def test_every_shipped_hybrid_run_is_one_of_one_pass() -> None:
         record["switchover_check"]
         for path in (PROJECT / "examples").glob("*/local/runs/hybrid-*/*/run.json")
         if (record := in_todays_words(json.loads(path.read_text())))["valid"]
+        and record["driver"]["requested_at"] is not None
     ]
-    assert len(checks) > 90
+    assert len(checks) > 250
     for check in checks:
         (share, less), (most, more) = run_outcome.LEAST_SENT, run_outcome.MOST_SENT
         sent, resident = check["bytes_before_switchover"], check["resident_bytes"]
-        assert check["iteration"] == 2 and share * resident + less <= sent <= most * resident + more
+        assert check["iteration"] == 2 and sent <= most * resident + more
+        # Pages in use that are all zero send no bytes: QEMU's count of pages says more, where it is told.
+        looked_at = check.get("pass_ratio")
+        assert share * resident + less <= sent if looked_at is None else looked_at >= 0.99
 
 
 def test_a_pattern_that_shows_nothing_is_no_check(hybrid: dict[str, Any]) -> None:
