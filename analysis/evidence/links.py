@@ -38,16 +38,17 @@ class Links:
     def wired_at(self) -> float | None:
         """Since when tap and uplink are ports of one bridge, and up; None if they never were.
 
-        A tap of the same name that was there before is another guest's.
+        A tap of the same name that was there before is another guest's. One that goes and does not come again
+        is the guest's own, at its removal.
         """
         tap: Link | None = None
         uplink: Link | None = None
         wired: float | None = None
         for link in self.links:
             if link.name == self.tap:
-                tap = link
-                if not link.exists:
+                if tap is not None and not tap.exists:
                     wired = None
+                tap = link
             elif link.name == self.uplink:
                 uplink = link
             if wired is None and tap and uplink and tap.up and uplink.up and tap.master == uplink.master:

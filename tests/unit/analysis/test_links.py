@@ -53,6 +53,16 @@ def test_a_tap_of_the_same_name_that_was_there_before_is_another_guests() -> Non
     assert parse(UPLINK, BRIDGED, before, gone, *TAP).wired_at == 5.2
 
 
+def test_the_guests_removal_does_not_undo_that_its_port_was_wired() -> None:
+    """A probe that is stopped as the guest is removed may still record that."""
+    removal = [
+        {"link": "vnet3", "master": "br-guest", "t": 30.0, "up": False},
+        {"link": "vnet3", "master": None, "t": 30.1, "up": False},
+        {"gone": True, "link": "vnet3", "t": 30.2},
+    ]
+    assert parse(UPLINK, BRIDGED, *TAP, *removal).wired_at == 5.2
+
+
 @pytest.mark.parametrize(
     ("sample", "message"),
     [

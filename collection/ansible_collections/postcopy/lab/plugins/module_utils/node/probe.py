@@ -247,7 +247,7 @@ def main(settings):
     # Short waits: Python 2 handles signals only between them.
     deadline = monotonic.seconds() + settings["deadline_seconds"]
     while not asked:
-        time.sleep(0.05)
+        time.sleep(0.02)
         if monotonic.seconds() > deadline:
             sys.stderr.write(
                 "nobody stopped it within %g s: it ended by itself\n" % settings["deadline_seconds"]
